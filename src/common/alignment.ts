@@ -1,0 +1,36 @@
+/** A tensor that is not where its consumer is, as data: made by src/alignment from reported facts, shown by every front end. */
+
+import type { DeviceId } from './deviceId';
+import type { NextStep } from './errors';
+
+export type AlignmentKind =
+  | 'host-bound-inputs'
+  | 'hidden-state-through-host'
+  | 'kv-cache-on-cpu'
+  | 'stage-on-cpu'
+  | 'node-fallback'
+  | 'provider-replaced'
+  | 'plan-differs'
+  | 'devices-shared'
+  | 'memory-taken'
+  | 'unfused-attention';
+
+/** `autoFix` keeps tensors on their consumer's device and says so; `warn` offers the fix; `off` leaves things as they are. */
+export type AlignmentMode = 'autoFix' | 'warn' | 'off';
+
+export interface AlignmentMessage {
+  readonly kind: AlignmentKind;
+  /** Same cause and model → same key; a front end shows a key once. */
+  readonly key: string;
+  /** In the words people know: ``input_ids is on cpu, whereas the model's first stage is on cuda:0``. */
+  readonly message: string;
+  readonly tensor?: string;
+  readonly tensorDevice?: DeviceId;
+  readonly consumerDevice?: DeviceId;
+  readonly bytesPerToken?: number;
+  /** Measured from runs with and without; undefined until measured. */
+  readonly costMsPerToken?: number;
+  readonly state: 'found' | 'fixed' | 'left';
+  readonly simulated?: boolean;
+  readonly next: readonly NextStep[];
+}

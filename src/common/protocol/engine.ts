@@ -1,0 +1,183 @@
+/** The contract between a host (extension, CLI, server) and an engine process. Mirrored by src/engine/client and src/engine/worker. */
+
+import type { AlignmentMessage, AlignmentMode } from '../alignment';
+import type { ChatInput } from '../chat';
+import type { DeviceId, ProviderKind } from '../deviceId';
+import type { KvFormat, WeightFormat } from '../dtype';
+import type { LogRecord } from '../log';
+import type { DeviceMapRequest, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../placement';
+import type { GenerationOptions, StopReason } from '../sampling';
+
+export interface LoadOptions {
+  /** A checkpoint folder, or `org/name` to be found in the Hugging Face cache. */
+  readonly source: string;
+  readonly provider: ProviderKind | 'auto';
+  readonly weights: WeightFormat | 'auto';
+  readonly kvCache: KvFormat | 'auto';
+  /** Positions to allocate per sequence; undefined lets the engine choose and report. */
+  readonly contextTokens?: number;
+  /** Sequences that can be decoded together. */
+  readonly maxBatch: number;
+  readonly deviceMap: DeviceMapRequest;
+  /** Cuts the model into this many stages even on one device; for tests of the stage border. */
+  readonly numStages?: number;
+  /** Most bytes to use per device. */
+  readonly maxMemoryBytes?: Readonly<Record<string, number>>;
+  readonly includeDevices?: readonly DeviceId[];
+  readonly excludeDevices?: readonly DeviceId[];
+  /** Software rasterisers count as WebGPU devices only when true. */
+  readonly allowSoftwareGpu: boolean;
+  readonly cpuThreads?: number;
+  /** Folder for packed weights. */
+  readonly cacheFolder: string;
+  /** A folder or file with libonnxruntime that replaces the packaged one. */
+  readonly ortLibrary?: string;
+  readonly alignment: AlignmentMode;
+  /** MatMulNBits' accuracy_level on the CPU: 4 (int8 activations, fast) or 0 (f32 activations). */
+  readonly accuracyLevel?: 0 | 4;
+  /** Debug option: puts one kind of tensor on the wrong device on purpose. */
+  readonly misplace?: readonly ('input_ids' | 'hidden' | 'kv' | 'logits')[];
+}
+
+/** What a checkpoint is, without loading it. */
+export interface ModelDescription {
+  readonly name: string;
+  readonly folder: string;
+  readonly architecture: 'glm' | 'glm4' | 'chatglm';
+  readonly numLayers: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly vocabSize: number;
+  readonly maxContextTokens: number;
+  readonly parameterCount: number;
+  readonly fileDtype: string;
+  readonly fileBytes: number;
+  /** False for a base checkpoint: it is offered plain completion only. */
+  readonly hasChatTemplate: boolean;
+  readonly eosTokenIds: readonly number[];
+  /** True for the small model that ships with the extension. */
+  readonly isDemo: boolean;
+  /** The template opens or expects a `<think>` part (GLM-Z1). */
+  readonly thinks: boolean;
+}
+
+export interface LoadedModel {
+  readonly description: ModelDescription;
+  readonly plan: PlacementPlan;
+  readonly assignments: readonly StageAssignment[];
+  readonly memory: readonly DeviceMemoryUse[];
+  readonly weights: WeightFormat;
+  readonly kvCache: KvFormat;
+  readonly contextTokens: number;
+  readonly maxBatch: number;
+  readonly loadMs: number;
+  readonly runtimeVersion: string;
+}
+
+export interface LoadProgress {
+  readonly phase: 'reading' | 'packing' | 'loading' | 'warming-up';
+  readonly device?: DeviceId;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** An estimate from this load's own pace; undefined while there is none. */
+  readonly remainingMs?: number;
+}
+
+export type PromptInput =
+  | { readonly kind: 'ids'; readonly ids: readonly number[] }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'chat'; readonly chat: ChatInput };
+
+export interface GenerateParams {
+  /** Chosen by the asker; events carry it. */
+  readonly generationId: string;
+  readonly prompt: PromptInput;
+  readonly options: GenerationOptions;
+  /** Sequences with the same key share a KV slot, so that a next turn reuses the common prefix. */
+  readonly conversationKey?: string;
+  /** Also return ids of the prompt; for tests and benchmarks. */
+  readonly returnPromptIds?: boolean;
+}
+
+export interface GenerateResult {
+  readonly generationId: string;
+  readonly ids: readonly number[];
+  readonly text: string;
+  readonly promptIds?: readonly number[];
+  readonly stopReason: StopReason;
+  readonly promptTokens: number;
+  /** Prompt tokens whose keys and values were already in the cache. */
+  readonly reusedTokens: number;
+  /** First token − submit; undefined when no token came. */
+  readonly ttftMs?: number;
+  /** (last − first) / (n − 1); undefined below two tokens. */
+  readonly tpotMs?: number;
+  readonly decodeTokensPerSecond?: number;
+  readonly prefillTokensPerSecond?: number;
+  readonly tokenizeMs: number;
+  /** Submit to end, waiting included. */
+  readonly totalMs: number;
+  readonly queuedMs: number;
+  readonly peakMemoryBytes: Readonly<Record<string, number>>;
+  readonly seed?: number;
+  /** When each token was chosen, in ms since submit. */
+  readonly tokenTimesMs?: readonly number[];
+}
+
+export interface PrefillProgress {
+  readonly generationId: string;
+  readonly doneTokens: number;
+  readonly totalTokens: number;
+  readonly reusedTokens: number;
+}
+
+/** Batched: at most one event per generation and 16 ms. */
+export interface TokenDelta {
+  readonly generationId: string;
+  /** Whole characters only. */
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly generatedTokens: number;
+  readonly elapsedMs: number;
+}
+
+export interface LogitsParams {
+  readonly ids: readonly number[];
+}
+
+export interface TokenizeParams {
+  readonly text: string;
+  /** `special`: as the Python library encodes; `no-special`: without the added prefix; `plain`: special literals stay text. */
+  readonly mode: 'special' | 'no-special' | 'plain';
+}
+
+export type EngineContract = {
+  requests: {
+    /** Reads config and tokenizer only. */
+    'model-describe': { params: { readonly source: string }; result: ModelDescription };
+    'model-plan': { params: LoadOptions; result: { readonly description: ModelDescription; readonly plan: PlacementPlan } };
+    'model-load': { params: LoadOptions; result: LoadedModel };
+    'model-unload': { params: Record<string, never>; result: { readonly freedBytes: number } };
+    generate: { params: GenerateParams; result: GenerateResult };
+    logits: { params: LogitsParams; result: { readonly logits: readonly number[] } };
+    /** `source` reads a tokenizer without a loaded model; undefined uses the loaded one. */
+    tokenize: { params: TokenizeParams & { readonly source?: string }; result: { readonly ids: readonly number[] } };
+    detokenize: { params: { readonly ids: readonly number[]; readonly skipSpecial: boolean }; result: { readonly text: string } };
+    'render-chat': { params: { readonly source?: string; readonly chat: ChatInput }; result: { readonly text: string; readonly ids: readonly number[] } };
+    'memory-report': { params: Record<string, never>; result: readonly DeviceMemoryUse[] };
+    /** Forgets a conversation's keys and values. */
+    'conversation-forget': { params: { readonly conversationKey: string }; result: Record<string, never> };
+  };
+  events: {
+    heartbeat: { readonly timeMs: number };
+    'model-load-progress': LoadProgress;
+    'prefill-progress': PrefillProgress;
+    'token-delta': TokenDelta;
+    'alignment-message': AlignmentMessage;
+    'memory-use': readonly DeviceMemoryUse[];
+    log: LogRecord;
+  };
+};

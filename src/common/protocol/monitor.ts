@@ -1,0 +1,67 @@
+/** The contract between a host and the monitor process, and the readings it sends. A reading that can't be had is undefined. */
+
+import type { DeviceId } from '../deviceId';
+import type { LogRecord } from '../log';
+
+/** A device that exists, and why something about it is missing. */
+export interface DeviceDescription {
+  readonly id: DeviceId;
+  readonly kind: 'cpu' | 'cuda' | 'webgpu' | 'amd' | 'intel';
+  readonly name: string;
+  readonly totalBytes?: number;
+  readonly freeBytes?: number;
+  readonly driverVersion?: string;
+  readonly pciBusId?: string;
+  readonly uuid?: string;
+  /** Where the readings come from, such as `NVML`, `nvidia-smi`, `sysfs`, `os`. */
+  readonly source: string;
+  readonly notes: readonly string[];
+}
+
+export interface ProcessMemory {
+  readonly pid: number;
+  readonly usedBytes?: number;
+  readonly name?: string;
+}
+
+export interface DeviceReading {
+  readonly id: DeviceId;
+  readonly utilizationPercent?: number;
+  readonly usedBytes?: number;
+  readonly freeBytes?: number;
+  readonly totalBytes?: number;
+  readonly temperatureCelsius?: number;
+  readonly powerWatts?: number;
+  readonly powerLimitWatts?: number;
+  readonly smClockMhz?: number;
+  readonly memoryClockMhz?: number;
+  readonly pcieTxBytesPerSecond?: number;
+  readonly pcieRxBytesPerSecond?: number;
+  readonly throttleReasons?: readonly string[];
+  readonly processes?: readonly ProcessMemory[];
+  /** The watched processes' own share (CPU percent of one core × cores, resident bytes). */
+  readonly ownUtilizationPercent?: number;
+  readonly ownBytes?: number;
+  /** Set when the device stopped answering. */
+  readonly lost?: string;
+}
+
+export interface TelemetrySample {
+  /** Milliseconds since the Unix epoch. */
+  readonly timeMs: number;
+  readonly devices: readonly DeviceReading[];
+}
+
+export type MonitorContract = {
+  requests: {
+    'devices-probe': { params: Record<string, never>; result: readonly DeviceDescription[] };
+    /** Starts, changes or (interval undefined) ends the samples. Allowed: 200 to 10,000 ms. */
+    'telemetry-watch': { params: { readonly intervalMs?: number; readonly ownPids: readonly number[] }; result: Record<string, never> };
+    'telemetry-read': { params: { readonly ownPids: readonly number[] }; result: TelemetrySample };
+  };
+  events: {
+    'telemetry-sample': TelemetrySample;
+    'devices-changed': readonly DeviceDescription[];
+    log: LogRecord;
+  };
+};

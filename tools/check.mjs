@@ -1,0 +1,31 @@
+// `npm run check`: types, lint with its layers, unit and golden tests, commands of the manifest. Runs the slow ones side by side and prints each part's time.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const bin = (name) => join(root, 'node_modules', name);
+const parts = [
+  ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json']],
+  ['lint', [bin('eslint/bin/eslint.js'), 'src', 'webview', 'test', 'tools', '--max-warnings', '0', '--cache', '--cache-location', '.cache/eslint/']],
+  ['tests', [bin('vitest/vitest.mjs'), 'run', '--reporter=dot']],
+  ['commands', [join(root, 'tools/checkCommands.mjs')]],
+].filter(([, args]) => existsSync(args[0]));
+
+function run([name, args]) {
+  const started = performance.now();
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, FORCE_COLOR: '0' } });
+    let output = '';
+    child.stdout.on('data', (data) => (output += data));
+    child.stderr.on('data', (data) => (output += data));
+    child.on('close', (code) => resolve({ name, code, output, seconds: (performance.now() - started) / 1000 }));
+  });
+}
+
+const results = await Promise.all(parts.map(run));
+for (const { name, code, output, seconds } of results) {
+  process.stdout.write(`\n== ${name}: ${code === 0 ? 'ok' : 'FAILED'} in ${seconds.toFixed(1)} s\n${code === 0 && name !== 'tests' ? '' : output}`);
+}
+process.exit(results.some((result) => result.code !== 0) ? 1 : 0);

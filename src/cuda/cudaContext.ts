@@ -1,6 +1,6 @@
 /** One GPU's primary context (the one ONNX Runtime uses too) and what is done in it: memory, copies, streams. */
 
-import { CudaDriver } from './cudaDriver';
+import type { CudaDriver } from './cudaDriver';
 import { deviceAttributes } from './driverTable';
 
 /** Facts about a GPU. The ordinal is CUDA's own, after CUDA_VISIBLE_DEVICES. */

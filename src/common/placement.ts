@@ -29,8 +29,10 @@ export interface ModelSizes {
   readonly numLayers: number;
   readonly embeddingBytes: number;
   readonly layerBytes: readonly number[];
-  /** Final norm and lm_head; for a tied head the embedding's bytes count again on a last stage that is not the first. */
+  /** Final norm and lm_head, with a tied head's matrix included. */
   readonly headBytes: number;
+  /** The part of `headBytes` that is the embedding itself (tied head): not counted again on a stage that holds both ends. */
+  readonly sharedHeadBytes?: number;
   readonly kvBytesPerTokenPerLayer: number;
   /** Bytes one position needs for activations in a prefill chunk, at its widest point. */
   readonly activationBytesPerToken: number;
@@ -46,6 +48,26 @@ export interface MemoryNeed {
   readonly headroomBytes: number;
 }
 
+/** How weights, keys and values are held; layers that fall to the CPU beside a GPU may be held another way. */
+export interface PlacementFormats {
+  readonly weightFormat: WeightFormat;
+  readonly kvFormat: KvFormat;
+  /** Needed for CPU stages when `weightFormat` is one that the CPU provider cannot run (bf16, f16). */
+  readonly cpu?: { readonly sizes: ModelSizes; readonly weightFormat: WeightFormat; readonly kvFormat: KvFormat };
+}
+
+/** What the user set about devices besides the map. */
+export interface PlacementLimits {
+  /** Most bytes to use per device; keys as in a map: `cuda:0`, `0`, `cpu`. Devices not named are limited by their free bytes only. */
+  readonly maxMemoryBytes?: Readonly<Record<string, number>>;
+  readonly includeDevices?: readonly DeviceId[];
+  readonly excludeDevices?: readonly DeviceId[];
+  /** Exactly this many stages, several on one device where needed. */
+  readonly numStages?: number;
+  /** The model's max context; caps `largestContextTokens`. */
+  readonly maxContextTokens?: number;
+}
+
 /** One contiguous run of layers on one device: layers `firstLayer` up to but without `endLayer`. */
 export interface StagePlacement {
   readonly stageIndex: number;
@@ -58,6 +80,9 @@ export interface StagePlacement {
   readonly weightBytes: number;
   readonly kvBytes: number;
   readonly activationBytes: number;
+  /** Set where it differs from the plan's own. */
+  readonly weightFormat?: WeightFormat;
+  readonly kvFormat?: KvFormat;
 }
 
 export interface PlacementWarning {
@@ -71,8 +96,10 @@ export interface PlacementPlan {
   readonly weightFormat: WeightFormat;
   readonly kvFormat: KvFormat;
   readonly contextTokens: number;
-  /** The largest context that would still fit on these devices. */
+  /** The largest context for which the same request on the same devices still gets a plan, layers moved where needed. */
   readonly largestContextTokens: number;
+  /** The largest context that fits with these very stages; beyond it layers move to other devices or to the CPU. */
+  readonly largestContextAsPlacedTokens: number;
   readonly warnings: readonly PlacementWarning[];
 }
 

@@ -1,0 +1,3 @@
+import type { GlmTokenizer, TokenizerContext, TokenizerFiles } from './glmTokenizer';
+
+export declare function createTokenizer(files: TokenizerFiles, context?: TokenizerContext): GlmTokenizer;

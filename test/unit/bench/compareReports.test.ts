@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { compareReports, parseReport } from '../../../src/bench/report/compareReports';
+import { reportSchema, type BenchmarkCase, type BenchmarkReport, type RunSample } from '../../../src/bench/report/schema';
+import { summarize } from '../../../src/bench/statistics';
+
+function sample(decodeTokensPerSecond: number): RunSample {
+  return {
+    ttftMs: 100,
+    tpotMs: 1000 / decodeTokensPerSecond,
+    itlMs: [],
+    totalMs: 1,
+    tokenizeMs: 0,
+    generatedTokens: 16,
+    prefillTokensPerSecond: 500,
+    decodeTokensPerSecond,
+    peakMemoryBytes: {},
+  };
+}
+
+function caseOf(speeds: readonly number[], changes: Partial<BenchmarkCase> = {}): BenchmarkCase {
+  const samples = speeds.map(sample);
+  const summary = (pick: (each: RunSample) => number) => summarize(samples.map(pick));
+  return {
+    name: 'standard',
+    model: 'm',
+    modelIdentity: 'x',
+    engine: 'glm-local',
+    provider: 'cpu',
+    weights: 'int4',
+    devices: ['cpu'],
+    rules: { promptTokens: 8, newTokens: 16, promptHash: 'h', eosIgnored: true, sampling: 'greedy', seed: 1, warmupRuns: 1, repetitions: speeds.length, batch: 1, concurrency: 1 },
+    samples,
+    summaries: {
+      ttftMs: summary((each) => each.ttftMs),
+      tpotMs: summary((each) => each.tpotMs),
+      prefillTokensPerSecond: summary((each) => each.prefillTokensPerSecond),
+      decodeTokensPerSecond: summary((each) => each.decodeTokensPerSecond),
+    },
+    cautions: [],
+    ...changes,
+  };
+}
+
+function report(...cases: BenchmarkCase[]): BenchmarkReport {
+  return {
+    schema: reportSchema,
+    scenario: 'standard',
+    startedAt: '2026-01-01T00:00:00Z',
+    elapsedMs: 1,
+    environment: { extensionVersion: '0', nodeVersion: '20', platform: 'linux', cpu: 'c', logicalCores: 2, memoryBytes: 1, devices: [] },
+    cases,
+    notes: [],
+  };
+}
+
+const steady = [50, 51, 49, 50, 50];
+
+describe('compareReports', () => {
+  it('calls a faster decode better and a longer TPOT worse', () => {
+    const fast = compareReports(report(caseOf(steady)), report(caseOf(steady.map((value) => value * 1.5))))[0];
+    const verdicts = Object.fromEntries(fast?.changes.map((change) => [change.metric, change.verdict]) ?? []);
+    expect(verdicts).toEqual({ ttftMs: 'same', tpotMs: 'better', prefillTokensPerSecond: 'same', decodeTokensPerSecond: 'better' });
+    const slow = compareReports(report(caseOf(steady)), report(caseOf(steady.map((value) => value / 2))))[0];
+    expect(slow?.changes.find((change) => change.metric === 'tpotMs')?.verdict).toBe('worse');
+  });
+
+  it('does not compare across a broken rule, and names the rule', () => {
+    const longer = caseOf(steady, { rules: { ...caseOf(steady).rules, newTokens: 32 } });
+    const [comparison] = compareReports(report(caseOf(steady)), report(longer));
+    expect(comparison?.changes).toEqual([]);
+    expect(comparison?.broken.map((each) => each.rule)).toEqual(['length', 'early-stop']);
+  });
+
+  it('leaves out cases that only one report has', () => {
+    expect(compareReports(report(caseOf(steady)), report(caseOf(steady, { name: 'other' })))).toEqual([]);
+  });
+});
+
+describe('parseReport', () => {
+  it('reads back what was written', () => {
+    const written = report(caseOf(steady));
+    expect(parseReport('a.json', JSON.stringify(written))).toEqual(written);
+  });
+
+  it.each([
+    ['not JSON', '{', /not JSON/],
+    ['null', 'null', /schema/],
+    ['another schema', '{"schema":"other/1"}', /other\/1/],
+    ['no cases', `{"schema":"${reportSchema}"}`, /cases/],
+    ['a case without samples', `{"schema":"${reportSchema}","cases":[{"name":"a","rules":{},"summaries":{},"samples":[]}]}`, /no samples/],
+    ['a sample without figures', `{"schema":"${reportSchema}","cases":[{"name":"a","rules":{},"summaries":{},"samples":[{}]}]}`, /ttftMs/],
+  ])('refuses %s', (_name, text, message) => {
+    expect(() => parseReport('a.json', text)).toThrow(message);
+  });
+});

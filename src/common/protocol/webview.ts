@@ -5,7 +5,7 @@
  */
 
 import type { AlignmentMessage } from '../alignment';
-import type { DeviceMemoryUse } from '../placement';
+import type { DeviceMemoryUse, PlacementPlan } from '../placement';
 import type { GenerationOptions, StopReason } from '../sampling';
 import type { LoadedModel, LoadProgress, ModelDescription } from './engine';
 import type { DeviceDescription, TelemetrySample } from './monitor';
@@ -49,9 +49,13 @@ export interface Conversation {
 
 export type ModelState =
   | { readonly kind: 'none' }
-  | { readonly kind: 'loading'; readonly name: string; readonly progress?: LoadProgress }
-  | { readonly kind: 'ready'; readonly model: LoadedModel }
-  | { readonly kind: 'failed'; readonly name: string; readonly error: SerializedError };
+  /** `plan` is the memory estimate the load started from. */
+  | { readonly kind: 'loading'; readonly name: string; readonly progress?: LoadProgress; readonly plan?: PlacementPlan }
+  /** `notRespondingForMs` is set while heartbeats are overdue; nothing is killed because of it. */
+  | { readonly kind: 'ready'; readonly model: LoadedModel; readonly notRespondingForMs?: number }
+  | { readonly kind: 'failed'; readonly name: string; readonly error: SerializedError }
+  /** The engine process ended by itself; the conversation is kept. `restarting` while the host brings it back on its own. */
+  | { readonly kind: 'lost'; readonly name: string; readonly error: SerializedError; readonly restarting?: boolean };
 
 /** A generation under way. */
 export interface GenerationState {
@@ -74,6 +78,7 @@ export interface ModelChoice {
   readonly isDemo: boolean;
 }
 
+/** Everything the view shows. `conversation` holds the text so far of an answer under way; deltas sent afterwards append to it. */
 export interface ViewState {
   readonly model: ModelState;
   readonly devices: readonly DeviceDescription[];
@@ -95,6 +100,7 @@ type Empty = Record<string, never>;
 export type ChatViewContract = {
   requests: {
     'view-ready': { params: Empty; result: ViewState };
+    /** Takes the host's attachments along. With no model loaded the host first loads the last one used, or the demo model, and then answers. */
     'prompt-send': { params: { readonly text: string }; result: Empty };
     'generation-stop': { params: Empty; result: Empty };
     'answer-regenerate': { params: { readonly turnId: string }; result: Empty };
@@ -106,10 +112,13 @@ export type ChatViewContract = {
     'conversation-rename': { params: { readonly id: string; readonly title: string }; result: Empty };
     'conversation-delete': { params: { readonly id: string }; result: Empty };
     'settings-change': { params: Partial<ChatSettings>; result: Empty };
-    'attachment-add': { params: Empty; result: Empty };
+    /** Without `attachment` the host asks for a file; with it, it keeps that text (a long paste). */
+    'attachment-add': { params: { readonly attachment?: Attachment }; result: Empty };
     'attachment-remove': { params: { readonly name: string }; result: Empty };
+    /** Loads `source`, or asks which model to load. */
     'model-choose': { params: { readonly source?: string }; result: Empty };
     'model-load-cancel': { params: Empty; result: Empty };
+    /** Also restarts a lost engine and tries a failed load again. */
     'model-reload': { params: Empty; result: Empty };
     'model-unload': { params: Empty; result: Empty };
     'code-copy': { params: { readonly text: string }; result: Empty };
@@ -125,6 +134,7 @@ export type ChatViewContract = {
     'devices': readonly DeviceDescription[];
     'telemetry-sample': TelemetrySample;
     'engine-memory': readonly DeviceMemoryUse[];
+    /** Replaces the whole conversation, the text so far of an answer under way included. */
     'conversation': { readonly conversation: Conversation; readonly history: ViewState['history'] };
     /** Text to append to a turn; `thinking` belongs to the think part. */
     'answer-delta': { readonly turnId: string; readonly text: string; readonly thinking?: string; readonly generatedTokens: number; readonly tokensPerSecond?: number };

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { benchmarkPromptIds, hashPromptIds } from '../../../src/bench/prompt';
+import { measureCase, type BenchmarkTarget, type CaseSpec } from '../../../src/bench/runCase';
+import { energyJoules, surroundingsCautions } from '../../../src/bench/surroundings';
+import { CancelledError } from '../../../src/common/errors';
+import type { DeviceId } from '../../../src/common/deviceId';
+import type { GenerateParams, GenerateResult } from '../../../src/common/protocol/engine';
+
+const spec: CaseSpec = {
+  name: 'standard',
+  model: 'tiny',
+  modelIdentity: 'id',
+  provider: 'cpu',
+  weights: 'f32',
+  devices: ['cpu'],
+  promptIds: [1, 2, 3],
+  newTokens: 4,
+  warmupRuns: 1,
+  repetitions: 5,
+  concurrency: 1,
+  ownPids: [],
+};
+
+/** An engine that answers at once; `answer` may change a result, by call number. */
+class FakeTarget implements BenchmarkTarget {
+  readonly asked: GenerateParams[] = [];
+  readonly forgotten: string[] = [];
+  constructor(private readonly answer: (call: number) => Partial<GenerateResult> = () => ({})) {}
+
+  generate(params: GenerateParams): Promise<GenerateResult> {
+    this.asked.push(params);
+    const call = this.asked.length;
+    return Promise.resolve().then(() => ({
+      generationId: params.generationId,
+      ids: [5, 6, 7, 8],
+      text: '',
+      stopReason: 'length' as const,
+      promptTokens: 3,
+      reusedTokens: 0,
+      ttftMs: 10 + call,
+      tpotMs: 2,
+      decodeTokensPerSecond: 500,
+      prefillTokensPerSecond: 300,
+      tokenizeMs: 0,
+      totalMs: 16,
+      queuedMs: 0,
+      peakMemoryBytes: {},
+      tokenTimesMs: [10, 12, 15, 16],
+      ...this.answer(call),
+    }));
+  }
+
+  forget(key: string): Promise<void> {
+    this.forgotten.push(key);
+    return Promise.resolve();
+  }
+}
+
+describe('measureCase', () => {
+  it('counts the repetitions without the warm-up and takes inter-token latencies from token times', async () => {
+    const target = new FakeTarget();
+    const measured = await measureCase(target, spec);
+    expect(target.asked).toHaveLength(6);
+    expect(measured.samples.map((sample) => sample.ttftMs)).toEqual([12, 13, 14, 15, 16]);
+    expect(measured.samples[0]?.itlMs).toEqual([2, 3, 1]);
+    expect(measured.summaries.ttftMs?.median).toBe(14);
+    expect(measured.endedBy).toBeUndefined();
+  });
+
+  it('asks for a fixed length with EOS ignored, greedily, and drops the cache after each run', async () => {
+    const target = new FakeTarget();
+    await measureCase(target, spec);
+    for (const asked of target.asked) {
+      expect(asked.options).toMatchObject({ maxNewTokens: 4, minNewTokens: 4, ignoreEos: true, doSample: false });
+    }
+    expect(target.forgotten).toEqual(target.asked.map((asked) => asked.conversationKey));
+  });
+
+  it.each([
+    ['fewer tokens than asked', { ids: [5] }, /1 instead of 4/],
+    ['a reused prompt', { reusedTokens: 2 }, /came from the cache/],
+    ['no TPOT', { tpotMs: undefined }, /no tpotMs/],
+  ])('refuses a run with %s', async (_name, change, message) => {
+    await expect(measureCase(new FakeTarget(() => change), spec)).rejects.toThrow(message);
+  });
+
+  it('keeps what was measured when a later run is cancelled or fails', async () => {
+    const cancelled = await measureCase(new FakeTarget((call) => (call === 4 ? { stopReason: 'cancelled' } : {})), spec);
+    expect(cancelled.samples).toHaveLength(2);
+    expect(cancelled.endedBy).toBe('cancelled');
+  });
+
+  it('ends with the cancel when not one run was counted', async () => {
+    await expect(measureCase(new FakeTarget(() => ({ stopReason: 'cancelled' })), spec)).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it('marks figures unreliable when they scatter', async () => {
+    const measured = await measureCase(new FakeTarget((call) => ({ ttftMs: call % 2 === 0 ? 10 : 100 })), spec);
+    expect(measured.cautions.some((caution) => caution.startsWith('ttftMs is unreliable'))).toBe(true);
+    expect(measured.cautions.some((caution) => caution.startsWith('tpotMs'))).toBe(false);
+  });
+});
+
+describe('benchmarkPromptIds', () => {
+  it('gives the asked number of ordinary tokens, the same each time', () => {
+    const ids = benchmarkPromptIds(512, 4096);
+    expect(ids).toHaveLength(512);
+    expect(ids.every((id) => Number.isInteger(id) && id >= 0 && id < 4096)).toBe(true);
+    expect(new Set(ids).size).toBeGreaterThan(400);
+    expect(benchmarkPromptIds(512, 4096)).toEqual(ids);
+  });
+
+  it('hashes order and value', () => {
+    expect(hashPromptIds([1, 2])).not.toBe(hashPromptIds([2, 1]));
+    // printf '\x01\x00\x00\x00' | sha256sum
+    expect(hashPromptIds([1])).toBe('67abdd721024f0ff4e0b3f4c2fc13bc5bad42d0b7851d456d88d203d15aaa450');
+  });
+});
+
+describe('surroundings', () => {
+  const gpu = 'cuda:0' as DeviceId;
+
+  it('integrates power over time and answers undefined without power readings', () => {
+    const at = (timeMs: number, powerWatts?: number) => ({ timeMs, devices: [{ id: gpu, powerWatts }] });
+    expect(energyJoules([at(0, 100), at(1000, 300), at(2000, 300)])).toBe(500);
+    expect(energyJoules([at(0), at(1000)])).toBeUndefined();
+    expect(energyJoules([at(0, 100)])).toBeUndefined();
+  });
+
+  it('names other processes, throttling and loss once each, and not our own process', () => {
+    const sample = { timeMs: 0, devices: [{ id: gpu, processes: [{ pid: 7, name: 'game' }, { pid: 9 }], throttleReasons: ['thermal'] }] };
+    expect(surroundingsCautions([sample, sample], [9])).toEqual(['cuda:0 was also used by game', 'cuda:0 was throttled: thermal']);
+  });
+});

@@ -1,0 +1,92 @@
+/** Which dtypes and operators a stage uses: the one place that knows what each execution provider can do. */
+
+import type { ProviderKind } from '../common/deviceId';
+import type { DType, KvFormat, WeightFormat } from '../common/dtype';
+import { GlmError } from '../common/errors';
+
+export type FloatDType = 'f32' | 'f16' | 'bf16';
+
+export interface Precision {
+  readonly provider: ProviderKind;
+  readonly weights: WeightFormat;
+  /** Inputs and outputs of linear layers and of the attention. */
+  readonly activations: FloatDType;
+  /** The residual stream and its norms; wider than `activations` where those could overflow. */
+  readonly residual: FloatDType;
+  readonly kv: FloatDType;
+  /** Elements of a row that share one scale in int4 and int8 weights. */
+  readonly blockSize: number;
+  /** MatMulNBits: 4 computes with int8 activations on the CPU; 0 with those given. */
+  readonly accuracyLevel: 0 | 4;
+  /** Of token ids. */
+  readonly ids: Extract<DType, 'i32' | 'i64'>;
+  /** How the embedding is held: `file` keeps the checkpoint's dtype (only the rows in use are ever read from the mapped file). */
+  readonly embedding: 'file' | 'f16' | 'bf16' | 'f32' | 'quantized';
+  /** The operator for unquantised linear layers. */
+  readonly denseOperator: 'FusedMatMul' | 'Gemm';
+  /** Whether outputs that pass f16's range must be scaled down; see LinearSpec.isRescalable. */
+  readonly rescales: boolean;
+}
+
+/**
+ * The dtypes and operators for a provider and a weight format.
+ *
+ * @throws {GlmError} `weights-unsupported` when the provider cannot run the format.
+ */
+export function precisionFor(provider: ProviderKind, weights: WeightFormat, options: { readonly accuracyLevel?: 0 | 4; readonly kv?: KvFormat; readonly activations?: FloatDType } = {}): Precision {
+  const allowed: Readonly<Record<ProviderKind, readonly WeightFormat[]>> = {
+    cpu: ['f32', 'int8', 'int4'],
+    webgpu: ['f32', 'f16', 'int8', 'int4'],
+    cuda: ['bf16', 'f16', 'int8', 'int4'],
+  };
+  if (!allowed[provider].includes(weights)) {
+    throw new GlmError('weights-unsupported', `The ${provider} provider cannot run ${weights} weights. Choose ${allowed[provider].join(', ')}.`, { fields: { provider, weights } });
+  }
+  const common = { provider, weights, blockSize: 32 } as const;
+  switch (provider) {
+    case 'cpu':
+      return {
+        ...common,
+        activations: 'f32',
+        residual: 'f32',
+        kv: 'f32',
+        accuracyLevel: options.accuracyLevel ?? 4,
+        ids: 'i64',
+        embedding: 'file',
+        denseOperator: 'FusedMatMul',
+        rescales: false,
+      };
+    case 'webgpu': {
+      const activations = options.activations === 'f32' || weights === 'f32' ? 'f32' : 'f16';
+      return {
+        ...common,
+        activations,
+        residual: 'f32',
+        kv: activations,
+        accuracyLevel: options.accuracyLevel ?? 0,
+        ids: 'i32',
+        embedding: weights === 'int4' || weights === 'int8' ? 'quantized' : activations,
+        denseOperator: 'Gemm',
+        rescales: activations === 'f16',
+      };
+    }
+    case 'cuda': {
+      const activations = options.activations ?? (weights === 'f16' ? 'f16' : 'bf16');
+      return {
+        ...common,
+        activations,
+        residual: activations === 'f16' ? 'f32' : 'bf16',
+        kv: activations,
+        accuracyLevel: 0,
+        ids: 'i64',
+        embedding: activations === 'f16' ? 'f16' : 'bf16',
+        denseOperator: 'FusedMatMul',
+        rescales: activations === 'f16',
+      };
+    }
+  }
+}
+
+export function isQuantized(weights: WeightFormat): weights is 'int4' | 'int8' {
+  return weights === 'int4' || weights === 'int8';
+}

@@ -123,7 +123,7 @@ function fewestGpus(input: LayoutInput, gpus: readonly number[]): readonly Layer
   const cost = slowestStage(input);
   for (let count = 1; count <= gpus.length; count += 1) {
     const sets = gpus.length <= mostGpusForSubsets ? subsets(gpus, count) : [[...gpus].sort((a, b) => better([a], [b])).slice(0, count).sort((a, b) => a - b)];
-    for (const set of [...sets].sort(better)) {
+    for (const set of [...sets].filter((candidate) => room(candidate) >= leastBytes(input)).sort(better)) {
       const runs = cut(input, set, { cost, prefer: 'even' });
       if (runs !== undefined) {
         return runs;
@@ -131,6 +131,13 @@ function fewestGpus(input: LayoutInput, gpus: readonly number[]): readonly Layer
     }
   }
   return undefined;
+}
+
+/** Weights and KV cache of the whole model: no set of devices with less room needs to be tried. */
+function leastBytes(input: LayoutInput): number {
+  const [slot] = input.slots;
+  const whole = slot === undefined ? undefined : stageBytes(slot, input.need, 0, input.numLayers);
+  return whole === undefined ? 0 : whole.weightBytes + whole.kvBytes;
 }
 
 /** The CPU takes as few layers as possible, before or after the GPUs, whichever lets it read fewer bytes per token. */

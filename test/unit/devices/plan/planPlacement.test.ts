@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { deviceId } from '../../../../src/common/deviceId';
 import type { DeviceBudget, DeviceMapRequest, PlacementPlan } from '../../../../src/common/placement';
 import { planPlacement } from '../../../../src/devices/plan/planPlacement';
-import { ModelDoesNotFitError } from '../../../../src/devices/plan/placementErrors';
+import type { ModelDoesNotFitError } from '../../../../src/devices/plan/placementErrors';
 import { device, gib, glm9b, int4, need, sizes } from './planBuilders';
 
 const auto: DeviceMapRequest = { kind: 'auto' };

@@ -1,0 +1,72 @@
+/** What a scenario is: which models to load and what to measure with each. Pure descriptions; runScenario.ts carries them out. */
+
+import type { LoadOptions, LoadedModel, ModelDescription } from '../../common/protocol/engine';
+import type { BenchmarkCase } from '../report/schema';
+
+/** One measurement on a loaded model. */
+export interface CasePlan {
+  readonly name: string;
+  readonly promptTokens: number;
+  readonly newTokens: number;
+  readonly concurrency: number;
+}
+
+/** One load of a model and what is measured with it before it is unloaded. */
+export interface LoadPlan {
+  readonly label: string;
+  readonly load: LoadOptions;
+  readonly cases: readonly CasePlan[];
+  /** Also let the model stop by itself on these questions and report the lengths; they are never part of a speed. */
+  readonly naturalStops?: NaturalStopPlan;
+}
+
+export interface NaturalStopPlan {
+  readonly questions: readonly string[];
+  readonly limitTokens: number;
+}
+
+/** How a model ended by itself on one question. */
+export interface NaturalStop {
+  readonly label: string;
+  readonly question: string;
+  readonly generatedTokens: number;
+  readonly stopReason: string;
+}
+
+/** What became of one load plan. */
+export interface LoadOutcome {
+  readonly plan: LoadPlan;
+  readonly model: LoadedModel;
+  readonly cases: readonly BenchmarkCase[];
+  readonly naturalStops: readonly NaturalStop[];
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  readonly loads: readonly LoadPlan[];
+  /** Sentences for the report, made from what was measured. */
+  readonly explain?: (outcomes: readonly LoadOutcome[]) => readonly string[];
+}
+
+/** Repetition settings shared by all scenarios. */
+export interface ScenarioSettings {
+  readonly warmupRuns: number;
+  readonly repetitions: number;
+}
+
+/** At least five counted runs, so that a spread can be judged. */
+export const defaultSettings: ScenarioSettings = { warmupRuns: 1, repetitions: 5 };
+
+/** Load options for one case: a context that holds prompt and answer, and room for the concurrent requests. */
+export function loadFor(base: LoadOptions, cases: readonly CasePlan[], changes: Partial<LoadOptions> = {}): LoadOptions {
+  const contextTokens = Math.max(...cases.map((each) => each.promptTokens + each.newTokens + 1));
+  const maxBatch = Math.max(1, ...cases.map((each) => each.concurrency));
+  return { ...base, contextTokens, maxBatch, ...changes };
+}
+
+/** Cases whose prompt and answer exceed the model's own limit can't be measured; they are named instead of shortened. */
+export function splitByContext(cases: readonly CasePlan[], description: ModelDescription): { readonly possible: readonly CasePlan[]; readonly impossible: readonly CasePlan[] } {
+  const fits = (each: CasePlan): boolean => each.promptTokens + each.newTokens + 1 <= description.maxContextTokens;
+  return { possible: cases.filter(fits), impossible: cases.filter((each) => !fits(each)) };
+}

@@ -1,0 +1,42 @@
+/** Sweeps along one axis: concurrent requests, context length, weights, devices. */
+
+import type { DeviceId } from '../../common/deviceId';
+import type { WeightFormat } from '../../common/dtype';
+import type { LoadOptions } from '../../common/protocol/engine';
+import { loadFor, type CasePlan, type Scenario } from './scenario';
+
+/** Requests submitted together; shows what continuous batching gains and what it costs each of them. */
+export function concurrencyScenario(base: LoadOptions, counts: readonly number[] = [1, 2, 4, 8]): Scenario {
+  const cases = counts.map((concurrency): CasePlan => ({ name: `${concurrency} at once`, promptTokens: 128, newTokens: 64, concurrency }));
+  return { name: 'concurrency', title: 'Concurrent requests', loads: [{ label: base.source, load: loadFor(base, cases), cases }] };
+}
+
+/** The same answer length after longer and longer prompts. */
+export function contextScenario(base: LoadOptions, lengths: readonly number[] = [128, 512, 2048, 8192]): Scenario {
+  const cases = lengths.map((promptTokens): CasePlan => ({ name: `after ${promptTokens}`, promptTokens, newTokens: 64, concurrency: 1 }));
+  return { name: 'context', title: 'Context length', loads: [{ label: base.source, load: loadFor(base, cases), cases }] };
+}
+
+/** One checkpoint in several weight formats. */
+export function precisionScenario(base: LoadOptions, formats: readonly WeightFormat[]): Scenario {
+  const cases: readonly CasePlan[] = [{ name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 }];
+  return {
+    name: 'precision',
+    title: 'Weight formats',
+    loads: formats.map((weights) => ({ label: weights, load: loadFor(base, cases, { weights }), cases: cases.map((each) => ({ ...each, name: `${weights}, ${each.name}` })) })),
+  };
+}
+
+/** One GPU, two, …, and the CPU. `sets` names the devices of each run. */
+export function devicesScenario(base: LoadOptions, sets: readonly (readonly DeviceId[])[]): Scenario {
+  const cases: readonly CasePlan[] = [{ name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 }];
+  return {
+    name: 'devices',
+    title: 'Devices',
+    loads: sets.map((includeDevices) => {
+      const label = includeDevices.join('+');
+      const deviceMap = includeDevices.length > 1 ? ({ kind: 'balanced' } as const) : ({ kind: 'single', device: includeDevices[0] } as const);
+      return { label, load: loadFor(base, cases, { includeDevices, deviceMap }), cases: cases.map((each) => ({ ...each, name: `${label}, ${each.name}` })) };
+    }),
+  };
+}

@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import { runScenario, type BenchmarkEngine, type ScenarioHooks, type ScenarioProgress } from '../../../src/bench/runScenario';
+import { chatAgainstBaseScenario } from '../../../src/bench/scenarios/chatAgainstBase';
+import { defaultSettings } from '../../../src/bench/scenarios/scenario';
+import { standardScenario } from '../../../src/bench/scenarios/standard';
+import { precisionScenario } from '../../../src/bench/scenarios/sweeps';
+import { GlmError } from '../../../src/common/errors';
+import type { EngineContract, GenerateParams, GenerateResult, LoadedModel, LoadOptions, ModelDescription } from '../../../src/common/protocol/engine';
+import { cpuDevice } from '../../../src/common/deviceId';
+
+const base: LoadOptions = {
+  source: 'chat',
+  provider: 'cpu',
+  weights: 'int4',
+  kvCache: 'auto',
+  maxBatch: 1,
+  deviceMap: { kind: 'auto' },
+  allowSoftwareGpu: false,
+  cacheFolder: 'cache',
+  alignment: 'autoFix',
+};
+
+function description(source: string, changes: Partial<ModelDescription> = {}): ModelDescription {
+  return {
+    name: source,
+    folder: `/models/${source}`,
+    architecture: 'glm4',
+    numLayers: 2,
+    hiddenSize: 64,
+    intermediateSize: 128,
+    numHeads: 2,
+    numKvHeads: 1,
+    headDim: 32,
+    vocabSize: 512,
+    maxContextTokens: 1024,
+    parameterCount: 1,
+    fileDtype: 'bf16',
+    fileBytes: 1,
+    hasChatTemplate: source !== 'base',
+    eosTokenIds: source === 'base' ? [500] : [500, 501],
+    isDemo: false,
+    thinks: false,
+    ...changes,
+  };
+}
+
+interface FakeEngineOptions {
+  readonly failLoadOf?: string;
+  readonly onGenerate?: (call: number) => void;
+}
+
+/** Engines that answer at once; remembers what they were asked. */
+class FakeEngines {
+  readonly loads: LoadOptions[] = [];
+  readonly asked: GenerateParams[] = [];
+  ended = 0;
+  constructor(private readonly options: FakeEngineOptions = {}) {}
+
+  start = (): BenchmarkEngine => {
+    let source = '';
+    const requests: { [M in 'model-load' | 'conversation-forget']: (params: EngineContract['requests'][M]['params']) => EngineContract['requests'][M]['result'] } = {
+      'model-load': (params) => {
+        this.loads.push(params);
+        source = params.source;
+        if (params.source === this.options.failLoadOf || params.weights === this.options.failLoadOf) {
+          throw new GlmError('does-not-fit', 'It does not fit.');
+        }
+        return {
+          description: description(params.source),
+          plan: { stages: [{ stageIndex: 0, device: cpuDevice, provider: 'cpu', firstLayer: 0, endLayer: 2, hasEmbedding: true, hasHead: true, weightBytes: 0, kvBytes: 0, activationBytes: 0 }], weightFormat: 'int4', kvFormat: 'f32', contextTokens: 1024, largestContextTokens: 1024, largestContextAsPlacedTokens: 1024, warnings: [] },
+          assignments: [],
+          memory: [],
+          weights: params.weights === 'auto' ? 'int4' : params.weights,
+          kvCache: 'f32',
+          contextTokens: 1024,
+          maxBatch: 1,
+          loadMs: 1,
+          runtimeVersion: '1.30.0',
+        } satisfies LoadedModel;
+      },
+      'conversation-forget': () => ({}),
+    };
+    return {
+      pid: 1,
+      request: async (method, params) => {
+        await Promise.resolve();
+        return requests[method as 'model-load'](params as LoadOptions) as never;
+      },
+      on: () => () => undefined,
+      generate: async (params): Promise<GenerateResult> => {
+        await Promise.resolve();
+        this.asked.push(params);
+        this.options.onGenerate?.(this.asked.length);
+        const natural = !params.options.ignoreEos;
+        const stops = natural && source === 'chat';
+        const count = stops ? 9 : params.options.maxNewTokens;
+        return {
+          generationId: params.generationId,
+          ids: Array.from({ length: count }, () => 1),
+          text: '',
+          stopReason: stops ? 'eos' : 'length',
+          promptTokens: 1,
+          reusedTokens: 0,
+          ttftMs: 10,
+          tpotMs: 2,
+          decodeTokensPerSecond: 500,
+          prefillTokensPerSecond: 100,
+          tokenizeMs: 0,
+          totalMs: 1,
+          queuedMs: 0,
+          peakMemoryBytes: {},
+        };
+      },
+      end: () => Promise.resolve(void (this.ended += 1)),
+    };
+  };
+}
+
+function hooks(engines: FakeEngines, changes: Partial<ScenarioHooks> = {}): ScenarioHooks {
+  let nowMs = 0;
+  return {
+    startEngine: engines.start,
+    environment: () => Promise.resolve({ extensionVersion: '0', nodeVersion: '20', platform: 'linux', cpu: 'c', logicalCores: 2, memoryBytes: 1, devices: [] }),
+    nowMs: () => (nowMs += 10),
+    ...changes,
+  };
+}
+
+describe('runScenario', () => {
+  it('measures what fits the context and names what does not', async () => {
+    const engines = new FakeEngines();
+    const report = await runScenario(standardScenario(base), defaultSettings, hooks(engines));
+    expect(report.cases.map((each) => each.name)).toEqual(['prompt 512, 128 new', 'prompt 512, 256 new']);
+    expect(report.notes).toEqual(['"prompt 4096, 128 new" was left out: 4224 tokens exceed the model\'s 1024.']);
+    expect(report.environment.runtimeVersion).toBe('1.30.0');
+    expect(engines.ended).toBe(1);
+  });
+
+  it('never uses a stop token inside a benchmark prompt', async () => {
+    const engines = new FakeEngines();
+    await runScenario(standardScenario(base), defaultSettings, hooks(engines));
+    const ids = engines.asked.flatMap((asked) => (asked.prompt.kind === 'ids' ? asked.prompt.ids : []));
+    expect(Math.max(...ids)).toBeLessThan(500);
+    expect(Math.max(...ids)).toBeGreaterThan(450);
+  });
+
+  it('counts progress to the end and guesses the time left from its pace', async () => {
+    const seen: ScenarioProgress[] = [];
+    await runScenario(standardScenario(base, [{ name: 'short', promptTokens: 4, newTokens: 4, concurrency: 1 }]), defaultSettings, hooks(new FakeEngines(), { onProgress: (progress) => seen.push(progress) }));
+    expect(seen.at(-1)).toMatchObject({ doneRuns: 6, totalRuns: 6, remainingMs: 0 });
+    expect(seen.find((progress) => progress.doneRuns === 3)?.remainingMs).toBeGreaterThan(0);
+  });
+
+  it('goes on after a load that failed, and ends every engine', async () => {
+    const engines = new FakeEngines({ failLoadOf: 'int8' });
+    const report = await runScenario(precisionScenario(base, ['int4', 'int8', 'f32']), defaultSettings, hooks(engines));
+    expect(report.cases.map((each) => each.weights)).toEqual(['int4', 'f32']);
+    expect(report.notes).toContain('int8 could not be measured: It does not fit.');
+    expect(engines.ended).toBe(3);
+  });
+
+  it('fails with the reason when nothing was measured', async () => {
+    await expect(runScenario(standardScenario(base), defaultSettings, hooks(new FakeEngines({ failLoadOf: 'chat' })))).rejects.toMatchObject({ code: 'does-not-fit' });
+  });
+
+  it('stops loading after a cancel and keeps the finished cases', async () => {
+    const controller = new AbortController();
+    const engines = new FakeEngines({ onGenerate: (call) => void (call === 6 && controller.abort()) });
+    const report = await runScenario(precisionScenario(base, ['int4', 'int8']), defaultSettings, hooks(engines, { signal: controller.signal }));
+    expect(report.cases).toHaveLength(1);
+    expect(report.notes).toContain('Cancelled at int8; what was measured before is kept.');
+    expect(engines.loads).toHaveLength(1);
+  });
+});
+
+describe('chatAgainstBaseScenario', () => {
+  it('shows natural stops apart, says what can affect speed, and finds equal speed at equal length', async () => {
+    const report = await runScenario(chatAgainstBaseScenario(base, ['chat', 'base']), defaultSettings, hooks(new FakeEngines()));
+    const text = report.notes.join('\n');
+    expect(report.cases).toHaveLength(2);
+    expect(text).toContain('the same shape');
+    expect(text).toContain('eosTokenIds: [500,501] against [500]');
+    expect(text).toContain('equally fast');
+    expect(text).toContain('chat stopped by itself after 9 tokens');
+    expect(text).toContain('base ran to the limit of 256 tokens');
+  });
+});

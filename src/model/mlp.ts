@@ -1,0 +1,16 @@
+/** The gated MLP. A mixture of experts would stand beside it, with the same signature. */
+
+import type { GraphValue } from '../onnx/graphValue';
+import { addMul, addSilu, addSplitHalves } from '../onnx/operators';
+import type { LayerContext } from './layerContext';
+import { addLinear } from './linear';
+import type { LinearSpec } from './weightSpecs';
+
+/** down(up(x) · silu(gate(x))): `activations[b, s, hiddenSize]` → the same; gate is the first half of `gateUp`'s rows. */
+export function addGatedMlp(ctx: LayerContext, path: string, x: GraphValue, gateUp: LinearSpec, down: LinearSpec): GraphValue {
+  const { graph } = ctx;
+  const both = addLinear(ctx, `${path}/gate_up`, x, gateUp);
+  const [gate, up] = addSplitHalves(graph, `${path}/split`, both, [`${path}/gate`, `${path}/up`]);
+  const activated = addMul(graph, `${path}/gated`, addSilu(graph, `${path}/silu`, gate), up);
+  return addLinear(ctx, `${path}/down`, activated, down);
+}

@@ -1,0 +1,107 @@
+/** Cuts a model into stages: the graph of one contiguous run of layers, from token ids or hidden states to hidden states or logits. */
+
+import type { StagePlacement } from '../common/placement';
+import { GraphBuilder } from '../onnx/graphBuilder';
+import type { GraphValue } from '../onnx/graphValue';
+import { addSliceFrom } from '../onnx/operators';
+import type { GlmConfig } from './config';
+import { addGlmLayer, type SelectPositions } from './glm';
+import { addGlm4Layer } from './glm4';
+import { GraphWeights, type WeightSource } from './graphWeights';
+import { encodeFloats } from './halfFloat';
+import { addStreamNorm, settleStream, type LayerContext, type ResidualStream } from './layerContext';
+import { addEmbedding, addLinear } from './linear';
+import type { Precision } from './precision';
+import { rotaryTable } from './rope';
+import type { FileDtypeOf, StoredTensor } from './storedTensors';
+import { modelWeightSpecs, type LayerWeightSpecs } from './weightSpecs';
+
+/** The layers of a stage: `firstLayer` up to but without `endLayer`, and which ends of the model come with them. */
+export type StageRange = Pick<StagePlacement, 'firstLayer' | 'endLayer' | 'hasEmbedding' | 'hasHead'>;
+
+/** Names that a caller binds; the cache's are those of {@link kvNames}. */
+export const stageNames = {
+  /** ids[b, s] of the first stage. */
+  inputIds: 'input_ids',
+  /** residual[b, s, hiddenSize] of every other stage. */
+  hiddenIn: 'hidden_in',
+  /** i32[b]: valid positions after this step, less one. */
+  seqlensK: 'seqlens_k',
+  /** i32[], host memory: valid positions after this step of the longest row. */
+  totalSequenceLength: 'total_sequence_length',
+  /** i64[1], host memory, last stage: the first position whose logits are wanted; -1 is the last one, 0 all. */
+  logitsFrom: 'logits_from',
+  /** residual[b, s, hiddenSize] of every stage but the last. */
+  hiddenOut: 'hidden_out',
+  /** f32[b, p, vocabSize] of the last stage. */
+  logits: 'logits',
+} as const;
+
+export interface StageGraph {
+  readonly graph: GraphBuilder;
+  /** The weights the stage uses, in order of use; graph inputs when the source is `inputs`. */
+  readonly stored: readonly StoredTensor[];
+}
+
+/**
+ * Builds the graph of one stage. Pure: weights are named and located, never read.
+ *
+ * @param contextTokens  Positions of the cache; the rotary table has as many rows.
+ * @param fileDtypeOf    Dtype of a checkpoint tensor; the embedding may be kept in it.
+ */
+export function buildStageGraph(
+  config: GlmConfig,
+  range: StageRange,
+  precision: Precision,
+  source: WeightSource,
+  contextTokens: number,
+  fileDtypeOf: FileDtypeOf,
+): StageGraph {
+  const graph = new GraphBuilder(`${config.architecture} layers ${range.firstLayer}-${range.endLayer - 1}`);
+  const weights = new GraphWeights(graph, precision, source, fileDtypeOf);
+  const specs = modelWeightSpecs(config);
+  const shape = ['b', 's', config.hiddenSize];
+  const ids = range.hasEmbedding ? graph.addInput(stageNames.inputIds, precision.ids, ['b', 's']) : undefined;
+  const hiddenIn = ids === undefined ? graph.addInput(stageNames.hiddenIn, precision.residual, shape) : undefined;
+  const ctx: LayerContext = { graph, config, precision, weights, attention: addAttentionInputs(graph, config, precision, contextTokens), contextTokens };
+  const select = range.hasHead ? addPositionSelector(graph) : undefined;
+
+  let stream: ResidualStream = { residual: hiddenIn ?? addEmbedding(ctx, '/embedding', ids as GraphValue, specs.embedding) };
+  const addLayer = config.architecture === 'glm4' ? addGlm4Layer : addGlmLayer;
+  for (let layerIndex = range.firstLayer; layerIndex < range.endLayer; layerIndex += 1) {
+    const isLast = layerIndex === config.numLayers - 1;
+    stream = addLayer(ctx, stream, specs.layers[layerIndex] as LayerWeightSpecs, layerIndex, isLast && select !== undefined ? select : keepAll);
+  }
+  if (range.hasHead) {
+    const { normed } = addStreamNorm(ctx, '/final_norm', stream, specs.finalNorm);
+    const rows = range.endLayer > range.firstLayer ? normed : (select as SelectPositions)('/selected', normed);
+    const logits = addLinear(ctx, '/lm_head', rows, specs.head);
+    graph.addOutput(graph.addSingle({ operator: 'Cast', name: stageNames.logits, inputs: [logits], attributes: { to: { int: 1 } }, outputs: [{ dtype: 'f32', shape: logits.shape }] }));
+  } else {
+    const settled = settleStream(ctx, stageNames.hiddenOut, stream);
+    graph.addOutput(settled.name === stageNames.hiddenOut ? settled : graph.addSingle({ operator: 'Identity', name: stageNames.hiddenOut, inputs: [settled], outputs: [settled] }));
+  }
+  return { graph, stored: weights.stored };
+}
+
+const keepAll: SelectPositions = (_, x) => x;
+
+function addAttentionInputs(graph: GraphBuilder, config: GlmConfig, precision: Precision, contextTokens: number): LayerContext['attention'] {
+  const { cos, sin } = rotaryTable(config, contextTokens);
+  const tableShape = [contextTokens, config.rotaryDim / 2];
+  return {
+    seqlensK: graph.addInput(stageNames.seqlensK, 'i32', ['b']),
+    totalSequenceLength: graph.addInput(stageNames.totalSequenceLength, 'i32', []),
+    cos: graph.addInitializer('rope.cos', precision.activations, tableShape, encodeFloats(cos, precision.activations)),
+    sin: graph.addInitializer('rope.sin', precision.activations, tableShape, encodeFloats(sin, precision.activations)),
+  };
+}
+
+/** After the last layer's keys and values are stored, only the positions whose logits are wanted go on. */
+function addPositionSelector(graph: GraphBuilder): SelectPositions {
+  const starts = graph.addInput(stageNames.logitsFrom, 'i64', [1]);
+  const ends = graph.addInitializer('positions.end', 'i64', [1], BigInt64Array.of(0x7fffffffffffffffn));
+  const axes = graph.addInitializer('positions.axis', 'i64', [1], BigInt64Array.of(1n));
+  return (name, x) => addSliceFrom(graph, name, x, starts, ends, axes, 'p');
+}
+

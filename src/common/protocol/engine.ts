@@ -5,7 +5,7 @@ import type { ChatInput } from '../chat';
 import type { DeviceId, ProviderKind } from '../deviceId';
 import type { KvFormat, WeightFormat } from '../dtype';
 import type { LogRecord } from '../log';
-import type { DeviceMapRequest, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../placement';
+import type { DeviceBudget, DeviceMapRequest, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../placement';
 import type { GenerationOptions, StopReason } from '../sampling';
 
 export interface LoadOptions {
@@ -158,7 +158,8 @@ export type EngineContract = {
   requests: {
     /** Reads config and tokenizer only. */
     'model-describe': { params: { readonly source: string }; result: ModelDescription };
-    'model-plan': { params: LoadOptions; result: { readonly description: ModelDescription; readonly plan: PlacementPlan } };
+    /** `devices` plans for these in place of the machine's own. */
+    'model-plan': { params: LoadOptions & { readonly devices?: readonly DeviceBudget[] }; result: { readonly description: ModelDescription; readonly plan: PlacementPlan } };
     'model-load': { params: LoadOptions; result: LoadedModel };
     'model-unload': { params: Record<string, never>; result: { readonly freedBytes: number } };
     generate: { params: GenerateParams; result: GenerateResult };

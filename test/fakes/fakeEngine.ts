@@ -80,6 +80,7 @@ export function fakeEngineHandlers(behaviour: FakeEngineBehaviour = {}): (child:
   const tokens = behaviour.tokens ?? ['Hel', 'lo', ', ', 'wor', 'ld'];
   const idsOf = (text: string): number[] => [...text].map((character) => character.codePointAt(0) ?? 0);
   return (child) => ({
+    'checkpoints-list': () => [],
     'model-describe': () => fakeDescription,
     'model-plan': () => ({ description: fakeDescription, plan: fakeLoadedModel.plan }),
     'model-load': async (_options, signal) => {

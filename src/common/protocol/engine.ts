@@ -64,6 +64,17 @@ export interface ModelDescription {
   readonly thinks: boolean;
 }
 
+/** A checkpoint in the Hugging Face cache, for a model picker; unsupported ones are listed with the reason. */
+export interface ListedCheckpoint {
+  /** `org/name`. */
+  readonly name: string;
+  readonly folder: string;
+  readonly modelType?: string;
+  readonly fileBytes: number;
+  readonly supported: boolean;
+  readonly problem?: string;
+}
+
 export interface LoadedModel {
   readonly description: ModelDescription;
   readonly plan: PlacementPlan;
@@ -156,6 +167,8 @@ export interface TokenizeParams {
 
 export type EngineContract = {
   requests: {
+    /** What the Hugging Face cache holds; needs no loaded model. */
+    'checkpoints-list': { params: Record<string, never>; result: readonly ListedCheckpoint[] };
     /** Reads config and tokenizer only. */
     'model-describe': { params: { readonly source: string }; result: ModelDescription };
     /** `devices` plans for these in place of the machine's own. */

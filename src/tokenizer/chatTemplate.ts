@@ -1,0 +1,100 @@
+/** Finds a checkpoint's chat template and renders conversations with it, as transformers' apply_chat_template does. */
+
+import { Template } from '@huggingface/jinja';
+import type { ChatInput } from '../common/chat';
+import { pythonMethodVariables, usePythonMethods } from './pythonMethods';
+import { TemplateError } from './tokenizerError';
+
+/** What a template may read: plain JSON. */
+export interface TemplateVariables {
+  readonly messages: readonly Readonly<Record<string, unknown>>[];
+  readonly tools: readonly unknown[] | null;
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  readonly addGenerationPrompt: boolean;
+}
+
+export interface ChatTemplate {
+  /** The template's source, of the default one where there are several. */
+  readonly source: string;
+  /** @throws {TemplateError} `template-failed` with the template's own message. */
+  render(variables: TemplateVariables): string;
+}
+
+/** Names that the engine or this folder sets; a caller's variable of that name is refused. */
+const reservedNames = ['messages', 'tools', 'documents', 'add_generation_prompt', 'true', 'false', 'none', 'True', 'False', 'None', 'range', 'namespace', 'raise_exception', 'strftime_now', ...Object.keys(pythonMethodVariables)];
+
+/**
+ * `chat_template.jinja` before tokenizer_config's `chat_template`, which may be one text or a list of named ones.
+ * @returns undefined when the checkpoint has none.
+ */
+export function findChatTemplate(chatTemplateJinja: string | undefined, config: Readonly<Record<string, unknown>>, namedTokens: Readonly<Record<string, string>>): ChatTemplate | undefined {
+  const declared = config.chat_template;
+  if (chatTemplateJinja !== undefined) {
+    return createChatTemplate(new Map([['default', chatTemplateJinja]]), namedTokens);
+  }
+  if (typeof declared === 'string') {
+    return createChatTemplate(new Map([['default', declared]]), namedTokens);
+  }
+  const named = new Map<string, string>();
+  for (const entry of Array.isArray(declared) ? (declared as unknown[]) : []) {
+    const { name, template } = (entry ?? {}) as { name?: unknown; template?: unknown };
+    if (typeof name === 'string' && typeof template === 'string') {
+      named.set(name, template);
+    }
+  }
+  return named.has('default') ? createChatTemplate(named, namedTokens) : undefined;
+}
+
+/** @param sources  By name; `default` must be there, `tool_use` is taken when there are tools. */
+export function createChatTemplate(sources: ReadonlyMap<string, string>, namedTokens: Readonly<Record<string, string>>): ChatTemplate {
+  const parsed = new Map<string, Template>();
+  const templateOf = (name: string): Template => {
+    let template = parsed.get(name);
+    if (template === undefined) {
+      template = new Template(sources.get(name)!);
+      usePythonMethods(template);
+      parsed.set(name, template);
+    }
+    return template;
+  };
+  return {
+    source: sources.get('default')!,
+    render: ({ messages, tools, kwargs, addGenerationPrompt }) => {
+      const clash = Object.keys(kwargs).find((name) => reservedNames.includes(name));
+      if (clash !== undefined) {
+        throw new TemplateError('template-failed', `The template variable ${clash} cannot be set from outside; it has a meaning of its own. Use another name.`, { fields: { variable: clash } });
+      }
+      try {
+        return templateOf(tools !== null && sources.has('tool_use') ? 'tool_use' : 'default').render({
+          ...namedTokens,
+          ...kwargs,
+          ...pythonMethodVariables,
+          messages,
+          tools,
+          documents: null,
+          add_generation_prompt: addGenerationPrompt,
+        });
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        throw new TemplateError('template-failed', `The model's chat template refused this conversation: ${message}. Change the messages, or give the model's folder a template that accepts them.`, { fields: { templateMessage: message }, cause: error });
+      }
+    },
+  };
+}
+
+/** What transformers does to messages before a template sees them: keys without a value go, and reasoning is there under its older names too. */
+export function templateVariables(chat: ChatInput): TemplateVariables {
+  if (chat.messages.length === 0) {
+    throw new TemplateError('template-failed', 'The conversation has no messages. Write one first.');
+  }
+  return {
+    messages: chat.messages.map((message) => {
+      const present = Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null && value !== undefined));
+      const reasoning: unknown = present.reasoning_content ?? present.thinking ?? present.reasoning;
+      return reasoning === undefined ? present : { thinking: reasoning, ...present, reasoning_content: reasoning };
+    }),
+    tools: chat.tools === undefined || chat.tools === null ? null : chat.tools,
+    kwargs: chat.templateKwargs ?? {},
+    addGenerationPrompt: chat.addGenerationPrompt ?? true,
+  };
+}

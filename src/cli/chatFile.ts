@@ -1,0 +1,42 @@
+/** Conversations in files: a list of messages, or an object with `messages` and, if wanted, `tools`. */
+
+import type { ChatInput, ChatMessage, ChatRole, ToolDefinition } from '../common/chat';
+import { InputFileError } from './inputFile';
+
+const roles: readonly ChatRole[] = ['system', 'user', 'assistant', 'observation', 'tool'];
+
+/** Checks what was parsed from a messages file. @throws {InputFileError} */
+export function toChatInput(path: string, value: unknown): ChatInput {
+  const object = isObject(value) ? value : undefined;
+  const messages = Array.isArray(value) ? (value as unknown[]) : object?.messages;
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw new InputFileError(path, 'expected a list of messages, [{"role": "user", "content": "…"}], or an object with "messages".');
+  }
+  return {
+    messages: messages.map((message, index) => toMessage(path, message, index)),
+    ...(object?.tools === undefined ? {} : { tools: toTools(path, object.tools) }),
+  };
+}
+
+export function toTools(path: string, value: unknown): readonly ToolDefinition[] {
+  if (!Array.isArray(value) || !value.every(isObject)) {
+    throw new InputFileError(path, 'expected a list of tools in the OpenAI form, [{"type": "function", "function": {…}}].');
+  }
+  return value as readonly ToolDefinition[];
+}
+
+function toMessage(path: string, value: unknown, index: number): ChatMessage {
+  const { role, content } = isObject(value) ? value : {};
+  if (!roles.includes(role as ChatRole)) {
+    throw new InputFileError(path, `message ${index} has no role, or one besides ${roles.join(', ')}.`);
+  }
+  if (typeof content !== 'string' && content !== null && content !== undefined) {
+    throw new InputFileError(path, `the content of message ${index} is no text.`);
+  }
+  // Other keys, such as metadata and tool_calls, are for the template.
+  return { ...(value as object), role: role as ChatRole, content: typeof content === 'string' ? content : '' };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,18 @@
+/** What a command gets from the process it runs in; tests make their own. */
+
+import type { Log } from '../common/log';
+import type { EngineClient } from '../engine/client/startEngine';
+import type { MonitorClient } from '../engine/client/startMonitor';
+import type { Sink } from './output';
+
+export interface CliContext {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & Sink;
+  readonly stderr: Sink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whoever starts a process ends it. */
+  startEngine(log: Log): EngineClient;
+  startMonitor(log: Log): MonitorClient;
+  /** Calls `listener` on Ctrl-C until the returned function is called. Without listeners Ctrl-C ends the command. */
+  onInterrupt(listener: () => void): () => void;
+}

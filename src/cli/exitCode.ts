@@ -1,0 +1,12 @@
+/** Exit codes of `glm`: scripts rely on them. */
+export const exitCode = {
+  done: 0,
+  /** The request failed; the message is on stderr, with --json also as data on stdout. */
+  failed: 1,
+  /** Wrong usage: unknown command or option, or a value that cannot be meant. */
+  usage: 2,
+  /** Ctrl-C: 128 + SIGINT. What was made until then has been printed. */
+  cancelled: 130,
+} as const;
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

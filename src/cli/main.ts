@@ -1,0 +1,53 @@
+/** Entry of the `glm` command: connects runCli with this process. */
+
+import { join } from 'node:path';
+import packageJson from '../../package.json';
+import { startEngine } from '../engine/client/startEngine';
+import { startMonitor } from '../engine/client/startMonitor';
+import type { CliContext } from './cliContext';
+import { exitCode } from './exitCode';
+import { runCli } from './program';
+
+const interruptListeners = new Set<() => void>();
+/** When Ctrl-C was pressed lately, in ms. */
+let interrupts: readonly number[] = [];
+
+process.on('SIGINT', () => {
+  const nowMs = performance.now();
+  interrupts = [...interrupts.filter((timeMs) => nowMs - timeMs < 2000), nowMs];
+  // Insisting ends at once what does not end by itself; the engine notices that its host is gone.
+  if (interruptListeners.size === 0 || interrupts.length > 2) {
+    process.exit(exitCode.cancelled);
+  }
+  for (const listener of [...interruptListeners]) {
+    listener();
+  }
+});
+
+// A reader that went away, such as `head`, is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCode.done : exitCode.failed));
+
+const context: CliContext = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  startEngine: (log) => startEngine({ workerPath: join(__dirname, 'engineWorker.js'), log }),
+  startMonitor: (log) => startMonitor({ monitorPath: join(__dirname, 'monitor.js'), log }),
+  onInterrupt: (listener) => {
+    interruptListeners.add(listener);
+    return () => interruptListeners.delete(listener);
+  },
+};
+
+void runCli(process.argv.slice(2), context, packageJson.version).then(
+  (code) => {
+    process.exitCode = code;
+    // An open stdin keeps a process alive that has nothing left to do.
+    process.stdin.unref?.();
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = exitCode.failed;
+  },
+);

@@ -1,0 +1,54 @@
+/** Sampling and length options under transformers' names, with dashes. */
+
+import { type Command } from 'commander';
+import { defaultLength, greedySampling, type GenerationOptions } from '../../common/sampling';
+import { collect, decimalNumber, wholeNumber } from './optionValues';
+
+export interface SamplingFlags {
+  readonly doSample?: boolean;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly seed?: number;
+  readonly maxNewTokens?: number;
+  readonly minNewTokens?: number;
+  readonly stop?: readonly string[];
+  readonly ignoreEos?: boolean;
+}
+
+export function addSamplingOptions(command: Command): Command {
+  return command
+    .option('--do-sample', 'draw tokens; the default as soon as temperature, top-k, top-p or min-p is given')
+    .option('--no-do-sample', 'always take the likeliest token')
+    .option('--temperature <value>', '0 takes the likeliest token', decimalNumber(0, 100))
+    .option('--top-k <n>', 'keep the n likeliest tokens; 0 keeps all', wholeNumber(0))
+    .option('--top-p <fraction>', 'keep the likeliest tokens up to this probability; 1 keeps all', decimalNumber(0, 1))
+    .option('--min-p <fraction>', 'keep tokens with at least this share of the likeliest one; 0 keeps all', decimalNumber(0, 1))
+    .option('--repetition-penalty <factor>', '1 changes nothing', decimalNumber(0.01, 100))
+    .option('--seed <n>', 'the same seed gives the same tokens on the same device', wholeNumber(0, 2 ** 32 - 1))
+    .option('--max-new-tokens <n>', `default ${defaultLength.maxNewTokens}`, wholeNumber(1))
+    .option('--min-new-tokens <n>', 'no end before this many tokens', wholeNumber(0))
+    .option('--stop <text>', 'end before this text; repeatable', collect(String))
+    .option('--ignore-eos', 'an end-of-sequence token does not end the text');
+}
+
+/** Greedy unless something asks for sampling. Unset values change nothing, whatever the checkpoint's generation_config.json says. */
+export function toGenerationOptions(flags: SamplingFlags): GenerationOptions {
+  const asksForSampling = flags.temperature !== undefined || flags.topK !== undefined || flags.topP !== undefined || flags.minP !== undefined;
+  const doSample = flags.temperature === 0 ? false : (flags.doSample ?? asksForSampling);
+  return {
+    doSample,
+    temperature: flags.temperature === undefined || flags.temperature === 0 ? greedySampling.temperature : flags.temperature,
+    topK: flags.topK ?? greedySampling.topK,
+    topP: flags.topP ?? greedySampling.topP,
+    minP: flags.minP ?? greedySampling.minP,
+    repetitionPenalty: flags.repetitionPenalty ?? greedySampling.repetitionPenalty,
+    seed: flags.seed,
+    maxNewTokens: flags.maxNewTokens ?? defaultLength.maxNewTokens,
+    minNewTokens: flags.minNewTokens ?? defaultLength.minNewTokens,
+    stopStrings: flags.stop ?? defaultLength.stopStrings,
+    ignoreEos: flags.ignoreEos ?? defaultLength.ignoreEos,
+  };
+}

@@ -1,0 +1,77 @@
+/** Block quantisation as MatMulNBits reads it: per row, blocks of `blockSize` elements with one scale each and an implied zero point of 2^(bits − 1). */
+
+/** Quantises rows of 4-bit blocks, low nibble first. `values` gets `ceil(width / blockSize) · blockSize / 2` bytes a row, `scales` one per block. */
+export function quantizeRows4(weights: Float32Array, rows: number, width: number, blockSize: number, values: Uint8Array, scales: Float32Array): void {
+  const blocks = Math.ceil(width / blockSize);
+  let out = 0;
+  for (let row = 0; row < rows; row += 1) {
+    for (let block = 0; block < blocks; block += 1) {
+      const start = row * width + block * blockSize;
+      const end = Math.min(start + blockSize, (row + 1) * width);
+      // The element of largest magnitude becomes exactly −8, the end of the range with one step more; the scale takes its sign.
+      let extreme = 0;
+      for (let index = start; index < end; index += 1) {
+        const weight = weights[index] as number;
+        if (Math.abs(weight) > Math.abs(extreme)) {
+          extreme = weight;
+        }
+      }
+      const scale = extreme / -8;
+      const inverse = scale === 0 ? 0 : 1 / scale;
+      let products = 0;
+      let squares = 0;
+      for (let index = start; index < start + blockSize; index += 2) {
+        const first = index < end ? (weights[index] as number) : 0;
+        const second = index + 1 < end ? (weights[index + 1] as number) : 0;
+        const low = Math.min(15, Math.floor(first * inverse + 8.5));
+        const high = Math.min(15, Math.floor(second * inverse + 8.5));
+        values[out] = low | (high << 4);
+        out += 1;
+        products += first * (low - 8) + second * (high - 8);
+        squares += (low - 8) * (low - 8) + (high - 8) * (high - 8);
+      }
+      // For the levels just chosen, this scale has the least squared error.
+      scales[row * blocks + block] = squares === 0 ? 0 : products / squares;
+    }
+  }
+}
+
+/** Quantises rows of 8-bit blocks: `values` gets one byte an element, padded to whole blocks with the zero point. */
+export function quantizeRows8(weights: Float32Array, rows: number, width: number, blockSize: number, values: Uint8Array, scales: Float32Array): void {
+  const blocks = Math.ceil(width / blockSize);
+  let out = 0;
+  for (let row = 0; row < rows; row += 1) {
+    for (let block = 0; block < blocks; block += 1) {
+      const start = row * width + block * blockSize;
+      const end = Math.min(start + blockSize, (row + 1) * width);
+      let largest = 0;
+      for (let index = start; index < end; index += 1) {
+        largest = Math.max(largest, Math.abs(weights[index] as number));
+      }
+      const scale = largest / 127;
+      const inverse = scale === 0 ? 0 : 1 / scale;
+      for (let index = start; index < start + blockSize; index += 1) {
+        values[out] = index < end ? Math.floor((weights[index] as number) * inverse + 128.5) : 128;
+        out += 1;
+      }
+      scales[row * blocks + block] = scale;
+    }
+  }
+}
+
+/** The weights that quantised rows stand for, without the padding of the last block. */
+export function dequantizeRows(values: Uint8Array, scales: ArrayLike<number>, rows: number, width: number, blockSize: number, bits: 4 | 8): Float32Array {
+  const blocks = Math.ceil(width / blockSize);
+  const weights = new Float32Array(rows * width);
+  const blockBytes = (blockSize * bits) / 8;
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < width; column += 1) {
+      const block = row * blocks + Math.floor(column / blockSize);
+      const within = column % blockSize;
+      const byte = values[block * blockBytes + (bits === 8 ? within : within >> 1)] as number;
+      const level = bits === 8 ? byte - 128 : ((within & 1) === 0 ? byte & 15 : byte >> 4) - 8;
+      weights[row * width + column] = level * (scales[block] as number);
+    }
+  }
+  return weights;
+}

@@ -1,0 +1,64 @@
+/** Why weights could not be packed. */
+
+import { formatBytes } from '../../../common/byteFormat';
+import { GlmError } from '../../../common/errors';
+
+/**
+ * The disk has not enough room for the packed weights.
+ *
+ * Cause: a small or full disk. Handled by: the load request; nothing half-written stays behind.
+ */
+export class PackSpaceError extends GlmError {
+  constructor(folder: string, neededBytes: number, freeBytes: number | undefined) {
+    super(
+      'pack-disk-full',
+      `Packing the weights needs ${formatBytes(neededBytes)} in ${folder}, where ${formatBytes(freeBytes)} are free. Free some space, or choose another folder in the setting glm.cacheFolder.`,
+      { fields: { folder, neededBytes, freeBytes }, next: [{ label: 'Choose a cache folder', command: 'workbench.action.openSettings', args: ['glm.cacheFolder'] }] },
+    );
+  }
+}
+
+/**
+ * The cache folder cannot be written.
+ *
+ * Cause: a read-only file system or missing permission. Handled by: the load request.
+ */
+export class PackFolderError extends GlmError {
+  constructor(folder: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super('pack-folder-unwritable', `Packed weights cannot be written to ${folder}: ${reason}. Make the folder writable, or choose another one in the setting glm.cacheFolder.`, {
+      fields: { folder, reason },
+      next: [{ label: 'Choose a cache folder', command: 'workbench.action.openSettings', args: ['glm.cacheFolder'] }],
+      cause,
+    });
+  }
+}
+
+/**
+ * A checkpoint file could not be read to its end.
+ *
+ * Cause: an incomplete download, a file changed meanwhile, a failing disk. Handled by: the load request.
+ */
+export class PackSourceError extends GlmError {
+  constructor(reason: string, cause?: unknown) {
+    super('pack-source-unreadable', `Reading the checkpoint failed while packing: ${reason}. Check that the download is complete and the disk is healthy, then load again.`, { fields: { reason }, cause });
+  }
+}
+
+const spaceCodes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+const permissionCodes: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
+
+/** A file system error as one of the errors above; what is none of them comes back as it is. */
+export function wordPackError(error: unknown, folder: string, neededBytes: number, freeBytes: number | undefined): unknown {
+  const code = typeof error === 'object' && error !== null ? (error as { code?: unknown }).code : undefined;
+  if (spaceCodes.includes(code)) {
+    return new PackSpaceError(folder, neededBytes, freeBytes);
+  }
+  if (permissionCodes.includes(code)) {
+    return new PackFolderError(folder, error);
+  }
+  if (code === 'EARLY_END' || code === 'EIO' || code === 'ENOENT') {
+    return new PackSourceError((error as Error).message, error);
+  }
+  return error;
+}

@@ -1,0 +1,121 @@
+/** One unit of packing: some rows of one weight, read from the checkpoint, converted, and written to their place. Runs in a thread; knows plain data only. */
+
+import { readSync, writeSync } from 'node:fs';
+import type { DType } from '../../../common/dtype';
+import { encodeFloats, fromF16Bits } from '../../../model/halfFloat';
+import type { FloatDType } from '../../../model/precision';
+import { quantizeRows4, quantizeRows8 } from './blockQuantize';
+
+/** A run of elements in a checkpoint file. */
+export interface SourceRun {
+  readonly file: string;
+  readonly dtype: DType;
+  readonly fileOffset: number;
+  readonly elements: number;
+}
+
+export type PackTarget =
+  | { readonly kind: 'dense'; readonly dtype: DType; readonly offset: number }
+  | { readonly kind: 'quantized'; readonly bits: 4 | 8; readonly blockSize: number; readonly valuesOffset: number; readonly scalesOffset: number; readonly scaleDtype: FloatDType };
+
+export interface PackJob {
+  /** Together `rows · width` elements, in order. */
+  readonly runs: readonly SourceRun[];
+  readonly rows: number;
+  readonly width: number;
+  /** Multiplies every element; a power of two. */
+  readonly factor: number;
+  readonly target: PackTarget;
+}
+
+/** Bytes that a job reads. */
+export function jobSourceBytes(job: PackJob): number {
+  return job.runs.reduce((sum, run) => sum + run.elements * (run.dtype === 'f32' ? 4 : 2), 0);
+}
+
+/**
+ * Does one job.
+ *
+ * @param openSource  Gives a descriptor for a checkpoint file; the caller closes it.
+ * @throws {Error} the file system's own error; the caller words it.
+ */
+export function runPackJob(job: PackJob, openSource: (file: string) => number, targetFd: number): void {
+  const { target, rows, width, factor } = job;
+  const [only] = job.runs;
+  if (target.kind === 'dense' && factor === 1 && job.runs.length === 1 && only?.dtype === target.dtype) {
+    writeFully(targetFd, readRun(only, openSource), target.offset);
+    return;
+  }
+  const weights = readFloats(job.runs, openSource);
+  if (factor !== 1) {
+    for (let index = 0; index < weights.length; index += 1) {
+      (weights[index] as number) *= factor;
+    }
+  }
+  if (target.kind === 'dense') {
+    writeFully(targetFd, encodeFloats(weights, target.dtype as FloatDType), target.offset);
+    return;
+  }
+  const blocks = Math.ceil(width / target.blockSize);
+  const values = new Uint8Array((rows * blocks * target.blockSize * target.bits) / 8);
+  const scales = new Float32Array(rows * blocks);
+  const quantize = target.bits === 4 ? quantizeRows4 : quantizeRows8;
+  quantize(weights, rows, width, target.blockSize, values, scales);
+  writeFully(targetFd, values, target.valuesOffset);
+  writeFully(targetFd, encodeFloats(scales, target.scaleDtype), target.scalesOffset);
+}
+
+/** All runs, one after the other, as f32. */
+export function readFloats(runs: readonly SourceRun[], openSource: (file: string) => number): Float32Array {
+  const floats = new Float32Array(runs.reduce((sum, run) => sum + run.elements, 0));
+  const bits = new Uint32Array(floats.buffer);
+  let at = 0;
+  for (const run of runs) {
+    const bytes = readRun(run, openSource);
+    if (run.dtype === 'f32') {
+      floats.set(new Float32Array(bytes.buffer, bytes.byteOffset, run.elements), at);
+    } else {
+      const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, run.elements);
+      if (run.dtype === 'bf16') {
+        for (let index = 0; index < run.elements; index += 1) {
+          bits[at + index] = (halves[index] as number) << 16;
+        }
+      } else {
+        const table = f16Table();
+        for (let index = 0; index < run.elements; index += 1) {
+          floats[at + index] = table[halves[index] as number] as number;
+        }
+      }
+    }
+    at += run.elements;
+  }
+  return floats;
+}
+
+let cachedF16Table: Float32Array | undefined;
+
+/** The number for every f16 bit pattern; a look-up is several times faster than arithmetic. */
+function f16Table(): Float32Array {
+  cachedF16Table ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromF16Bits(bits));
+  return cachedF16Table;
+}
+
+function readRun(run: SourceRun, openSource: (file: string) => number): Uint8Array {
+  const bytes = new Uint8Array(run.elements * (run.dtype === 'f32' ? 4 : 2));
+  const fd = openSource(run.file);
+  for (let done = 0; done < bytes.byteLength; ) {
+    const count = readSync(fd, bytes, done, bytes.byteLength - done, run.fileOffset + done);
+    if (count === 0) {
+      throw Object.assign(new Error(`${run.file} ended early`), { code: 'EARLY_END' });
+    }
+    done += count;
+  }
+  return bytes;
+}
+
+function writeFully(fd: number, array: ArrayBufferView, offset: number): void {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  for (let done = 0; done < bytes.byteLength; ) {
+    done += writeSync(fd, bytes, done, bytes.byteLength - done, offset + done);
+  }
+}

@@ -1,0 +1,81 @@
+/** Reads and writes the settings under `glm.` in the editor's configuration. */
+
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import type { LoadOptions } from '../../common/protocol/engine';
+import type { ChatSettings } from '../../common/protocol/webview';
+import type { GenerationOptions } from '../../common/sampling';
+import { Emitter } from '../emitter';
+import type { ChatSettingsAccess } from '../view/viewHandlers';
+import { optionSettingNames, readLoadOptions, readSettings, type Settings } from './settings';
+
+const modeKey = 'glm.chatMode';
+
+export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
+  readonly onChange = new Emitter<void>();
+  private readonly subscription: vscode.Disposable;
+
+  constructor(private readonly memory: vscode.Memento) {
+    this.subscription = vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration('glm')) {
+        this.onChange.fire();
+      }
+    });
+  }
+
+  get current(): Settings {
+    return readSettings(readOne);
+  }
+
+  /** @throws {GlmError} `bad-setting`. */
+  loadOptions(source: string): LoadOptions {
+    return readLoadOptions(readOne, source, defaultCacheFolder());
+  }
+
+  read(): ChatSettings {
+    const { systemPrompt, options } = this.current;
+    return { systemPrompt, options, mode: this.memory.get(modeKey) === 'completion' ? 'completion' : 'chat' };
+  }
+
+  /** Goes to the user's settings, or to the workspace's where it already overrides them. */
+  async write(change: Partial<ChatSettings>): Promise<void> {
+    const now = this.read();
+    if (change.mode !== undefined && change.mode !== now.mode) {
+      await this.memory.update(modeKey, change.mode);
+      this.onChange.fire();
+    }
+    if (change.systemPrompt !== undefined && change.systemPrompt !== now.systemPrompt) {
+      await writeOne('systemPrompt', change.systemPrompt);
+    }
+    for (const key of Object.keys(change.options ?? {}) as (keyof GenerationOptions)[]) {
+      const name = optionSettingNames[key];
+      const value = change.options?.[key];
+      if (name !== undefined && JSON.stringify(value) !== JSON.stringify(now.options[key])) {
+        await writeOne(name, value ?? null);
+      }
+    }
+  }
+
+  dispose(): void {
+    this.subscription.dispose();
+  }
+}
+
+function readOne(name: string): unknown {
+  return vscode.workspace.getConfiguration('glm').get(name);
+}
+
+async function writeOne(name: string, value: unknown): Promise<void> {
+  const configuration = vscode.workspace.getConfiguration('glm');
+  const inWorkspace = configuration.inspect(name)?.workspaceValue !== undefined;
+  await configuration.update(name, value, inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
+}
+
+/** Shared with the command line, so that a model is packed once. */
+function defaultCacheFolder(): string {
+  if (process.platform === 'win32') {
+    return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'glm-local', 'packed');
+  }
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'glm-local', 'packed');
+}

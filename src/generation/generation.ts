@@ -63,6 +63,11 @@ export interface GeneratorOptions {
   readonly nowMs: () => number;
   /** Draws a seed for sampled requests without one: an integer in [0, 2^32). */
   readonly drawSeed: () => number;
+  /**
+   * Awaited between steps, to let the event loop serve timers and messages where steps themselves never do
+   * (`() => new Promise(setImmediate)` in Node). Leave out where every runner call is truly asynchronous.
+   */
+  readonly breathe?: () => Promise<void>;
 }
 
 /**
@@ -77,6 +82,11 @@ export interface Generator {
   generate(request: GenerationRequest, callbacks?: GenerationCallbacks, signal?: AbortSignal): Promise<GenerationOutcome>;
   /** Forgets a conversation's keys and values. */
   forget(conversationKey: string): void;
+  /**
+   * Runs `work` alone on the runner, with an empty slot of its own, when all running requests have ended; requests that come meanwhile wait.
+   * For what is no generation, such as asking for the logits of a prompt.
+   */
+  exclusive<T>(work: (slot: number) => Promise<T>): Promise<T>;
   readonly runningCount: number;
   readonly queuedCount: number;
   /** Cancels everything and resolves when the runner is idle; later calls throw. */

@@ -1,4 +1,265 @@
-import type { Generator, GeneratorOptions, TextDecoder } from './generation';
+/** The loop: takes requests, places them in slots, runs prefill chunks and decode steps in turns until none is left. */
+
+import { GlmError } from '../common/errors';
+import { formatCount } from './countFormat';
+import type { GenerationCallbacks, GenerationOutcome, GenerationRequest, Generator, GeneratorOptions, TextDecoder } from './generation';
+import { checkGenerationOptions } from './optionCheck';
+import { Sequence } from './sequence';
+import { chooseSlot, createSlots, reusableTokens, type Slot } from './slotTable';
+import { planStep } from './stepPolicy';
 import type { StepRunner } from './stepRunner';
 
-export declare function createGenerator(runner: StepRunner, tokenizer: TextDecoder, options: GeneratorOptions): Generator;
+interface Job {
+  readonly sequence: Sequence;
+  readonly resolve: (outcome: GenerationOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function createGenerator(runner: StepRunner, tokenizer: TextDecoder, options: GeneratorOptions): Generator {
+  return new Loop(runner, tokenizer, options);
+}
+
+class Loop implements Generator {
+  private readonly slots: readonly Slot[];
+  private waiting: Job[] = [];
+  /** In the order in which they got their slots. */
+  private active: Job[] = [];
+  private loop: Promise<void> | undefined;
+  private lastStep: 'prefill' | 'decode' | 'none' = 'none';
+  private uses = 0;
+  private isDisposed = false;
+
+  constructor(
+    private readonly runner: StepRunner,
+    private readonly tokenizer: TextDecoder,
+    private readonly options: GeneratorOptions,
+  ) {
+    this.slots = createSlots(runner.maxBatch);
+  }
+
+  get runningCount(): number {
+    return this.active.length;
+  }
+
+  get queuedCount(): number {
+    return this.waiting.length;
+  }
+
+  async generate(request: GenerationRequest, callbacks: GenerationCallbacks = {}, signal?: AbortSignal): Promise<GenerationOutcome> {
+    if (this.isDisposed) {
+      throw new GlmError('generator-disposed', 'The model has been unloaded and takes no more requests. Load it again.');
+    }
+    checkGenerationOptions(request.options);
+    checkPrompt(request, this.runner);
+    const sequence = new Sequence(this.tokenizer, this.options, this.runner.contextTokens, request, callbacks, signal);
+    const roomTokens = this.runner.contextTokens - sequence.promptIds.length;
+    if (roomTokens < request.options.maxNewTokens) {
+      callbacks.onContextLimit?.({ promptTokens: sequence.promptIds.length, contextTokens: this.runner.contextTokens, roomTokens, maxNewTokens: request.options.maxNewTokens });
+    }
+    return new Promise<GenerationOutcome>((resolve, reject) => {
+      this.waiting.push({ sequence, resolve, reject });
+      this.loop ??= this.run();
+    });
+  }
+
+  forget(conversationKey: string): void {
+    for (const slot of this.slots) {
+      if (slot.conversationKey === conversationKey) {
+        slot.conversationKey = undefined;
+        if (!slot.isBusy) {
+          this.setContent(slot, []);
+        }
+      }
+    }
+  }
+
+  async exclusive<T>(work: (slot: number) => Promise<T>): Promise<T> {
+    while (this.loop !== undefined) {
+      await this.loop;
+    }
+    const slot = this.slots.reduce((oldest, candidate) => (candidate.lastUse < oldest.lastUse ? candidate : oldest));
+    const result = Promise.resolve().then(() => {
+      this.setContent(slot, []);
+      slot.conversationKey = undefined;
+      return work(slot.index);
+    });
+    this.loop = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await result;
+    } finally {
+      this.setContent(slot, []);
+      this.loop = this.waiting.length > 0 ? this.run() : undefined;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.isDisposed = true;
+    while (this.loop !== undefined) {
+      await this.loop;
+    }
+  }
+
+  /** Runs until nothing waits and nothing is active. Never rejects: each failure goes to the requests it concerns. */
+  private async run(): Promise<void> {
+    // Requests submitted in the same turn of the event loop should meet in the first step.
+    await Promise.resolve();
+    for (;;) {
+      this.endCancelled();
+      this.admit();
+      const prefilling = this.active.filter(({ sequence }) => !sequence.isPrefilled);
+      const decoding = this.active.filter(({ sequence }) => sequence.isPrefilled);
+      const step = planStep({ numPrefilling: prefilling.length, numDecoding: decoding.length, lastStep: this.lastStep });
+      if (step === 'idle') {
+        this.lastStep = 'none';
+        this.loop = undefined;
+        return;
+      }
+      this.lastStep = step;
+      await (step === 'prefill' ? this.prefill(prefilling[0]!) : this.decode(decoding));
+      await this.options.breathe?.();
+    }
+  }
+
+  private endCancelled(): void {
+    for (const job of [...this.waiting, ...this.active]) {
+      if (this.isDisposed || job.sequence.signal?.aborted === true) {
+        job.sequence.stopReason = 'cancelled';
+        this.end(job);
+      }
+    }
+  }
+
+  /** First come, first served. */
+  private admit(): void {
+    for (const job of [...this.waiting]) {
+      const { sequence } = job;
+      const slot = chooseSlot(this.slots, { promptIds: sequence.promptIds, conversationKey: sequence.request.conversationKey });
+      if (slot === undefined) {
+        return;
+      }
+      this.waiting = this.waiting.filter((other) => other !== job);
+      this.active.push(job);
+      slot.isBusy = true;
+      slot.lastUse = ++this.uses;
+      slot.conversationKey = sequence.request.conversationKey;
+      sequence.slot = slot;
+      try {
+        const reused = reusableTokens(slot.content, sequence.promptIds);
+        this.runner.rewindTo(slot.index, reused);
+        sequence.start(reused);
+      } catch (error) {
+        this.fail(job, error);
+      }
+    }
+  }
+
+  private async prefill(job: Job): Promise<void> {
+    const { sequence } = job;
+    try {
+      const from = sequence.prefilledTokens;
+      const ids = sequence.promptIds.slice(from, from + this.runner.prefillChunkTokens);
+      const startMs = this.options.nowMs();
+      const logits = await this.runner.prefill(sequence.slot!.index, ids, from + ids.length === sequence.promptIds.length);
+      sequence.advancePrefill(ids.length, this.options.nowMs() - startMs);
+      if (logits !== undefined) {
+        await this.choose(job, () => sequence.choose(logits));
+      }
+    } catch (error) {
+      this.fail(job, error);
+    }
+  }
+
+  private async decode(jobs: readonly Job[]): Promise<void> {
+    let logits;
+    try {
+      logits = await this.runner.decode(jobs.map(({ sequence }) => ({ slot: sequence.slot!.index, tokenId: sequence.lastId })));
+    } catch (error) {
+      for (const job of jobs) {
+        this.fail(job, error);
+      }
+      return;
+    }
+    for (const [i, job] of jobs.entries()) {
+      await this.choose(job, () => job.sequence.choose(logits[i]!));
+    }
+  }
+
+  /** A failure in one row's choice, or in its listener, is that row's alone. */
+  private async choose(job: Job, choose: () => Promise<void>): Promise<void> {
+    try {
+      await choose();
+      if (job.sequence.stopReason !== undefined) {
+        this.end(job);
+      }
+    } catch (error) {
+      if (job.sequence.signal?.aborted === true) {
+        return; // The next turn of the loop ends it as cancelled.
+      }
+      this.fail(job, error);
+    }
+  }
+
+  private end(job: Job): void {
+    try {
+      const outcome = job.sequence.finish();
+      this.release(job);
+      job.resolve(outcome);
+    } catch (error) {
+      this.fail(job, error);
+    }
+  }
+
+  private fail(job: Job, error: unknown): void {
+    this.release(job);
+    job.reject(error);
+  }
+
+  /** Takes a job out, and records what its slot now holds: as many tokens as the runner says are valid. */
+  private release(job: Job): void {
+    this.waiting = this.waiting.filter((other) => other !== job);
+    this.active = this.active.filter((other) => other !== job);
+    const { slot } = job.sequence;
+    if (slot?.isBusy === true) {
+      slot.isBusy = false;
+      slot.content = this.heldBy(slot, job.sequence);
+      if (slot.conversationKey === undefined && job.sequence.request.conversationKey !== undefined) {
+        slot.content = []; // Forgotten while it ran; the next request rewinds the slot.
+      }
+    }
+  }
+
+  /** A runner that has lost its device cannot even say how much is valid; then nothing is. */
+  private heldBy(slot: Slot, sequence: Sequence): readonly number[] {
+    try {
+      return sequence.allIds.slice(0, this.runner.length(slot.index));
+    } catch {
+      return [];
+    }
+  }
+
+  private setContent(slot: Slot, content: readonly number[]): void {
+    this.runner.rewindTo(slot.index, content.length);
+    slot.content = content;
+  }
+}
+
+function checkPrompt({ promptIds }: GenerationRequest, { contextTokens, vocabSize }: StepRunner): void {
+  if (promptIds.length === 0) {
+    throw new GlmError('prompt-empty', 'The prompt has no tokens, so there is nothing to continue. Write something first.');
+  }
+  if (promptIds.length >= contextTokens) {
+    throw new GlmError('prompt-too-long', `The prompt has ${formatCount(promptIds.length)} tokens, but the context holds ${formatCount(contextTokens)}, answer included. Shorten the prompt or start a new chat, or load the model with a larger context.`, {
+      fields: { promptTokens: promptIds.length, contextTokens, excessTokens: promptIds.length - contextTokens + 1 },
+      next: [{ label: 'Start a new chat' }, { label: 'Load the model with a larger context' }],
+    });
+  }
+  for (let i = 0; i < promptIds.length; i++) {
+    const id = promptIds[i]!;
+    if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+      throw new GlmError('bad-token-id', `Token ${i} of the prompt is ${id}, but this model's ids go from 0 to ${vocabSize - 1}. The tokenizer and the model may be of different releases.`, { fields: { position: i, id, vocabSize } });
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** Scores on their way from logits to a choice. */
+
+/**
+ * Candidates with their scores, by ascending id. A row without `ids` is a whole one: the index is the id.
+ * Processors may write into `scores` and return the same row, or return a smaller one. A score of −Infinity is out.
+ */
+export interface ScoreRow {
+  readonly ids?: Int32Array;
+  readonly scores: Float32Array;
+}
+
+/** Keeps the entries for which `keeps` is true. */
+export function filterRow(row: ScoreRow, keeps: (score: number, index: number) => boolean): ScoreRow {
+  const indices: number[] = [];
+  for (let i = 0; i < row.scores.length; i++) {
+    if (keeps(row.scores[i]!, i)) {
+      indices.push(i);
+    }
+  }
+  return {
+    ids: Int32Array.from(indices, (i) => row.ids?.[i] ?? i),
+    scores: Float32Array.from(indices, (i) => row.scores[i]!),
+  };
+}
+
+/** Index of the highest score, the first of equals as torch.argmax on the CPU; −1 when none is a number above −Infinity. */
+export function indexOfMax(scores: Float32Array): number {
+  let best = -1;
+  let bestScore = -Infinity;
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i]!;
+    if (score > bestScore) {
+      best = i;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+/** exp(score − max) of each entry, and their sum: softmax without the division. */
+export function expScores(scores: Float32Array): { readonly weights: Float64Array; readonly sum: number } {
+  const max = scores[indexOfMax(scores)] ?? 0;
+  const weights = new Float64Array(scores.length);
+  let sum = 0;
+  for (let i = 0; i < scores.length; i++) {
+    const weight = Math.exp(scores[i]! - max);
+    weights[i] = weight;
+    sum += weight;
+  }
+  return { weights, sum };
+}

@@ -57,6 +57,8 @@ export type MonitorContract = {
     'devices-probe': { params: Record<string, never>; result: readonly DeviceDescription[] };
     /** Starts, changes or (interval undefined) ends the samples. Allowed: 200 to 10,000 ms. */
     'telemetry-watch': { params: { readonly intervalMs?: number; readonly ownPids: readonly number[] }; result: Record<string, never> };
+    /** The samples kept so far (the last few minutes at 1 Hz), oldest first, for a view that opens late. */
+    'telemetry-history': { params: { readonly sinceMs?: number }; result: readonly TelemetrySample[] };
     'telemetry-read': { params: { readonly ownPids: readonly number[] }; result: TelemetrySample };
   };
   events: {

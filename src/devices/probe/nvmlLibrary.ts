@@ -5,10 +5,11 @@
  * A function that an older driver lacks makes its reading undefined. Only the monitor process loads this file's library.
  */
 
+import type koffiModule from 'koffi';
 import { isLostStatus, NvmlDeviceLostError, nvmlStatusText, NvmlUnavailableError, throttleReasonTexts, type Nvml, type NvmlDevice, type NvmlMemory, type NvmlProcess } from './nvmlApi';
 
 type NativeFunction = ((...args: unknown[]) => number) & { async: (...args: unknown[]) => void };
-type Koffi = typeof import('koffi');
+type Koffi = typeof koffiModule;
 
 const statusSuccess = 0;
 const statusInsufficientSize = 7;
@@ -34,7 +35,7 @@ export async function loadNvml(paths: readonly string[]): Promise<Nvml> {
   let koffi: Koffi;
   try {
     const loaded = await import('koffi');
-    koffi = (loaded as unknown as { readonly default?: Koffi }).default ?? loaded;
+    koffi = (loaded as { readonly default?: Koffi }).default ?? (loaded as unknown as Koffi);
   } catch (error) {
     throw new NvmlUnavailableError(`The native call library (koffi) does not load on ${process.platform}-${process.arch}: ${firstLine(error)}`);
   }

@@ -58,6 +58,14 @@ export class IoBinding extends Handle {
     return this;
   }
 
+  boundInput(name: string): Value | undefined {
+    return this.bound.get(`in:${name}`);
+  }
+
+  boundOutput(name: string): Value | undefined {
+    return this.bound.get(`out:${name}`);
+  }
+
   /** Runs on this thread; for runs of a few milliseconds. @throws {CancelledError} when the options were terminated. */
   run(options: RunOptions): void {
     try {

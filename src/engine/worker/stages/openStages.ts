@@ -1,0 +1,158 @@
+/** Opens a model for running: checks its tensors, packs its weights where needed, builds and loads one session per stage, warms them up. */
+
+import { deviceKind, type DeviceId } from '../../../common/deviceId';
+import type { TensorInfo } from '../../../common/dtype';
+import { GlmError, throwIfAborted } from '../../../common/errors';
+import { silentLog, type Log } from '../../../common/log';
+import type { PlacementPlan, StagePlacement } from '../../../common/placement';
+import type { LoadProgress } from '../../../common/protocol/engine';
+import type { GlmConfig } from '../../../model/config';
+import { precisionFor, type FloatDType, type Precision } from '../../../model/precision';
+import { buildStageGraph } from '../../../model/stageGraph';
+import { assertTensorsMatch } from '../../../model/weightSpecs';
+import { Env } from '../../../ort/env';
+import { MemoryInfo } from '../../../ort/memory';
+import { Session, SessionOptions } from '../../../ort/session';
+import type { Value } from '../../../ort/value';
+import { packCheckpoint } from '../packing/packCheckpoint';
+import type { PackedWeights } from '../packing/packedFile';
+import { packFormat } from '../packing/packPlan';
+import { openCpuDevice } from './cpuDevice';
+import { Stage } from './stage';
+import type { StageDevice } from './stageDevice';
+import { StageRunner } from './stageRunner';
+
+export interface OpenStagesOptions {
+  readonly config: GlmConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly plan: PlacementPlan;
+  readonly maxBatch: number;
+  /** Folder for packed weights. */
+  readonly cacheFolder: string;
+  /** Default 256. */
+  readonly prefillChunkTokens?: number;
+  /** A file or folder with libonnxruntime that replaces the packaged one. */
+  readonly ortLibrary?: string;
+  readonly cpuThreads?: number;
+  readonly accuracyLevel?: 0 | 4;
+  /** WebGPU only: f32 where memory allows and exactness matters; default f16. */
+  readonly activations?: FloatDType;
+  /** Software rasterisers are WebGPU devices only when true. */
+  readonly allowSoftwareGpu?: boolean;
+  /** The bundled packing thread; undefined packs in this thread. */
+  readonly packThreadFile?: string;
+  readonly log?: Log;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/**
+ * Opens the stages of a plan. The caller disposes the runner.
+ *
+ * @throws {MissingTensorError | TensorShapeError | TensorDtypeError | PackSpaceError | PackFolderError | OrtLibraryError | OrtCallError | CancelledError}
+ *   after everything begun has been released.
+ */
+export async function openStages(options: OpenStagesOptions): Promise<StageRunner> {
+  const { config, tensors, plan, signal, log = silentLog } = options;
+  assertTensorsMatch(config, tensors);
+  const prefillChunkTokens = Math.min(options.prefillChunkTokens ?? 256, plan.contextTokens);
+  const env = Env.open({ library: options.ortLibrary });
+  const packedByFormat = new Map<string, PackedWeights>();
+  const stages: Stage[] = [];
+  try {
+    const totalBytes = plan.stages.reduce((sum, stage) => sum + stage.weightBytes, 0);
+    let doneBytes = 0;
+    for (const placement of plan.stages) {
+      throwIfAborted(signal, 'Loading the model');
+      const precision = precisionFor(placement.provider, plan.weightFormat, { accuracyLevel: options.accuracyLevel, kv: plan.kvFormat, activations: options.activations });
+      const format = packFormat(precision);
+      const packed =
+        packedByFormat.get(format) ??
+        (await packCheckpoint(config, tensors, precision, { cacheFolder: options.cacheFolder, threadFile: options.packThreadFile, signal, onProgress: options.onProgress }));
+      packedByFormat.set(format, packed);
+      options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
+      const startedMs = performance.now();
+      stages.push(await openStage(env, placement, precision, packed, options));
+      doneBytes += placement.weightBytes;
+      options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
+      log.log('info', 'stages', `stage ${placement.stageIndex} loaded`, { device: placement.device, elapsedMs: performance.now() - startedMs });
+    }
+    const runner = new StageRunner(stages, new MemoryInfo(env.library, 'Cpu'), {
+      vocabSize: config.vocabSize,
+      hiddenSize: config.hiddenSize,
+      contextTokens: plan.contextTokens,
+      maxBatch: options.maxBatch,
+      prefillChunkTokens,
+      runtimeVersion: env.library.version,
+    });
+    options.onProgress?.({ phase: 'warming-up', doneBytes, totalBytes });
+    await warmUp(runner);
+    throwIfAborted(signal, 'Loading the model');
+    return runner;
+  } catch (error) {
+    stages.forEach((stage) => stage[Symbol.dispose]());
+    throw error;
+  }
+}
+
+async function openStage(env: Env, placement: StagePlacement, precision: Precision, packed: PackedWeights, options: OpenStagesOptions): Promise<Stage> {
+  const { config, tensors, plan } = options;
+  const device = openStageDevice(placement.device, options);
+  const slash = Math.max(packed.path.lastIndexOf('/'), packed.path.lastIndexOf('\\'));
+  const folder = packed.path.slice(0, slash);
+  const location = packed.path.slice(slash + 1);
+  const { graph, stored } = buildStageGraph(
+    config,
+    placement,
+    precision,
+    device.weightsAs === 'inputs' ? { kind: 'inputs' } : { kind: 'initializers', locate: (name) => ({ location, ...packed.place(name) }) },
+    plan.contextTokens,
+    (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
+  );
+  const begun: Disposable[] = [device];
+  try {
+    const sessionOptions = new SessionOptions(env.library);
+    begun.push(sessionOptions);
+    sessionOptions
+      .setGraphOptimization('all')
+      .setConfig('session.model_external_initializers_file_folder_path', folder)
+      .setConfig('session.record_ep_graph_assignment_info', '1');
+    device.configure(sessionOptions);
+    const session = await Session.fromBytes(env, graph.toModelBytes(), sessionOptions);
+    begun.push(session);
+    const memory = device.openMemory(env, session, precision);
+    begun.push(memory);
+    const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => placement.firstLayer + index);
+    const kv = memory.allocateKv(layers, precision.kv, options.maxBatch, [config.numKvHeads, plan.contextTokens, config.headDim]);
+    begun.push(kv);
+    const weights = (await memory.loadWeights?.(stored, packed, () => undefined, options.signal)) ?? new Map<string, Value>();
+    const weightBytes = stored.reduce((sum, tensor) => sum + tensor.byteLength, 0);
+    sessionOptions.dispose();
+    return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes });
+  } catch (error) {
+    begun.reverse().forEach((part) => part[Symbol.dispose]());
+    throw error;
+  }
+}
+
+function openStageDevice(id: DeviceId, options: OpenStagesOptions): StageDevice {
+  const kind = deviceKind(id);
+  switch (kind) {
+    case 'cpu':
+      return openCpuDevice({ threads: options.cpuThreads, sharesCores: options.plan.stages.filter((stage) => stage.device === id).length > 1 });
+    case 'webgpu':
+    case 'cuda':
+      throw new GlmError('provider-missing', `The ${kind} provider is not available in this build. Choose the provider cpu.`, { fields: { device: id } });
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** The first run of a session is slow: kernels load lazily and mapped weights are read. Leaves the slots empty. */
+async function warmUp(runner: StageRunner): Promise<void> {
+  await runner.prefill(0, Int32Array.of(0, 0), true);
+  await runner.decode([{ slot: 0, tokenId: 0 }]);
+  runner.rewindTo(0, 0);
+}
+
+export type { StageRunner } from './stageRunner';

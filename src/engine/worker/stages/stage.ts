@@ -1,0 +1,151 @@
+/** One stage: a session on one device, its KV cache, and a run of one step over a range of slots. */
+
+import type { DeviceMemoryUse, StageAssignment, StagePlacement } from '../../../common/placement';
+import { kvNames } from '../../../model/attention';
+import type { Precision } from '../../../model/precision';
+import { stageNames } from '../../../model/stageGraph';
+import { IoBinding, type RunOptions } from '../../../ort/running';
+import type { Session } from '../../../ort/session';
+import type { Value } from '../../../ort/value';
+import type { KvMemory, StageDevice, StageMemory } from './stageDevice';
+import type { StepBuffers } from './stepBuffers';
+
+/** A run that is expected to last longer goes to a worker thread, so that heartbeat, cancel and telemetry stay alive. */
+const longRunMs = 20;
+
+export interface StageParts {
+  readonly placement: StagePlacement;
+  readonly precision: Precision;
+  readonly device: StageDevice;
+  readonly session: Session;
+  readonly memory: StageMemory;
+  readonly kv: KvMemory;
+  /** Weights bound as inputs, by name; empty where the session holds them. */
+  readonly weights: ReadonlyMap<string, Value>;
+  readonly weightBytes: number;
+}
+
+/** The hidden states before and after a stage; undefined at the model's ends. */
+export interface StageBorder {
+  readonly hiddenIn?: Value;
+  readonly hiddenOut?: Value;
+}
+
+export class Stage implements Disposable {
+  private readonly bindings = new Map<string, IoBinding>();
+  /** How long a run of so many tokens took last; undefined for a shape not seen yet. */
+  private readonly lastRunMs = new Map<number, number>();
+
+  constructor(readonly parts: StageParts) {}
+
+  /** Whether these slots can be one batch here. */
+  canBatch(firstSlot: number, slotCount: number): boolean {
+    const { kv, placement } = this.parts;
+    return placement.firstLayer === placement.endLayer || kv.rows(placement.firstLayer, firstSlot, slotCount) !== undefined;
+  }
+
+  /** Runs one step over slots `firstSlot` … of the step's shape. @throws {CancelledError} when `options` were terminated. */
+  async run(firstSlot: number, step: StepBuffers, border: StageBorder, options: RunOptions): Promise<void> {
+    const { slotCount, tokens } = step.shape;
+    const binding = this.bindingFor(firstSlot, slotCount);
+    this.bindStep(binding, step, border);
+    const size = slotCount * tokens;
+    const expectedMs = this.lastRunMs.get(size);
+    const startedMs = performance.now();
+    if (expectedMs === undefined || expectedMs > longRunMs) {
+      await binding.runAsync(options);
+    } else {
+      binding.run(options);
+    }
+    this.lastRunMs.set(size, performance.now() - startedMs);
+  }
+
+  assignment(): StageAssignment {
+    const { placement, session, device } = this.parts;
+    const nodes = session.assignedNodes();
+    const nodesByProvider: Record<string, number> = {};
+    for (const { provider } of nodes ?? []) {
+      nodesByProvider[provider] = (nodesByProvider[provider] ?? 0) + 1;
+    }
+    return {
+      stageIndex: placement.stageIndex,
+      device: device.id,
+      provider: device.provider,
+      nodesByProvider: nodes === undefined ? undefined : nodesByProvider,
+      inputMemory: session.inputMemory(),
+      outputMemory: session.outputMemory(),
+    };
+  }
+
+  memoryUse(): DeviceMemoryUse {
+    const { device, kv, memory, weightBytes } = this.parts;
+    return { device: device.id, weightBytes, kvBytes: kv.byteLength, activationBytes: memory.arena()?.reservedBytes, stagingBytes: 0 };
+  }
+
+  [Symbol.dispose](): void {
+    const { weights, kv, memory, session, device } = this.parts;
+    for (const binding of this.bindings.values()) {
+      binding.dispose();
+    }
+    this.bindings.clear();
+    for (const weight of weights.values()) {
+      weight.dispose();
+    }
+    kv[Symbol.dispose]();
+    memory[Symbol.dispose]();
+    session.dispose();
+    device[Symbol.dispose]();
+  }
+
+  /** A binding with cache and weights in place; past and present are the same memory, so keys and values are appended where they lie. */
+  private bindingFor(firstSlot: number, slotCount: number): IoBinding {
+    const key = `${firstSlot}:${slotCount}`;
+    const known = this.bindings.get(key);
+    if (known !== undefined) {
+      return known;
+    }
+    const { session, kv, weights, placement } = this.parts;
+    const binding = new IoBinding(session);
+    for (let layerIndex = placement.firstLayer; layerIndex < placement.endLayer; layerIndex += 1) {
+      const names = kvNames(layerIndex);
+      const rows = kv.rows(layerIndex, firstSlot, slotCount);
+      if (rows === undefined) {
+        throw new RangeError(`slots ${firstSlot} to ${firstSlot + slotCount - 1} do not lie together`);
+      }
+      binding.bindInput(names.pastKey, rows.key).bindInput(names.pastValue, rows.value).bindOutput(names.presentKey, rows.key).bindOutput(names.presentValue, rows.value);
+    }
+    for (const [name, weight] of weights) {
+      binding.bindInput(name, weight);
+    }
+    this.bindings.set(key, binding);
+    return binding;
+  }
+
+  private bindStep(binding: IoBinding, step: StepBuffers, { hiddenIn, hiddenOut }: StageBorder): void {
+    const { placement, memory } = this.parts;
+    const bindInput = (name: string, value: Value): void => {
+      // Where the provider copies at bind time, what has changed since must be bound again.
+      if (!memory.sharesHostMemory || binding.boundInput(name) !== value) {
+        binding.bindInput(name, value);
+      }
+    };
+    const bindOutput = (name: string, value: Value): void => {
+      if (binding.boundOutput(name) !== value) {
+        binding.bindOutput(name, value);
+      }
+    };
+    if (placement.hasEmbedding) {
+      bindInput(stageNames.inputIds, step.ids);
+    } else if (hiddenIn !== undefined) {
+      bindInput(stageNames.hiddenIn, hiddenIn);
+    }
+    bindInput(stageNames.seqlensK, step.seqlensK);
+    bindInput(stageNames.totalSequenceLength, step.totalSequenceLength);
+    if (placement.hasHead) {
+      bindInput(stageNames.logitsFrom, step.logitsFrom);
+      bindOutput(stageNames.logits, step.logits);
+    } else if (hiddenOut !== undefined) {
+      bindOutput(stageNames.hiddenOut, hiddenOut);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * What a stage needs from the device it runs on. One implementation per execution provider; everything above is the same for all.
+ *
+ * Small inputs (ids, lengths) and logits are host tensors on every provider: the runtime copies them when they are bound. What must stay
+ * on the device between runs, the KV cache and the hidden states handed to the next stage, is allocated through {@link StageMemory}.
+ */
+
+import type { DeviceId, ProviderKind } from '../../../common/deviceId';
+import type { DType } from '../../../common/dtype';
+import type { Precision } from '../../../model/precision';
+import type { StoredTensor } from '../../../model/storedTensors';
+import type { Env } from '../../../ort/env';
+import type { AllocatorStats } from '../../../ort/memory';
+import type { Session, SessionOptions } from '../../../ort/session';
+import type { Value } from '../../../ort/value';
+import type { PackedWeights } from '../packing/packedFile';
+
+export interface StageDevice extends Disposable {
+  readonly id: DeviceId;
+  readonly provider: ProviderKind;
+  /** `initializers`: the runtime maps the packed file. `inputs`: {@link StageMemory.loadWeights} puts them on the device. */
+  readonly weightsAs: 'initializers' | 'inputs';
+  /** Appends the provider and what it needs. Called before the session is made. */
+  configure(options: SessionOptions): void;
+  /** Memory for a session's tensors on this device. */
+  openMemory(env: Env, session: Session, precision: Precision): StageMemory;
+}
+
+/** Rows of the KV cache of one layer. */
+export interface KvPair {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** Memory of one session on its device. Everything allocated here is released with it. */
+export interface StageMemory extends Disposable {
+  /** True when a bound host tensor is read in place, so that it needs no rebinding after a change. */
+  readonly sharesHostMemory: boolean;
+  /** A tensor on the device, for hidden states. The caller disposes it. */
+  allocate(dtype: DType, shape: readonly number[]): Value;
+  /** The KV cache of the given layers for `maxBatch` slots of `kv[numKvHeads, contextTokens, headDim]`. */
+  allocateKv(layers: readonly number[], dtype: DType, maxBatch: number, slotShape: readonly number[]): KvMemory;
+  /** Puts weights on the device, to be bound as inputs by name. Only where `weightsAs` is `inputs`. */
+  loadWeights?(stored: readonly StoredTensor[], packed: PackedWeights, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<ReadonlyMap<string, Value>>;
+  /** The runtime's own arena on this device; undefined when it keeps no figures. */
+  arena(): AllocatorStats | undefined;
+}
+
+export interface KvMemory extends Disposable {
+  readonly byteLength: number;
+  /** Layer `layerIndex` of the whole model, slots `firstSlot` … as one batch; undefined when these slots do not lie together. */
+  rows(layerIndex: number, firstSlot: number, slotCount: number): KvPair | undefined;
+}

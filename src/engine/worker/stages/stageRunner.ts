@@ -1,0 +1,235 @@
+/** A loaded model: its stages run one after the other over slots of the KV cache. Implements what the generation loop needs. */
+
+import { CancelledError, GlmError } from '../../../common/errors';
+import type { DeviceMemoryUse, StageAssignment } from '../../../common/placement';
+import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/stepRunner';
+import { RunOptions } from '../../../ort/running';
+import type { Value } from '../../../ort/value';
+import type { MemoryInfo } from '../../../ort/memory';
+import { groupSlots } from './slotGroups';
+import type { Stage, StageBorder } from './stage';
+import { StepBufferCache, StepBuffers, type StepShape } from './stepBuffers';
+
+export interface StageRunnerOptions {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly contextTokens: number;
+  readonly maxBatch: number;
+  readonly prefillChunkTokens: number;
+  readonly runtimeVersion: string;
+}
+
+/** What the engine gets from `openStages`. */
+export class StageRunner implements StepRunner {
+  readonly vocabSize: number;
+  readonly contextTokens: number;
+  readonly maxBatch: number;
+  readonly prefillChunkTokens: number;
+  readonly runtimeVersion: string;
+
+  private readonly lengths: number[];
+  private readonly buffers: StepBufferCache;
+  private readonly hidden = new Map<string, Value>();
+  private readonly runOptions: RunOptions;
+  private isInterrupted = false;
+  private tail: Promise<unknown> = Promise.resolve();
+  private isDisposed = false;
+
+  constructor(
+    private readonly stages: readonly Stage[],
+    private readonly hostInfo: MemoryInfo,
+    private readonly options: StageRunnerOptions,
+  ) {
+    ({ vocabSize: this.vocabSize, contextTokens: this.contextTokens, maxBatch: this.maxBatch, prefillChunkTokens: this.prefillChunkTokens, runtimeVersion: this.runtimeVersion } = options);
+    this.lengths = new Array<number>(options.maxBatch).fill(0);
+    const idDtype = stages[0]?.parts.precision.ids ?? 'i64';
+    this.buffers = new StepBufferCache((shape) => new StepBuffers(hostInfo, shape, idDtype, options.vocabSize));
+    this.runOptions = new RunOptions(hostInfo.library);
+  }
+
+  length(slot: number): number {
+    const length = this.lengths[slot];
+    if (length === undefined) {
+      throw new RangeError(`slot ${slot} of ${this.maxBatch}`);
+    }
+    return length;
+  }
+
+  rewindTo(slot: number, length: number): void {
+    if (!Number.isInteger(length) || length < 0 || length > this.length(slot)) {
+      throw new RangeError(`cannot rewind slot ${slot} to ${length}; it holds ${this.length(slot)} positions`);
+    }
+    this.lengths[slot] = length;
+  }
+
+  async prefill(slot: number, ids: Int32Array, wantLogits: boolean): Promise<StepLogits | undefined> {
+    return this.exclusive(async () => {
+      const step = await this.append(slot, ids, 1);
+      return wantLogits ? rowLogits(step.logitsArray) : undefined;
+    });
+  }
+
+  /** As {@link prefill}, with the logits of every one of `ids`: f32[ids.length, vocabSize], the caller's to keep. For perplexity and parity. */
+  async prefillAllLogits(slot: number, ids: Int32Array): Promise<Float32Array> {
+    return this.exclusive(async () => (await this.append(slot, ids, ids.length)).logitsArray.slice());
+  }
+
+  async decode(rows: readonly DecodeRow[]): Promise<readonly StepLogits[]> {
+    return this.exclusive(async () => {
+      const tokenOf = new Map(rows.map(({ slot, tokenId }) => [slot, tokenId]));
+      if (tokenOf.size !== rows.length) {
+        throw new RangeError('a slot appears twice in one decode step');
+      }
+      rows.forEach(({ slot }) => this.assertRoom(slot, 1));
+      const result = new Map<number, StepLogits>();
+      const canIdle = (slot: number): boolean => this.length(slot) < this.contextTokens;
+      const groups = groupSlots([...tokenOf.keys()], canIdle).flatMap((group) =>
+        this.stages.every((stage) => stage.canBatch(group.firstSlot, group.slotCount))
+          ? [group]
+          : Array.from({ length: group.slotCount }, (_, index) => ({ firstSlot: group.firstSlot + index, slotCount: 1 })).filter(({ firstSlot }) => tokenOf.has(firstSlot)),
+      );
+      for (const { firstSlot, slotCount } of groups) {
+        const slots = Array.from({ length: slotCount }, (_, index) => firstSlot + index);
+        const ids = Int32Array.from(slots, (slot) => tokenOf.get(slot) ?? 0);
+        const step = await this.runStages(firstSlot, { slotCount, tokens: 1, positions: 1 }, ids);
+        // A later group may reuse the buffers, so rows are copied unless this is the only one.
+        slots.forEach((slot, row) => {
+          const logits = step.logitsArray.subarray(row * this.vocabSize, (row + 1) * this.vocabSize);
+          result.set(slot, rowLogits(groups.length === 1 ? logits : logits.slice()));
+        });
+      }
+      rows.forEach(({ slot }) => (this.lengths[slot] = this.length(slot) + 1));
+      return rows.map(({ slot }) => result.get(slot) as StepLogits);
+    });
+  }
+
+  /** Makes the call under way fail with {@link CancelledError} at its next operator. Slots keep the lengths they had before that call. */
+  interrupt(): void {
+    this.isInterrupted = true;
+    this.runOptions.terminate();
+  }
+
+  /** What the runtime really did with each stage, to be held against the plan. */
+  assignments(): StageAssignment[] {
+    return this.stages.map((stage) => stage.assignment());
+  }
+
+  /** Bytes by device; stages on the same device are added up. */
+  memoryUse(): DeviceMemoryUse[] {
+    const byDevice = new Map<string, DeviceMemoryUse>();
+    for (const use of this.stages.map((stage) => stage.memoryUse())) {
+      const sum = byDevice.get(use.device);
+      byDevice.set(
+        use.device,
+        sum === undefined
+          ? use
+          : {
+              device: use.device,
+              weightBytes: sum.weightBytes + use.weightBytes,
+              kvBytes: sum.kvBytes + use.kvBytes,
+              activationBytes: sum.activationBytes === undefined || use.activationBytes === undefined ? undefined : sum.activationBytes + use.activationBytes,
+              stagingBytes: sum.stagingBytes + use.stagingBytes,
+            },
+      );
+    }
+    return [...byDevice.values()];
+  }
+
+  /** Frees caches, weights and sessions, after the call under way, if any, has been interrupted. Disposing twice is harmless. */
+  async dispose(): Promise<void> {
+    if (this.isDisposed) {
+      return;
+    }
+    this.isDisposed = true;
+    this.interrupt();
+    await this.tail.catch(() => undefined);
+    this.buffers[Symbol.dispose]();
+    this.hidden.forEach((value) => value.dispose());
+    this.stages.forEach((stage) => stage[Symbol.dispose]());
+    this.runOptions.dispose();
+    this.hostInfo.dispose();
+  }
+
+  private async append(slot: number, ids: Int32Array, positions: number): Promise<StepBuffers> {
+    if (ids.length < 1 || ids.length > this.prefillChunkTokens) {
+      throw new RangeError(`a prefill call takes 1 to ${this.prefillChunkTokens} tokens, got ${ids.length}`);
+    }
+    this.assertRoom(slot, ids.length);
+    const step = await this.runStages(slot, { slotCount: 1, tokens: ids.length, positions }, ids);
+    this.lengths[slot] = this.length(slot) + ids.length;
+    return step;
+  }
+
+  private async runStages(firstSlot: number, shape: StepShape, ids: Int32Array): Promise<StepBuffers> {
+    const step = this.buffers.get(shape);
+    const lengths = Array.from({ length: shape.slotCount }, (_, row) => this.length(firstSlot + row));
+    step.fill(ids, lengths);
+    let hiddenIn: Value | undefined;
+    for (const [index, stage] of this.stages.entries()) {
+      if (this.isInterrupted) {
+        throw new CancelledError('The run');
+      }
+      const hiddenOut = index === this.stages.length - 1 ? undefined : this.hiddenAfter(index, shape);
+      const border: StageBorder = { hiddenIn, hiddenOut };
+      await stage.run(firstSlot, step, border, this.runOptions);
+      hiddenIn = hiddenOut;
+    }
+    return step;
+  }
+
+  /** Hidden states handed from stage `index` to the next: on their device when both share one, else in host memory. */
+  private hiddenAfter(index: number, shape: StepShape): Value {
+    const [from, to] = [this.stages[index] as Stage, this.stages[index + 1] as Stage];
+    const isSameDevice = from.parts.device.id === to.parts.device.id;
+    const key = `${index}:${shape.slotCount}:${shape.tokens}`;
+    const known = this.hidden.get(key);
+    if (known !== undefined) {
+      return known;
+    }
+    const dims = [shape.slotCount, shape.tokens, this.options.hiddenSize];
+    const holder = isSameDevice || from.parts.memory.sharesHostMemory ? from : to.parts.memory.sharesHostMemory ? to : undefined;
+    if (holder === undefined) {
+      throw new GlmError('stage-border-unsupported', `Hidden states cannot pass from ${from.parts.device.id} to ${to.parts.device.id} yet. Choose a device map on one device, or with the CPU between.`);
+    }
+    const value = holder.parts.memory.allocate(from.parts.precision.residual, dims);
+    // Decode shapes recur; of the prefill shapes only the latest is worth keeping.
+    const mostKept = 16;
+    const [oldest] = this.hidden.keys();
+    if (this.hidden.size >= mostKept && oldest !== undefined) {
+      this.hidden.get(oldest)?.dispose();
+      this.hidden.delete(oldest);
+    }
+    this.hidden.set(key, value);
+    return value;
+  }
+
+  private assertRoom(slot: number, tokens: number): void {
+    const length = this.length(slot);
+    if (length + tokens > this.contextTokens) {
+      throw new GlmError('context-full', `The context of ${this.contextTokens} tokens is full: ${length} are in use and ${tokens} more do not fit. Start a new chat, or load the model with a longer context.`, {
+        fields: { contextTokens: this.contextTokens, usedTokens: length, tokens },
+      });
+    }
+  }
+
+  /** Calls wait for each other: buffers and cache belong to one at a time. */
+  private exclusive<T>(work: () => Promise<T>): Promise<T> {
+    if (this.isDisposed) {
+      return Promise.reject(new GlmError('used-after-dispose', 'The model has been unloaded.'));
+    }
+    const result = this.tail.then(async () => {
+      if (this.isDisposed) {
+        throw new CancelledError('The run');
+      }
+      this.isInterrupted = false;
+      this.runOptions.clearTermination();
+      return work();
+    });
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function rowLogits(row: Float32Array): StepLogits {
+  return { full: () => Promise.resolve(row) };
+}

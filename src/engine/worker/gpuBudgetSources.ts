@@ -1,0 +1,5 @@
+/** Where the planner's GPUs come from, the preferred kind first. Each entry reads its own runtime, in this process. */
+
+import type { BudgetSource } from './deviceBudgets';
+
+export const gpuBudgetSources: readonly BudgetSource[] = [];

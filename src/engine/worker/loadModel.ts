@@ -1,0 +1,69 @@
+/** Loading, from a request to a model at work: open, plan, stages. Whatever fails or is cancelled, nothing is left behind. */
+
+import { throwIfAborted } from '../../common/errors';
+import type { Log } from '../../common/log';
+import type { LoadedModel, LoadOptions, LoadProgress } from '../../common/protocol/engine';
+import type { BatchTimer } from './deltaBatcher';
+import { listBudgets } from './deviceBudgets';
+import { gpuBudgetSources } from './gpuBudgetSources';
+import { LoadProgressMeter } from './loadProgressMeter';
+import { openModel, planModel } from './planModel';
+import { ServedModel, type ServedEvents } from './servedModel';
+import { openStages } from './stages/openStages';
+
+export interface LoadContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+  readonly timer: BatchTimer;
+  readonly events: ServedEvents;
+  /** This bundle, for threads that tokenize long texts. */
+  readonly bundlePath: string;
+  /** The bundle of the packing threads; undefined packs in this thread. */
+  readonly packThreadFile: string | undefined;
+  onProgress(progress: LoadProgress): void;
+}
+
+export async function loadModel(options: LoadOptions, context: LoadContext, signal: AbortSignal): Promise<ServedModel> {
+  const { timer, log } = context;
+  const startedMs = timer.nowMs();
+  const meter = new LoadProgressMeter((progress) => context.onProgress(progress), () => timer.nowMs());
+  meter.report({ phase: 'reading', doneBytes: 0, totalBytes: 0 });
+  const opened = await openModel(options.source, context.env, signal);
+  const { plan, formats, prefillChunkTokens } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
+  throwIfAborted(signal, 'Loading the model');
+  log.log('info', 'load', `${opened.description.name} as ${formats.weights} on ${plan.stages.map((stage) => stage.device).join(', ')}, context ${plan.contextTokens}`);
+  const runner = await openStages({
+    config: opened.config,
+    tensors: opened.checkpoint.tensors,
+    plan,
+    maxBatch: options.maxBatch,
+    cacheFolder: options.cacheFolder,
+    prefillChunkTokens,
+    ortLibrary: options.ortLibrary,
+    cpuThreads: options.cpuThreads,
+    accuracyLevel: options.accuracyLevel,
+    allowSoftwareGpu: options.allowSoftwareGpu,
+    packThreadFile: context.packThreadFile,
+    log,
+    signal,
+    onProgress: (progress) => meter.report(progress),
+  });
+  if (signal.aborted) {
+    await runner.dispose();
+    throwIfAborted(signal, 'Loading the model');
+  }
+  const loaded: LoadedModel = {
+    description: opened.description,
+    plan,
+    assignments: runner.assignments(),
+    memory: runner.memoryUse(),
+    weights: formats.weights,
+    kvCache: formats.kvCache,
+    contextTokens: plan.contextTokens,
+    maxBatch: options.maxBatch,
+    loadMs: timer.nowMs() - startedMs,
+    runtimeVersion: runner.runtimeVersion,
+  };
+  const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
+  return new ServedModel({ loaded, runner, text, timer, events: context.events });
+}

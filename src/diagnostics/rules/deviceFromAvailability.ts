@@ -1,0 +1,59 @@
+import type { Finding } from '../finding';
+import { distinctBySpan, isSpread, modelDeviceAt, movesOf, retargetMove } from './modelState';
+import type { Rule } from './rule';
+
+/** GLM105: inputs follow `is_available()`, the model follows its device map. */
+export const deviceFromAvailability: Rule = {
+  code: 'GLM105',
+  name: 'device-from-availability',
+  severity: 'information',
+  isOnByDefault: true,
+  fixSafety: 'safe',
+  pages: {
+    en: {
+      title: 'The device comes from is_available(), not from the model',
+      what: ['Reports inputs moved to a variable that was set from `torch.cuda.is_available()` (or its relatives) while the model was loaded with a spreading `device_map`.'],
+      why: ['That a GPU exists says nothing about where the map put the first layer.', 'On a machine with several GPUs, or with a small one, the two disagree.'],
+      example: {
+        bad: 'device = "cuda" if torch.cuda.is_available() else "cpu"\nmodel = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to(device)\nmodel.generate(**inputs)',
+        good: 'device = "cuda" if torch.cuda.is_available() else "cpu"\nmodel = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to(model.device)\nmodel.generate(**inputs)',
+      },
+      fix: ['Replaces the variable by `model.device` at the move; the variable itself stays.'],
+      options: [],
+      limits: ['The availability test must stand in the same file; a helper imported from elsewhere keeps the rule silent.', '`device_map=device` with the same variable is no finding.'],
+    },
+    zh: {
+      title: '设备取自 is_available()，而不是模型',
+      what: ['报告移动到由 `torch.cuda.is_available()`（及同类函数）设定的变量的输入，而模型以会拆分的 `device_map` 加载。'],
+      why: ['有 GPU 并不说明映射把第一层放在哪里。', '在有多块 GPU 或显存较小的机器上，两者会不一致。'],
+      example: {
+        bad: 'device = "cuda" if torch.cuda.is_available() else "cpu"\nmodel = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to(device)\nmodel.generate(**inputs)',
+        good: 'device = "cuda" if torch.cuda.is_available() else "cpu"\nmodel = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to(model.device)\nmodel.generate(**inputs)',
+      },
+      fix: ['在移动处把变量替换为 `model.device`，变量本身保留。'],
+      options: [],
+      limits: ['可用性判断必须在同一文件中；从别处导入的辅助函数不报告。', '`device_map=device` 使用同一变量时不报告。'],
+    },
+  },
+  check({ facts, textOf }) {
+    const findings: Finding[] = [];
+    for (const call of facts.modelCalls) {
+      if (!call.models.some(({ model }) => isSpread(model))) {
+        continue;
+      }
+      for (const { move } of movesOf(call, 'availability')) {
+        const modelDevice = modelDeviceAt(move, call.models);
+        const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
+        const written = move.deviceArg ? textOf(move.deviceArg) : 'the device';
+        findings.push({
+          start: move.call.start,
+          end: move.call.end,
+          message: `${written} comes from is_available(), but device_map decides where ${call.modelText ?? 'the model'} starts: use ${call.modelText ?? 'model'}.device.`,
+          related: [{ span: call.call, message: 'they are given to the model here' }],
+          fix: edit && { title: `Use ${modelDevice}`, safety: 'safe', edits: [edit] },
+        });
+      }
+    }
+    return distinctBySpan(findings);
+  },
+};

@@ -1,0 +1,58 @@
+import type { Finding } from '../finding';
+import { distinctBySpan, isSpread, modelDeviceAt, movesOf, retargetMove } from './modelState';
+import type { Rule } from './rule';
+
+/** GLM103: inputs go to a device spelled out, although `device_map` decides where the model starts. */
+export const hardCodedDevice: Rule = {
+  code: 'GLM103',
+  name: 'hard-coded-device',
+  severity: 'information',
+  isOnByDefault: true,
+  fixSafety: 'safe',
+  pages: {
+    en: {
+      title: 'Inputs go to a hard-coded device',
+      what: ['Reports inputs moved to a literal device (`.to("cuda")`, `.cuda()`, or a variable that holds such a literal) while the model was loaded with `device_map="auto"`, `"balanced"`, `"sequential"` or a map over several devices.'],
+      why: ['The map may put the first layer on `cuda:1`, on another kind of device, or on the CPU.', 'Then the literal is wrong, and the copy or the crash appears only on that machine.', '`model.device` is right wherever the model starts.'],
+      example: {
+        bad: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to("cuda")\nmodel.generate(**inputs)',
+        good: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to(model.device)\nmodel.generate(**inputs)',
+      },
+      fix: ['Replaces the device by `model.device`, with the name the model has at that spot.'],
+      options: [],
+      limits: ['The same literal on both sides (`device_map="cuda"` and `.to("cuda")`) is no finding.', 'The moved tensor must visibly reach a call of the model.'],
+    },
+    zh: {
+      title: '输入被移动到写死的设备',
+      what: ['报告移动到字面量设备（`.to("cuda")`、`.cuda()` 或保存该字面量的变量）的输入，而模型是以 `device_map="auto"`、`"balanced"`、`"sequential"` 或多设备映射加载的。'],
+      why: ['映射可能把第一层放到 `cuda:1`、其他类型的设备或 CPU 上。', '这时字面量就是错的，拷贝或崩溃只会在那台机器上出现。', '无论模型从哪里开始，`model.device` 总是正确的。'],
+      example: {
+        bad: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to("cuda")\nmodel.generate(**inputs)',
+        good: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")\ninputs = tokenizer(text, return_tensors="pt").to(model.device)\nmodel.generate(**inputs)',
+      },
+      fix: ['用模型在该处的名字把设备替换为 `model.device`。'],
+      options: [],
+      limits: ['两边是同一个字面量（`device_map="cuda"` 与 `.to("cuda")`）不报告。', '被移动的张量必须明显地传给该模型。'],
+    },
+  },
+  check({ facts }) {
+    const findings: Finding[] = [];
+    for (const call of facts.modelCalls) {
+      if (!call.models.some(({ model }) => isSpread(model))) {
+        continue;
+      }
+      for (const { device, move } of movesOf(call, 'literal')) {
+        const modelDevice = modelDeviceAt(move, call.models);
+        const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
+        findings.push({
+          start: move.call.start,
+          end: move.call.end,
+          message: `Inputs are moved to the hard-coded device "${device.kind === 'literal' ? device.name : ''}", but device_map decides where ${call.modelText ?? 'the model'} starts: use ${call.modelText ?? 'model'}.device.`,
+          related: [{ span: call.call, message: 'they are given to the model here' }],
+          fix: edit && { title: `Use ${modelDevice}`, safety: 'safe', edits: [edit] },
+        });
+      }
+    }
+    return distinctBySpan(findings);
+  },
+};

@@ -1,0 +1,81 @@
+/** Questions several rules ask about models, tensors and the spots where a fix would go. */
+import { isAccelerator } from '../semantics/devices';
+import type { ModelCall, ModelSeen, TensorArgument } from '../semantics/facts';
+import type { Device, ModelObject, Move, Origin, Place } from '../semantics/values';
+import type { Span } from '../syntax/ast';
+
+/** The program visibly puts this model on an accelerator, on some path at least. */
+export function isOnAccelerator(model: ModelObject): boolean {
+  if (model.library === 'foreign') {
+    return false;
+  }
+  const moved = model.placements.filter((placement): placement is Device => placement !== 'unplaced');
+  if (moved.some(isAccelerator)) {
+    return true;
+  }
+  const isUnplaced = moved.length < model.placements.length;
+  return isUnplaced && (isMappedToAccelerator(model) || model.quantized.includes(true));
+}
+
+function isMappedToAccelerator(model: ModelObject): boolean {
+  return model.deviceMaps.some((map) => map.kind === 'multi' || (map.kind === 'single' && isAccelerator(map.device)));
+}
+
+/** CUDA or unknown, but not another accelerator by name. */
+export function isOnCuda(model: ModelObject): boolean {
+  const names = [...model.placements, ...model.deviceMaps.map((map) => (map.kind === 'single' ? map.device : 'unplaced'))].flatMap((device) => (typeof device === 'object' && device.kind === 'literal' ? [device.name] : []));
+  return isOnAccelerator(model) && !names.some((name) => /^(mps|xpu|npu|hpu|tpu|xla|cpu)/.test(name));
+}
+
+/** Loaded with a device_map that may spread the layers, on some path at least. */
+export function isSpread(model: ModelObject): boolean {
+  return model.library !== 'foreign' && model.deviceMaps.some((map) => map.kind === 'multi');
+}
+
+/** Every path leaves this tensor where it was created. */
+export function isLeftBehind(tensor: TensorArgument): boolean {
+  return tensor.places.length > 0 && tensor.places.every((place) => place.kind === 'unmoved');
+}
+
+export function isMovedSomewhere(tensor: TensorArgument): boolean {
+  return tensor.places.some((place) => place.kind === 'moved');
+}
+
+type MovedPlace = Extract<Place, { kind: 'moved' }>;
+
+/** Every distinct move that brought tensors of this kind of device into a call. */
+export function movesOf(call: ModelCall, kind: Device['kind']): readonly MovedPlace[] {
+  const places = call.tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
+  return places.filter((place, position) => places.findIndex((other) => other.move.call === place.move.call) === position);
+}
+
+/** What to write for "the device of the model" at a spot, if the model has a name there. */
+export function modelDeviceAt(spot: Origin | Move, models: readonly ModelSeen[]): string | undefined {
+  for (const { id } of models) {
+    const name = spot.models.get(id);
+    if (name !== undefined) {
+      return `${name}.device`;
+    }
+  }
+  return undefined;
+}
+
+/** Replaces the device of a move by `device`. */
+export function retargetMove(move: Move, device: string): { readonly start: number; readonly end: number; readonly text: string } | undefined {
+  const { call, deviceArg } = move;
+  if (move.form === 'method' && call.func.kind === 'attribute' && call.func.name === 'cuda') {
+    return { start: call.func.nameSpan.start, end: call.end, text: `to(${device})` };
+  }
+  return deviceArg && { start: deviceArg.start, end: deviceArg.end, text: device };
+}
+
+/** Keeps the first finding of each spot. */
+export function distinctBySpan<T extends Span>(findings: readonly T[]): readonly T[] {
+  const seen = new Set<string>();
+  return findings.filter((finding) => {
+    const key = `${finding.start}:${finding.end}`;
+    const isNew = !seen.has(key);
+    seen.add(key);
+    return isNew;
+  });
+}

@@ -1,0 +1,90 @@
+/** Binding targets: names, attributes, items, patterns; and statements that throw a moved tensor away. */
+import type { CallExpr, Expr, ExpressionStmt } from '../syntax/ast';
+import { elementAt, iterate, storeItem } from './containers';
+import type { Frame } from './frame';
+import type { Interpreter } from './interpreter';
+import { tagAvailability } from './statements';
+import { optionsOf, unknown, type Value } from './values';
+
+export function assignTo(interpreter: Interpreter, target: Expr, value: Value, frame: Frame): void {
+  switch (target.kind) {
+    case 'name':
+      interpreter.bind(target.id, tagAvailability(interpreter, value), frame);
+      return;
+    case 'attribute': {
+      const object = interpreter.evaluate(target.object, frame);
+      for (const option of optionsOf(object)) {
+        setAttribute(interpreter, option, target.name, tagAvailability(interpreter, value));
+      }
+      return;
+    }
+    case 'subscript': {
+      const object = interpreter.evaluate(target.object, frame);
+      const key = target.index[0] ? interpreter.evaluate(target.index[0], frame) : unknown;
+      for (const option of optionsOf(object)) {
+        storeItem(interpreter, option, key, value);
+      }
+      return;
+    }
+    case 'sequence': {
+      const star = target.items.findIndex((item) => item.kind === 'star');
+      target.items.forEach((item, position) => {
+        const itemValue = star >= 0 && position >= star ? iterate(interpreter, value).element : elementAt(interpreter, value, position);
+        assignTo(interpreter, item.kind === 'star' ? item.value : item, item.kind === 'star' ? unknown : itemValue, frame);
+      });
+      return;
+    }
+    case 'star':
+      assignTo(interpreter, target.value, unknown, frame);
+      return;
+    default:
+      return;
+  }
+}
+
+function setAttribute(interpreter: Interpreter, owner: Value, name: string, value: Value): void {
+  const object = interpreter.object(owner);
+  if (owner.kind !== 'ref' || !object) {
+    return;
+  }
+  if (object.kind === 'instance') {
+    interpreter.update(owner, { ...object, attributes: new Map(object.attributes).set(name, value) });
+  } else if (object.kind === 'tokenizer' && name === 'padding_side') {
+    interpreter.update(owner, { ...object, paddingSide: value });
+  } else if (object.kind === 'dict') {
+    interpreter.update(owner, { ...object, entries: new Map(object.entries).set(name, value) });
+  } else if (object.kind === 'model' && name === 'generation_config') {
+    interpreter.update(owner, { ...object, generationConfig: value });
+  } else if (object.kind === 'batch') {
+    interpreter.update(owner, { ...object, fields: new Map(object.fields).set(name, value) });
+  }
+}
+
+/** Evaluates an expression statement; a tensor that only it moves is noted. */
+export function recordDiscardedMove(interpreter: Interpreter, statement: ExpressionStmt, frame: Frame): void {
+  const result = interpreter.evaluate(statement.value, frame);
+  const call = statement.value;
+  if (!interpreter.isRecording || call.kind !== 'call' || !isMoveCall(call) || call.func.kind !== 'attribute') {
+    return;
+  }
+  const receiver = call.func.object;
+  if (result.kind !== 'tensor' || !isStorable(receiver) || !changesPlace(result)) {
+    return;
+  }
+  const before = interpreter.evaluate(receiver, frame);
+  if (before.kind === 'tensor') {
+    interpreter.facts.discardedMoves.push({ call, receiver, tensor: before, isDisplayed: interpreter.displayed.has(statement.start) });
+  }
+}
+
+function isMoveCall(call: CallExpr): boolean {
+  return call.func.kind === 'attribute' && (call.func.name === 'to' || call.func.name === 'cuda');
+}
+
+function changesPlace(value: Extract<Value, { kind: 'tensor' }>): boolean {
+  return value.places.some((place) => place.kind === 'moved');
+}
+
+function isStorable(expr: Expr): boolean {
+  return expr.kind === 'name' || (expr.kind === 'attribute' && isStorable(expr.object)) || (expr.kind === 'subscript' && isStorable(expr.object));
+}

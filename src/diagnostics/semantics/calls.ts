@@ -1,0 +1,160 @@
+/** Calls: what is called decides who answers — the file's own code, a library's model, or nobody. */
+import type { CallExpr, Expr } from '../syntax/ast';
+import { attributeOf } from './attributes';
+import { evaluateArguments } from './expressions';
+import type { Frame } from './frame';
+import type { CallArguments, Interpreter } from './interpreter';
+import { joinValues } from './join';
+import { callLibrary } from './library/library';
+import { callTokenizer, isTensorRequest } from './library/tokenizers';
+import { consume, modelMethod } from './models';
+import { invokeMethod } from './methods';
+import { optionsOf, unknown, type Value } from './values';
+
+/** One call under evaluation, as library knowledge sees it. */
+export interface CallSite {
+  readonly interpreter: Interpreter;
+  readonly call: CallExpr;
+  readonly args: CallArguments;
+  readonly frame: Frame;
+}
+
+export function evaluateCall(interpreter: Interpreter, call: CallExpr, frame: Frame): Value {
+  const superclass = call.func.kind === 'attribute' && isSuperCall(call.func.object);
+  if (superclass && call.func.kind === 'attribute') {
+    return callSuper({ interpreter, call, frame, args: evaluateArguments(interpreter, call.args, frame) }, call.func.name);
+  }
+  const func = call.func.kind === 'attribute' ? attributeOf(interpreter, interpreter.evaluate(call.func.object, frame), call.func) : interpreter.evaluate(call.func, frame);
+  const args = evaluateArguments(interpreter, call.args, frame);
+  return invoke({ interpreter, call, args, frame }, func);
+}
+
+/** Calls every alternative of `func`; methods of alternatives of one receiver are called once, on all of them. */
+export function invoke(site: CallSite, func: Value): Value {
+  const options = optionsOf(func);
+  const methods = options.filter((option) => option.kind === 'method');
+  const models = options.filter((option) => site.interpreter.object(option)?.kind === 'model');
+  const results: Value[] = [];
+  const [method] = methods;
+  if (method) {
+    results.push(invokeMethod(site, methods.map((option) => option.receiver).reduce(joinValues), method.name, method.expr));
+  }
+  if (models.length > 0) {
+    results.push(consume(site, models.reduce(joinValues), options.length === models.length, 'forward', site.call.func));
+  }
+  for (const option of options) {
+    if (option.kind !== 'method' && !models.includes(option)) {
+      results.push(invokeOption(site, option));
+    }
+  }
+  return results.length > 0 ? results.reduce(joinValues) : unknown;
+}
+
+function invokeOption(site: CallSite, func: Value): Value {
+  const { interpreter, args } = site;
+  switch (func.kind) {
+    case 'function':
+      return interpreter.call(func, args);
+    case 'class':
+      return interpreter.instantiate(func, args);
+    case 'module':
+      return callLibrary(site, func.path);
+    case 'ref':
+      return invokeObject(site, func);
+    default:
+      return callUnknown(site);
+  }
+}
+
+function invokeObject(site: CallSite, func: Extract<Value, { kind: 'ref' }>): Value {
+  const object = site.interpreter.object(func);
+  if (object?.kind === 'tokenizer') {
+    return callTokenizer(site, '__call__', func);
+  }
+  if (object?.kind === 'instance') {
+    const target = site.interpreter.classAttribute(object.cls, '__call__') ?? site.interpreter.classAttribute(object.cls, 'forward');
+    return target?.kind === 'function' ? site.interpreter.call({ ...target, self: func, owner: object.cls }, site.args) : callUnknown(site);
+  }
+  if (object?.kind === 'pipeline') {
+    return unknown;
+  }
+  return callUnknown(site);
+}
+
+/** Nothing is known of the callee: its shape may still tell a tokenizer or a model, and callbacks still run. */
+export function callUnknown(site: CallSite): Value {
+  const { interpreter, call, args } = site;
+  const callback = callThroughExecutor(site);
+  if (callback) {
+    return callback;
+  }
+  runCallbacks(site);
+  if (isTensorRequest(args)) {
+    return callTokenizer(site, '__call__');
+  }
+  const name = call.func.kind === 'name' ? call.func.id : call.func.kind === 'attribute' ? call.func.name : '';
+  if (/(^|_)model$/i.test(name) && !/^(load|get|create|build|make|init|prepare|setup|eval|test|train|run|save|del|free)/.test(name)) {
+    return consume(site, unknown, false, 'forward', call.func);
+  }
+  if (/synchronize/.test(name)) {
+    interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
+  }
+  escape(site);
+  return unknown;
+}
+
+/** `executor.submit(model.generate, …)`, `asyncio.to_thread(model.generate, …)`: the first argument is called with the rest. */
+function callThroughExecutor(site: CallSite): Value | undefined {
+  const position = site.args.positional.findIndex(({ value }) => optionsOf(value).some((option) => option.kind === 'method'));
+  const target = site.args.positional[position]?.value;
+  const method = target && optionsOf(target).find((option) => option.kind === 'method');
+  if (!method || site.interpreter.modelsIn(method.receiver).length === 0 || method.name !== 'generate') {
+    return undefined;
+  }
+  modelMethod({ ...site, args: { ...site.args, positional: site.args.positional.slice(position + 1) } }, method.receiver, method.name, method.expr);
+  return unknown;
+}
+
+/** Lambdas handed to unknown code will be called by it. */
+export function runCallbacks(site: CallSite): void {
+  for (const { value } of [...site.args.positional, ...site.args.keywords.values()]) {
+    if (value.kind === 'function' && value.def.kind === 'lambda') {
+      site.interpreter.call(value, undefined);
+    }
+  }
+}
+
+/** A batch handed to unknown code may come back moved. */
+export function escape(site: CallSite): void {
+  const { interpreter, args } = site;
+  for (const { value } of [...args.positional, ...args.keywords.values()]) {
+    for (const option of optionsOf(value)) {
+      const object = interpreter.object(option);
+      if (option.kind === 'ref' && object?.kind === 'batch') {
+        interpreter.update(option, { ...object, places: [...object.places, { kind: 'unknown' }] });
+      }
+    }
+  }
+}
+
+function isSuperCall(expr: Expr): boolean {
+  return expr.kind === 'call' && expr.func.kind === 'name' && expr.func.id === 'super';
+}
+
+function callSuper(site: CallSite, name: string): Value {
+  const { interpreter, frame, args } = site;
+  for (let current: Frame | undefined = frame; current; current = current.parent) {
+    const self = current.self?.value;
+    const instance = self && interpreter.object(self);
+    if (instance?.kind === 'instance') {
+      for (const base of instance.cls.bases) {
+        const method = base.kind === 'class' ? interpreter.classAttribute(base, name) : undefined;
+        if (method?.kind === 'function') {
+          return interpreter.call({ ...method, self }, args);
+        }
+      }
+      return unknown;
+    }
+  }
+  return unknown;
+}

@@ -1,0 +1,90 @@
+/** Reading device expressions and `device_map`. */
+import type { Interpreter } from './interpreter';
+import { optionsOf, type Device, type DeviceMap, type Value } from './values';
+
+const unknownDevice: Device = { kind: 'unknown' };
+
+/**
+ * The device a value stands for, or undefined when it is none (`.to(torch.float16)` casts, it does not move).
+ */
+export function deviceOf(value: Value): Device | undefined {
+  const options = optionsOf(value).map(deviceOfOption);
+  const devices = options.filter((device) => device !== undefined);
+  if (devices.length === 0) {
+    return undefined;
+  }
+  // `"cuda" if is_available() else …` may reach here half tagged: availability decides.
+  if (devices.some((device) => device.kind === 'availability')) {
+    return { kind: 'availability' };
+  }
+  const [first] = devices;
+  const isOne = devices.length === options.length && devices.every((device) => JSON.stringify(device) === JSON.stringify(first));
+  return isOne ? first : unknownDevice;
+}
+
+function deviceOfOption(value: Value): Device | undefined {
+  switch (value.kind) {
+    case 'device':
+      return value.device;
+    case 'const':
+      return typeof value.value === 'string' || typeof value.value === 'number' ? { kind: 'literal', name: spell(value.value) } : value.value === null ? undefined : unknownDevice;
+    case 'module':
+      // torch.float16, torch.bfloat16, …: dtypes. Any other library name may hold a device.
+      return /^torch\.\w+$/.test(value.path) ? undefined : unknownDevice;
+    case 'availability':
+      return { kind: 'availability' };
+    case 'plain':
+    case 'tensor':
+      return unknownDevice;
+    default:
+      return unknownDevice;
+  }
+}
+
+function spell(name: string | number): string {
+  const text = String(name).trim();
+  return /^\d+$/.test(text) ? `cuda:${text}` : text;
+}
+
+/** `cuda` and `cuda:0` are the same device for a comparison of spellings. */
+export function sameSpelling(a: string, b: string): boolean {
+  const full = (name: string): string => (name.includes(':') ? name : `${name}:0`);
+  return full(a) === full(b);
+}
+
+const spreading = new Set(['auto', 'balanced', 'balanced_low_0', 'sequential']);
+
+/** What the `device_map` argument says; alternatives where paths differ. */
+export function deviceMapsOf(interpreter: Interpreter, value: Value | undefined): readonly DeviceMap[] {
+  return value === undefined ? [{ kind: 'none' }] : optionsOf(value).map((option) => deviceMapOf(interpreter, option));
+}
+
+function deviceMapOf(interpreter: Interpreter, value: Value): DeviceMap {
+  if (value.kind === 'const') {
+    if (value.value === null || value.value === false) {
+      return { kind: 'none' };
+    }
+    if (typeof value.value === 'string' && spreading.has(value.value)) {
+      return { kind: 'multi' };
+    }
+    return typeof value.value === 'boolean' ? { kind: 'unknown' } : { kind: 'single', device: { kind: 'literal', name: spell(value.value) } };
+  }
+  if (value.kind === 'device') {
+    return { kind: 'single', device: value.device };
+  }
+  const object = interpreter.object(value);
+  if (object?.kind === 'dict') {
+    const whole = object.entries.get('');
+    if (whole && object.entries.size === 1) {
+      return { kind: 'single', device: deviceOf(whole) ?? unknownDevice };
+    }
+    const devices = new Set([...object.entries.values()].map((entry) => (entry.kind === 'const' ? String(entry.value) : undefined)));
+    return devices.size > 1 && !devices.has(undefined) ? { kind: 'multi' } : { kind: 'unknown' };
+  }
+  return { kind: 'unknown' };
+}
+
+/** True for devices that are not the CPU; an unknown device that someone moved a model to counts as one. */
+export function isAccelerator(device: Device): boolean {
+  return device.kind !== 'literal' || !/^(cpu|meta|disk)\b/.test(device.name);
+}

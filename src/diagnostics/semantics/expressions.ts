@@ -1,0 +1,184 @@
+/** The abstract value of each expression. */
+import type { Argument, ComprehensionExpr, Expr, SubscriptExpr } from '../syntax/ast';
+import { attributeOf } from './attributes';
+import { combine } from './arithmetic';
+import { evaluateCall } from './calls';
+import { dictFrom, iterate, subscript } from './containers';
+import type { Frame } from './frame';
+import type { CallArguments, Interpreter } from './interpreter';
+import { joinValues } from './join';
+import { tagAvailability } from './statements';
+import { constant, optionsOf, unknown, type Value } from './values';
+
+export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Value {
+  if (!interpreter.step()) {
+    return unknown;
+  }
+  const value = (inner: Expr): Value => evaluate(interpreter, inner, frame);
+  switch (expr.kind) {
+    case 'name':
+      return interpreter.lookup(expr.id, frame) ?? { kind: 'module', path: `builtins.${expr.id}` };
+    case 'attribute':
+      return withoutLooseMethods(interpreter, attributeOf(interpreter, value(expr.object), expr));
+    case 'call':
+      return evaluateCall(interpreter, expr, frame);
+    case 'string':
+      expr.parts.forEach(value);
+      return expr.value === undefined ? unknown : constant(expr.value);
+    case 'number':
+    case 'literal':
+      return constant(expr.value);
+    case 'subscript':
+      return evaluateSubscript(interpreter, expr, frame);
+    case 'sequence': {
+      const items = expr.items.map((item) => value(item.kind === 'star' ? item.value : item));
+      const isPlain = !expr.items.some((item) => item.kind === 'star');
+      if (expr.form === 'tuple' && isPlain) {
+        return { kind: 'tuple', items };
+      }
+      return interpreter.allocate({ kind: 'list', items: isPlain ? items : undefined, element: items.length > 0 ? items.reduce(joinValues) : unknown });
+    }
+    case 'dict':
+      return dictFrom(interpreter, expr, frame);
+    case 'comprehension':
+      return evaluateComprehension(interpreter, expr, frame);
+    case 'binary':
+      return combine(interpreter, expr.operator, value(expr.left), value(expr.right), expr);
+    case 'boolean': {
+      const left = value(expr.left);
+      const right = value(expr.right);
+      if (left.kind === 'availability' || right.kind === 'availability') {
+        // `is_available() and "cuda" or "cpu"` picks a device, anything else stays a condition.
+        return isDeviceLike(left) || isDeviceLike(right) ? { kind: 'device', device: { kind: 'availability' } } : { kind: 'availability' };
+      }
+      return joinValues(left, right);
+    }
+    case 'unary': {
+      const operand = value(expr.operand);
+      if (operand.kind === 'availability') {
+        return operand;
+      }
+      if (expr.operator === '-' && operand.kind === 'const' && typeof operand.value === 'number') {
+        return constant(-operand.value);
+      }
+      return expr.operator === '-' ? operand : unknown;
+    }
+    case 'compare': {
+      const operands = expr.operands.map(value);
+      const [left, right] = operands;
+      if (left && right) {
+        combine(interpreter, 'compare', left, right, expr);
+      }
+      return operands.some((operand) => operand.kind === 'availability') ? { kind: 'availability' } : compareConstants(expr.operators[0], left, right);
+    }
+    case 'conditional': {
+      const test = value(expr.test);
+      if (test.kind === 'availability') {
+        interpreter.availabilityDepth++;
+      }
+      const then = tagAvailability(interpreter, value(expr.then));
+      const otherwise = tagAvailability(interpreter, value(expr.otherwise));
+      if (test.kind === 'availability') {
+        interpreter.availabilityDepth--;
+      }
+      return joinValues(then, otherwise);
+    }
+    case 'lambda':
+      return { kind: 'function', def: expr, closure: frame };
+    case 'named': {
+      const result = value(expr.value);
+      interpreter.assign(expr.target, result, frame);
+      return result;
+    }
+    case 'star':
+    case 'await':
+      return value(expr.value);
+    case 'yield': {
+      const result = expr.value ? value(expr.value) : unknown;
+      interpreter.functionFlow?.yields.push(result);
+      return unknown;
+    }
+    case 'other':
+      expr.parts.forEach(value);
+      return unknown;
+  }
+  expr satisfies never;
+}
+
+/** A bound method is worth carrying around only when it is a model's (`Thread(target=model.generate)`) or an object's. */
+function withoutLooseMethods(interpreter: Interpreter, value: Value): Value {
+  const isLoose = (option: Value): boolean => option.kind === 'method' && !(option.receiver.kind === 'ref' && interpreter.object(option.receiver)?.kind === 'model');
+  return optionsOf(value).some(isLoose) ? optionsOf(value).map((option) => (isLoose(option) ? unknown : option)).reduce(joinValues) : value;
+}
+
+/** Evaluates the arguments of a call, in order. */
+export function evaluateArguments(interpreter: Interpreter, args: readonly Argument[], frame: Frame): CallArguments {
+  const positional: { value: Value; expr: Expr }[] = [];
+  const keywords = new Map<string, { value: Value; expr: Expr }>();
+  const mappings: { value: Value; expr: Expr }[] = [];
+  let hasListUnpack = false;
+  for (const arg of args) {
+    const value = evaluate(interpreter, arg.value, frame);
+    if (arg.unpack === 'mapping') {
+      mappings.push({ value, expr: arg.value });
+    } else if (arg.unpack === 'list') {
+      const items = value.kind === 'tuple' ? value.items : undefined;
+      if (items) {
+        items.forEach((item) => positional.push({ value: item, expr: arg.value }));
+      } else {
+        hasListUnpack = true;
+      }
+    } else if (arg.name !== undefined) {
+      keywords.set(arg.name, { value, expr: arg.value });
+    } else {
+      positional.push({ value, expr: arg.value });
+    }
+  }
+  return { positional, keywords, mappings, hasListUnpack };
+}
+
+/** The truth of a condition where the text itself decides it; a constant in a variable is a switch that users flip. */
+export function truthOf(test: Expr, value: Value): boolean | undefined {
+  if (test.kind === 'literal' || test.kind === 'number') {
+    return Boolean(test.value);
+  }
+  const isMainGuard = test.kind === 'compare' && test.operands[0]?.kind === 'name' && test.operands[0].id === '__name__';
+  return isMainGuard && value.kind === 'unknown' ? true : undefined;
+}
+
+function isDeviceLike(value: Value): boolean {
+  return optionsOf(value).some((option) => option.kind === 'device' || (option.kind === 'const' && typeof option.value === 'string'));
+}
+
+function compareConstants(operator: string | undefined, left: Value | undefined, right: Value | undefined): Value {
+  const comparable = left?.kind === 'const' && right?.kind === 'const' && !left.fromDefault && !right.fromDefault;
+  return comparable && operator === '==' ? constant(left.value === right.value) : unknown;
+}
+
+function evaluateSubscript(interpreter: Interpreter, expr: SubscriptExpr, frame: Frame): Value {
+  const object = evaluate(interpreter, expr.object, frame);
+  const index = expr.index.map((part) => evaluate(interpreter, part, frame));
+  return optionsOf(object)
+    .map((option) => subscript(interpreter, option, index, expr))
+    .reduce(joinValues);
+}
+
+function evaluateComprehension(interpreter: Interpreter, expr: ComprehensionExpr, frame: Frame): Value {
+  // The loop variables get a frame of their own; whatever the body changes in place stays changed.
+  const inner = interpreter.newFrame('function', frame);
+  inner.self = frame.self;
+  let source: Value = unknown;
+  for (const clause of expr.clauses) {
+    if ('condition' in clause) {
+      evaluate(interpreter, clause.condition, inner);
+    } else {
+      source = evaluate(interpreter, clause.iterable, inner);
+      interpreter.assign(clause.target, iterate(interpreter, source).element, inner);
+    }
+  }
+  if (expr.key) {
+    evaluate(interpreter, expr.key, inner);
+  }
+  const element = evaluate(interpreter, expr.value, inner);
+  return expr.form === 'dict' ? interpreter.allocate({ kind: 'dict', entries: new Map(), rest: element }) : interpreter.allocate({ kind: 'list', element });
+}

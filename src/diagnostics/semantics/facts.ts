@@ -1,0 +1,126 @@
+/** What happened while the program was followed: the only thing rules look at. */
+import type { CallExpr, Expr, Span } from '../syntax/ast';
+import type { Frame } from './frame';
+import type { Device, ModelObject, Origin, Place, Region, TensorValue, Value } from './values';
+
+export interface ModelSeen {
+  readonly id: number;
+  readonly model: ModelObject;
+}
+
+/** One tensor (or a whole batch) handed to a model. */
+export interface TensorArgument {
+  /** The argument as written, for an argument that is not inside `**mapping`. */
+  readonly expr?: Expr;
+  readonly keyword?: string;
+  readonly places: readonly Place[];
+  readonly origin?: Origin;
+  readonly batchId?: number;
+  /** The value has `.to`: it is a tensor or a batch, not a dict of tensors. */
+  readonly movable: boolean;
+  /** The argument is a batch, perhaps unpacked with `**`. */
+  readonly wholeBatch: boolean;
+}
+
+export type CallForm = 'generate' | 'forward' | 'chat';
+
+/** `model.generate(…)`, `model(…)`, `model.chat(…)`, also through Thread and partial. */
+export interface ModelCall {
+  readonly form: CallForm;
+  readonly call: CallExpr;
+  readonly frame: Frame;
+  /** Empty when nothing is known of the callee but its shape. */
+  readonly models: readonly ModelSeen[];
+  /** The model is one of `models` on every path. */
+  readonly certain: boolean;
+  /** Dotted name of the model as written here, when it is one. */
+  readonly modelText?: string;
+  readonly tensors: readonly TensorArgument[];
+  /** Arguments were passed that cannot be seen. */
+  readonly opaque: boolean;
+  readonly length: LengthLimit;
+  readonly settings: ReadonlyMap<string, Value>;
+  readonly fromEvent: number;
+  /** Later than `fromEvent` for a thread that runs on. */
+  toEvent: number;
+}
+
+/** How far the number of generated tokens is decided by the arguments. */
+export type LengthLimit = 'fixed' | 'open' | 'unknown';
+
+/** `.to(device)` or `.cuda()` on a model. */
+export interface ModelMove {
+  readonly call: CallExpr;
+  readonly models: readonly ModelSeen[];
+  readonly certain: boolean;
+  readonly device: Device;
+  readonly deviceArg?: Expr;
+}
+
+/** A bare statement `tensor.to(…)`. */
+export interface DiscardedMove {
+  readonly call: CallExpr;
+  readonly receiver: Expr;
+  readonly tensor: TensorValue;
+  /** Last expression of a notebook cell, where it may be meant for display. */
+  readonly isDisplayed: boolean;
+}
+
+/** A number of things divided by the time of these regions. */
+export interface Rate {
+  readonly expr: Span;
+  readonly regions: readonly Region[];
+}
+
+/** Two measured times or speeds set against each other. */
+export interface Comparison {
+  readonly expr: Span;
+  readonly left: readonly Region[];
+  readonly right: readonly Region[];
+}
+
+export type Happening =
+  /** The host waited for the GPU, by `synchronize()` or by reading a result. */
+  | { readonly kind: 'sync'; readonly event: number }
+  /** Training or loading: a region with these is no measurement of a forward pass. */
+  | { readonly kind: 'other-work'; readonly event: number };
+
+/** A loop over prompts known one by one, with generate() inside. */
+export interface PromptLoop {
+  readonly loop: Span;
+  readonly call: CallExpr;
+  readonly numPrompts: number;
+}
+
+export interface Facts {
+  readonly modelCalls: ModelCall[];
+  readonly modelMoves: ModelMove[];
+  readonly discardedMoves: DiscardedMove[];
+  readonly elapsed: Region[];
+  readonly rates: Rate[];
+  readonly comparisons: Comparison[];
+  readonly happenings: Happening[];
+  readonly promptLoops: PromptLoop[];
+  /** Loads without a dtype, for GLM302. */
+  readonly plainLoads: { readonly call: CallExpr; readonly modelId: number }[];
+  /** Last known state of every model, for rules that ask where it ended up. */
+  readonly finalModels: Map<number, ModelObject>;
+  /** Batches padded on the right: batch id → where the side was set. */
+  readonly rightPadded: Map<number, Span>;
+}
+
+export function emptyFacts(): Facts {
+  return {
+    modelCalls: [],
+    modelMoves: [],
+    discardedMoves: [],
+    elapsed: [],
+    rates: [],
+    comparisons: [],
+    happenings: [],
+    promptLoops: [],
+    plainLoads: [],
+    finalModels: new Map(),
+    rightPadded: new Map(),
+  };
+}

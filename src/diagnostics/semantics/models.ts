@@ -1,0 +1,170 @@
+/** Models: moving them, and handing them tensors. */
+import type { Expr } from '../syntax/ast';
+import type { CallSite } from './calls';
+import { runCallbacks } from './calls';
+import { anyItem, batchItem } from './containers';
+import type { CallForm, ModelSeen, TensorArgument } from './facts';
+import type { Interpreter } from './interpreter';
+import { joinValues } from './join';
+import { lengthLimitOf, readSettings } from './generationSettings';
+import { findDeviceArgument } from './tensors';
+import { optionsOf, unknown, type Place, type Value } from './values';
+
+/** Methods that hand the model back. */
+const returnsSelf = new Set(['eval', 'train', 'half', 'float', 'double', 'bfloat16', 'requires_grad_', 'quantize', 'merge_and_unload', 'unload', 'to_bettertransformer', 'reverse_bettertransformer', 'cpu', 'share_memory', 'get_base_model', 'type']);
+const chatLike = new Set(['chat', 'stream_chat', 'stream_generate', 'chat_stream', 'batch_chat']);
+
+export function modelMethod(site: CallSite, receiver: Value, name: string, receiverExpr: Expr): Value {
+  const { interpreter } = site;
+  const models = interpreter.modelsIn(receiver);
+  const isCertain = models.length === optionsOf(receiver).length;
+  if (name === 'to' || name === 'cuda') {
+    moveModel(site, receiver, name);
+    return receiver;
+  }
+  if (name === 'cpu') {
+    models.forEach(({ ref, model }) => interpreter.update(ref, { ...model, placements: [{ kind: 'literal', name: 'cpu' }] }));
+    return receiver;
+  }
+  if (returnsSelf.has(name)) {
+    return receiver;
+  }
+  if (name === 'generate') {
+    return consume(site, receiver, isCertain, 'generate', receiverExpr);
+  }
+  if (name === 'forward' || name === '__call__') {
+    return consume(site, receiver, isCertain, 'forward', receiverExpr);
+  }
+  if (chatLike.has(name)) {
+    return consume(site, receiver, isCertain, 'chat', receiverExpr);
+  }
+  if (name === 'parameters' || name === 'buffers') {
+    const [model] = models;
+    const device = { kind: 'model', modelId: model?.ref.id ?? 0 } as const;
+    const place: Place = { kind: 'moved', device, move: { call: site.call, form: 'factory', frame: site.frame, models: new Map() } };
+    return interpreter.allocate({ kind: 'list', element: { kind: 'tensor', places: [place] } });
+  }
+  runCallbacks(site);
+  return unknown;
+}
+
+function moveModel(site: CallSite, receiver: Value, name: string): void {
+  const { interpreter, call } = site;
+  const target = findDeviceArgument(site, name);
+  if (!target) {
+    return;
+  }
+  const models = interpreter.modelsIn(receiver);
+  if (interpreter.isRecording) {
+    interpreter.facts.modelMoves.push({
+      call,
+      models: models.map(({ ref, model }) => ({ id: ref.id, model })),
+      certain: models.length === optionsOf(receiver).length,
+      device: target.device,
+      deviceArg: target.expr,
+    });
+  }
+  models.forEach(({ ref, model }) => interpreter.update(ref, { ...model, placements: [target.device] }));
+}
+
+/** Hands the arguments of a call to a model and records that. */
+export function consume(site: CallSite, receiver: Value, certain: boolean, form: CallForm, modelExpr: Expr): Value {
+  const { interpreter, call, frame, args } = site;
+  const models = interpreter.modelsIn(receiver).map(({ ref, model }): ModelSeen => ({ id: ref.id, model }));
+  const event = interpreter.tick();
+  const settings = readSettings(site, models);
+  if (interpreter.isRecording) {
+    interpreter.facts.modelCalls.push({
+      form,
+      call,
+      frame,
+      models,
+      certain,
+      modelText: dottedName(interpreter, modelExpr),
+      tensors: tensorArguments(site),
+      opaque: settings.opaque,
+      length: lengthLimitOf(settings),
+      settings: settings.values,
+      fromEvent: event,
+      toEvent: event,
+    });
+  }
+  const returnsTensor = form === 'generate' && !args.keywords.has('return_dict_in_generate') && args.mappings.length <= 1 && models.length > 0;
+  return returnsTensor ? { kind: 'tensor', places: [{ kind: 'unknown' }] } : unknown;
+}
+
+/** `model`, `self.model`, `pipe.model`: names that can be written again elsewhere. */
+function dottedName(interpreter: Interpreter, expr: Expr): string | undefined {
+  const isDotted = (inner: Expr): boolean => inner.kind === 'name' || (inner.kind === 'attribute' && isDotted(inner.object));
+  return isDotted(expr) ? interpreter.textOf(expr) : undefined;
+}
+
+/** Arguments whose tensors never need to be where the model is. */
+const notInputs = new Set(['past_key_values', 'streamer', 'generation_config', 'logits_processor', 'stopping_criteria', 'tokenizer', 'prefix_allowed_tokens_fn', 'image_sizes', 'history', 'pad_token_id', 'eos_token_id', 'assistant_model', 'prompt_lookup_num_tokens', 'max_new_tokens', 'max_length', 'min_length', 'min_new_tokens', 'temperature']);
+
+function tensorArguments(site: CallSite): readonly TensorArgument[] {
+  const { interpreter, args } = site;
+  const found: TensorArgument[] = [];
+  const add = (value: Value, expr: Expr | undefined, keyword: string | undefined, isUnpacked: boolean): void => {
+    if (keyword !== undefined && notInputs.has(keyword)) {
+      return;
+    }
+    const argument = tensorArgument(interpreter, value, expr, keyword, isUnpacked);
+    if (argument) {
+      found.push(argument);
+    }
+  };
+  args.positional.forEach(({ value, expr }) => add(value, expr, undefined, false));
+  args.keywords.forEach(({ value, expr }, keyword) => add(value, expr, keyword, false));
+  for (const { value, expr } of args.mappings) {
+    for (const option of optionsOf(value)) {
+      const object = interpreter.object(option);
+      if (option.kind === 'ref' && object?.kind === 'dict') {
+        object.entries.forEach((entry, key) => add(entry, undefined, key, true));
+        if (object.rest) {
+          add(object.rest, undefined, undefined, true);
+        }
+      } else if (option.kind === 'ref' && object?.kind === 'batch') {
+        add(option, expr, undefined, false);
+      }
+    }
+  }
+  return found;
+}
+
+function tensorArgument(interpreter: Interpreter, value: Value, expr: Expr | undefined, keyword: string | undefined, isUnpacked: boolean): TensorArgument | undefined {
+  const places: Place[] = [];
+  const shared: { origin?: TensorArgument['origin']; batchId?: number } = {};
+  let isTensor = false;
+  let wholeBatch = false;
+  let movable = true;
+  for (const option of optionsOf(value)) {
+    const object = interpreter.object(option);
+    if (option.kind === 'tensor') {
+      isTensor = true;
+      places.push(...option.places);
+      shared.origin ??= option.origin;
+      shared.batchId ??= option.batchId;
+    } else if (option.kind === 'ref' && object?.kind === 'batch') {
+      isTensor = true;
+      wholeBatch = true;
+      const all = [batchItem(object, option.id), ...object.fields.values()].reduce(joinValues);
+      places.push(...optionsOf(all).flatMap((item): readonly Place[] => (item.kind === 'tensor' ? item.places : item.kind === 'plain' || item.kind === 'const' ? [] : [{ kind: 'unknown' }])));
+      shared.origin ??= object.origin;
+      shared.batchId ??= option.id;
+    } else if (option.kind === 'ref' && object?.kind === 'dict') {
+      // `model(inputs)` with a plain dict of tensors.
+      const item = anyItem(interpreter, option);
+      if (item.kind === 'tensor') {
+        isTensor = true;
+        movable = false;
+        places.push(...item.places);
+        shared.origin ??= item.origin;
+        shared.batchId ??= item.batchId;
+      }
+    } else {
+      places.push({ kind: 'unknown' });
+    }
+  }
+  return isTensor ? { expr: isUnpacked ? undefined : expr, keyword, places, ...shared, movable: movable && !isUnpacked, wholeBatch } : undefined;
+}

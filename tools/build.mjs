@@ -1,12 +1,14 @@
-// Bundles every entry point into dist/. `--watch` rebuilds on change, `--minify` is for packages.
+// Bundles every entry point into dist/. `--watch` rebuilds on change; `--package DIR` writes minified product bundles, without test programs, into DIR.
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const watch = process.argv.includes('--watch');
-const minify = process.argv.includes('--minify');
+const packageFolder = process.argv.includes('--package') ? process.argv[process.argv.indexOf('--package') + 1] : undefined;
+const minify = packageFolder !== undefined;
+const dist = packageFolder === undefined ? 'dist' : resolve(packageFolder);
 
 /** Bundles that run on Node: entry → file in dist. Missing entries are skipped with a notice, so that a partial checkout still builds. */
 const nodeEntries = {
@@ -16,8 +18,7 @@ const nodeEntries = {
   'src/monitor/main.ts': 'monitor.js',
   'src/cli/main.ts': 'cli.js',
   'src/extension/diagnostics/lintWorker.ts': 'lintWorker.js',
-  'test/gpu/main.ts': 'testGpu.js',
-  'src/bench/gpu/main.ts': 'benchGpu.js',
+  ...(minify ? {} : { 'test/gpu/main.ts': 'testGpu.js', 'src/bench/gpu/main.ts': 'benchGpu.js' }),
 };
 
 /** Bundles that run in a webview. */
@@ -34,17 +35,18 @@ const configs = [
   ...present(nodeEntries).map(([entry, out]) => ({
     ...common,
     entryPoints: [entry],
-    outfile: `dist/${out}`,
+    outfile: join(dist, out),
     platform: 'node',
     target: 'node20',
     format: 'cjs',
     external: ['vscode', 'koffi', 'onnxruntime-node'],
+    loader: { '.cu': 'text' },
     ...(out === 'cli.js' ? { banner: { js: '#!/usr/bin/env node' } } : {}),
   })),
   ...present(webviewEntries).map(([entry, out]) => ({
     ...common,
     entryPoints: [entry],
-    outfile: `dist/${out}`,
+    outfile: join(dist, out),
     platform: 'browser',
     target: 'chrome114',
     format: 'iife',
@@ -54,13 +56,13 @@ const configs = [
 
 /** Files that bundles read at run time. */
 const assets = [
-  ['node_modules/web-tree-sitter/web-tree-sitter.wasm', 'dist/wasm/web-tree-sitter.wasm'],
-  ['node_modules/@vscode/tree-sitter-wasm/wasm/tree-sitter-python.wasm', 'dist/wasm/tree-sitter-python.wasm'],
+  ['node_modules/web-tree-sitter/web-tree-sitter.wasm', 'wasm/web-tree-sitter.wasm'],
+  ['node_modules/@vscode/tree-sitter-wasm/wasm/tree-sitter-python.wasm', 'wasm/tree-sitter-python.wasm'],
 ];
 for (const [from, to] of assets) {
   if (existsSync(join(root, from))) {
-    mkdirSync(dirname(join(root, to)), { recursive: true });
-    cpSync(join(root, from), join(root, to));
+    mkdirSync(dirname(resolve(root, dist, to)), { recursive: true });
+    cpSync(join(root, from), resolve(root, dist, to));
   }
 }
 

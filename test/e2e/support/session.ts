@@ -1,0 +1,156 @@
+/** A served VS Code with the packaged extension installed, and a browser on it. Everything lies in one scratch folder. */
+
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type Frame, type Locator, type Page } from 'playwright-core';
+import { freePort, installVsix, prepareRun, startServer, type RunningServer } from '../../../tools/vscodeServer.mjs';
+
+export interface Violation {
+  readonly directive: string;
+  readonly blocked: string;
+  readonly sample: string;
+}
+
+export interface SessionOptions {
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly viewport?: { readonly width: number; readonly height: number };
+  readonly deviceScaleFactor?: number;
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') {
+    throw new Error(`${name} is not set: run this through npm run test:e2e.`);
+  }
+  return value;
+}
+
+export class Session {
+  private constructor(
+    readonly folder: string,
+    readonly workspace: string,
+    private readonly server: RunningServer,
+    private readonly browser: Browser,
+    readonly page: Page,
+    /** Breaches of the content policy in the extension's own pages. */
+    readonly violations: Violation[],
+    /** Uncaught errors in the extension's own pages. */
+    readonly pageErrors: string[],
+  ) {}
+
+  static async start(name: string, options: SessionOptions = {}): Promise<Session> {
+    const folder = join(required('GLM_E2E_WORK'), name);
+    const workspace = join(folder, 'workspace');
+    mkdirSync(workspace, { recursive: true });
+    cpSync('examples', workspace, { recursive: true });
+    prepareRun(folder, { 'workbench.reduceMotion': 'on', ...options.settings });
+    const paths = { node: required('GLM_E2E_NODE'), entry: required('GLM_E2E_ENTRY') };
+    installVsix(paths, folder, required('GLM_E2E_VSIX'));
+    const server = await startServer(paths, folder, { port: await freePort() });
+    const browser = await chromium.launch({
+      executablePath: required('GLM_E2E_BROWSER'),
+      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+    const context = await browser.newContext({ viewport: options.viewport ?? { width: 1280, height: 800 }, deviceScaleFactor: options.deviceScaleFactor ?? 1 });
+    const page = await context.newPage();
+    const violations: Violation[] = [];
+    const pageErrors: string[] = [];
+    await page.exposeFunction('glmReportViolation', (violation: Violation) => void violations.push(violation));
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) => {
+        // The workbench's own pages have policies of their own; ours carries the toolkit's nonce property.
+        if (document.querySelector('meta[property="csp-nonce"]') !== null) {
+          const report = (globalThis as unknown as { glmReportViolation: (violation: unknown) => void }).glmReportViolation;
+          report({ directive: event.effectiveDirective, blocked: event.blockedURI, sample: event.sample });
+        }
+      });
+    });
+    page.on('pageerror', (error) => {
+      if (error.stack?.includes('webview/chat.js')) {
+        pageErrors.push(String(error));
+      }
+    });
+    const session = new Session(folder, workspace, server, browser, page, violations, pageErrors);
+    await session.open();
+    return session;
+  }
+
+  /** Opens (or reloads) the workbench and waits until it can be used. */
+  async open(): Promise<void> {
+    await this.page.goto(`${this.server.address}/?folder=${encodeURIComponent(this.workspace)}`);
+    await this.page.locator('.activitybar').waitFor({ timeout: 60_000 });
+  }
+
+  /** Runs a command through the palette, as a user does. */
+  async runCommand(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const input = this.page.locator('.quick-input-widget input').first();
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    await this.page.locator('.quick-input-list [role=option]').filter({ hasText: title }).first().click();
+  }
+
+  async openChat(): Promise<Frame> {
+    await this.page.locator('.activitybar').getByRole('tab', { name: 'GLM' }).click();
+    return this.chatFrame();
+  }
+
+  /** The page of the chat view; it is a new one after each time the view was hidden. */
+  async chatFrame(): Promise<Frame> {
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      for (const frame of this.page.frames()) {
+        const found = await frame.locator('glm-chat-app').count().catch(() => 0);
+        if (found > 0) {
+          return frame;
+        }
+      }
+      if (Date.now() > deadline) {
+        throw new Error('The chat view did not appear.');
+      }
+      await this.page.waitForTimeout(100);
+    }
+  }
+
+  get statusBarItem(): Locator {
+    return this.page.locator('.statusbar-item[id="glm-local.glm-local.glm.status"]');
+  }
+
+  /** Process ids of running bundles of the extension, such as `engineWorker.js`. */
+  processes(bundle: string): readonly number[] {
+    return processesOf(bundle, this.folder);
+  }
+
+  /** Saves what helps to understand a failure. */
+  async saveEvidence(name: string): Promise<void> {
+    mkdirSync('test/e2e/out', { recursive: true });
+    await this.page.screenshot({ path: `test/e2e/out/${name}.png` }).catch(() => undefined);
+    writeFileSync(`test/e2e/out/${name}-server.txt`, this.server.output());
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.server.stop();
+  }
+}
+
+/** Reads /proc: the e2e pass runs on Linux only. Only processes of this run's folder count. */
+function processesOf(bundle: string, folder: string): readonly number[] {
+  return listProcesses()
+    .filter(({ command }) => command.includes(`/dist/${bundle}`) && command.includes(folder))
+    .map(({ pid }) => pid);
+}
+
+function listProcesses(): readonly { readonly pid: number; readonly command: string }[] {
+  return readdirNumbers('/proc').flatMap((pid) => {
+    try {
+      return [{ pid, command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function readdirNumbers(folder: string): readonly number[] {
+  return readdirSync(folder).map(Number).filter(Number.isInteger);
+}

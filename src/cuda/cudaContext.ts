@@ -40,11 +40,16 @@ export class CudaContext implements Disposable {
     this.handle = out[0];
   }
 
+  /** Makes this context the calling thread's current one, as every driver call that means this device needs. */
+  enter(): void {
+    this.driver.call('cuCtxSetCurrent', this.current());
+  }
+
   /** Free and total bytes as the driver reports them now, other processes included. */
   memoryInfo(): { readonly freeBytes: number; readonly totalBytes: number } {
     const free = [0];
     const total = [0];
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemGetInfo_v2', free, total);
     return { freeBytes: Number(free[0]), totalBytes: Number(total[0]) };
   }
@@ -52,42 +57,42 @@ export class CudaContext implements Disposable {
   /** @returns the device address of `bytes` uninitialised bytes, owned by the caller until {@link free}. */
   allocate(bytes: number): bigint {
     const out = [0n];
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemAlloc_v2', out, bytes);
     return BigInt(out[0] ?? 0n);
   }
 
   free(address: bigint): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemFree_v2', address);
   }
 
   fillBytes(address: bigint, value: number, count: number): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemsetD8_v2', address, value, count);
   }
 
   /** Copies a typed array to the device and waits. */
   upload(to: bigint, from: ArrayBufferView): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemcpyHtoD_v2', to, from, from.byteLength);
   }
 
   /** Copies device memory into a typed array and waits; the array's length says how much. */
   download(to: ArrayBufferView, from: bigint): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemcpyDtoH_v2', to, from, to.byteLength);
   }
 
   /** Copies between two places on this device. */
   copyWithin(to: bigint, from: bigint, bytes: number): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemcpyDtoD_v2', to, from, bytes);
   }
 
   /** Copies from another device: directly where the hardware allows it, through the host by the driver otherwise. Waits. */
   copyFromPeer(to: bigint, peer: CudaContext, from: bigint, bytes: number): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemcpyPeer', to, this.current(), from, peer.current(), bytes);
   }
 
@@ -102,44 +107,50 @@ export class CudaContext implements Disposable {
   allocatePinned(bytes: number): bigint {
     const portable = 1;
     const out = [0n];
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemHostAlloc', out, bytes, portable);
     return BigInt(out[0] ?? 0n);
   }
 
   freePinned(address: bigint): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemFreeHost', address);
   }
 
   createStream(): unknown {
     const nonBlocking = 1;
     const out: unknown[] = [null];
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuStreamCreate', out, nonBlocking);
     return out[0];
   }
 
   /** Starts a copy from pinned memory; it runs after what was put on `stream` before. */
   uploadAsync(to: bigint, fromPinned: bigint, bytes: number, stream: unknown): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuMemcpyHtoDAsync_v2', to, fromPinned, bytes, stream);
   }
 
   /** Waits for a stream on a worker thread, so that the event loop lives. */
   async waitForStream(stream: unknown): Promise<void> {
-    this.makeCurrent();
+    this.enter();
     await this.driver.callAsync('cuStreamSynchronize', stream);
   }
 
+  /** The same without leaving this thread, for waits of microseconds. */
+  waitForStreamNow(stream: unknown): void {
+    this.enter();
+    this.driver.call('cuStreamSynchronize', stream);
+  }
+
   destroyStream(stream: unknown): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuStreamDestroy_v2', stream);
   }
 
   /** Waits until the device has done everything this process asked of it. */
   synchronize(): void {
-    this.makeCurrent();
+    this.enter();
     this.driver.call('cuCtxSynchronize');
   }
 
@@ -159,10 +170,6 @@ export class CudaContext implements Disposable {
       throw new Error(`CudaContext of cuda:${this.ordinal} was used after dispose.`);
     }
     return this.handle;
-  }
-
-  private makeCurrent(): void {
-    this.driver.call('cuCtxSetCurrent', this.current());
   }
 }
 

@@ -50,6 +50,19 @@ export const driverFunctions = {
   cuEventSynchronize: 'int cuEventSynchronize(void *event)',
   cuEventElapsedTime: 'int cuEventElapsedTime(_Out_ float *ms, void *start, void *end)',
   cuEventDestroy_v2: 'int cuEventDestroy_v2(void *event)',
+
+  cuModuleLoadData: 'int cuModuleLoadData(_Out_ void **module, const void *image)',
+  cuModuleUnload: 'int cuModuleUnload(void *module)',
+  cuModuleGetFunction: 'int cuModuleGetFunction(_Out_ void **kernel, void *module, const char *name)',
+  cuFuncSetAttribute: 'int cuFuncSetAttribute(void *kernel, int attribute, int value)',
+  cuLaunchKernelEx: 'int cuLaunchKernelEx(const void *config, void *kernel, const void *arguments, void *extra)',
+
+  cuStreamBeginCapture_v2: 'int cuStreamBeginCapture_v2(void *stream, int mode)',
+  cuStreamEndCapture: 'int cuStreamEndCapture(void *stream, _Out_ void **graph)',
+  cuGraphInstantiateWithFlags: 'int cuGraphInstantiateWithFlags(_Out_ void **executable, void *graph, uint64_t flags)',
+  cuGraphLaunch: 'int cuGraphLaunch(void *executable, void *stream)',
+  cuGraphExecDestroy: 'int cuGraphExecDestroy(void *executable)',
+  cuGraphDestroy: 'int cuGraphDestroy(void *graph)',
 } as const;
 
 export type DriverFunction = keyof typeof driverFunctions;

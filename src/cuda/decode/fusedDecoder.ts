@@ -1,0 +1,316 @@
+/**
+ * Decodes one token of one sequence on one stage with the kernels of kernels.cu, as one captured graph.
+ *
+ * Weights and KV cache belong to the caller and are shared with ONNX Runtime's prefill graph; this class owns its scratch memory and the graph.
+ * Limit: every weight is read once per token, so a step takes at least weightBytes / memory bandwidth.
+ */
+
+import type { CudaContext } from '../cudaContext';
+import { KernelGraph, KernelModule } from '../kernelModule';
+import { compileKernels } from '../nvrtc';
+import kernelSource from './kernels.cu';
+
+/** The numbers that the kernels are specialised for. */
+export interface FusedModel {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly rotaryDim: number;
+  readonly vocabSize: number;
+  readonly rmsNormEps: number;
+  readonly ropeTheta: number;
+  readonly hasSandwichNorms: boolean;
+  readonly hasQkvBias: boolean;
+  readonly weightBits: 16 | 8 | 4;
+  readonly contextTokens: number;
+}
+
+/** Device addresses. Quantised matrices have f16 scales; the embedding, norms and biases are always bf16. */
+export interface FusedMatrix {
+  readonly weights: bigint;
+  readonly scales?: bigint;
+}
+
+export interface FusedLayer {
+  readonly inputNorm: bigint;
+  readonly q: FusedMatrix;
+  readonly k: FusedMatrix;
+  readonly v: FusedMatrix;
+  readonly qBias?: bigint;
+  readonly kBias?: bigint;
+  readonly vBias?: bigint;
+  readonly o: FusedMatrix;
+  readonly postSelfAttentionNorm?: bigint;
+  readonly postAttentionNorm: bigint;
+  readonly gateUp: FusedMatrix;
+  readonly down: FusedMatrix;
+  readonly postMlpNorm?: bigint;
+  /** bf16[numKvHeads, contextTokens, headDim]. */
+  readonly keyCache: bigint;
+  readonly valueCache: bigint;
+}
+
+export interface FusedStage {
+  readonly layers: readonly FusedLayer[];
+  /** bf16[vocabSize, hiddenSize]; absent on a later stage, whose input arrives in {@link FusedDecoder.hiddenInput}. */
+  readonly embedding?: bigint;
+  /** Absent on an earlier stage, whose output lies in {@link FusedDecoder.hiddenOutput}. */
+  readonly finalNorm?: bigint;
+  readonly head?: FusedMatrix;
+}
+
+export interface FusedTuning {
+  readonly threads: number;
+  /** Output rows per warp and round; even. */
+  readonly rows: number;
+  readonly blocksPerMultiprocessor: number;
+  /** Programmatic dependent launch. */
+  readonly overlap: boolean;
+}
+
+/** Picked by measurement; see docs/performance.md. */
+export function defaultTuning(weightBits: FusedModel['weightBits'], computeCapability: number): FusedTuning {
+  return { threads: 512, rows: weightBits === 16 ? 2 : 4, blocksPerMultiprocessor: weightBits === 16 ? 2 : 1, overlap: computeCapability >= 90 };
+}
+
+const topCount = 64;
+const chunkPositions = 64;
+
+/** What the kernels can't do is decoded with the runtime's kernels; the reason is in words for the log. */
+export function fusedDecodingObstacle(model: FusedModel): string | undefined {
+  const lane = model.weightBits === 16 ? 8 : 32;
+  const widths = [model.hiddenSize, model.intermediateSize, model.numHeads * model.headDim];
+  if (widths.some((width) => width % lane !== 0)) {
+    return `a width of ${widths.join(', ')} is no multiple of ${lane}`;
+  }
+  if (model.headDim % 8 !== 0 || model.headDim > 256 || model.rotaryDim % 2 !== 0) {
+    return `a head dimension of ${model.headDim} with ${model.rotaryDim} rotary dimensions is not supported`;
+  }
+  const group = model.numHeads / model.numKvHeads;
+  const sharedBytes = group * model.headDim * 4 + chunkPositions * (model.headDim + 8) * 2 + group * chunkPositions * 4;
+  return sharedBytes > 48 * 1024 ? `${group} query heads per KV head need ${sharedBytes} bytes of shared memory` : undefined;
+}
+
+/** Owns a stream, scratch memory, compiled kernels and the captured step. */
+export class FusedDecoder implements Disposable {
+  /** i32: the token to decode; set by the caller before a step, or by the step before. On every stage but the last unused. */
+  readonly token: bigint;
+  /** i32: its position; moves on by itself after a step. */
+  readonly position: bigint;
+  readonly hiddenInput: bigint;
+  readonly hiddenOutput: bigint;
+  /** f32[vocabSize] of the last step. */
+  readonly logits: bigint;
+  private readonly topIds: bigint;
+  private readonly topValues: bigint;
+  private readonly allocations: bigint[] = [];
+  private readonly stream: unknown;
+  private readonly graph: KernelGraph;
+  private disposed = false;
+
+  private constructor(
+    private readonly context: CudaContext,
+    private readonly model: FusedModel,
+    stage: FusedStage,
+    private readonly tuning: FusedTuning,
+    private readonly kernels: KernelModule,
+  ) {
+    const { hiddenSize, vocabSize, numHeads, headDim, contextTokens, rotaryDim } = model;
+    this.token = this.allocate(16);
+    this.position = this.allocate(16);
+    this.hiddenInput = this.allocate(hiddenSize * 4);
+    this.hiddenOutput = this.allocate(hiddenSize * 4);
+    this.logits = stage.head === undefined ? 0n : this.allocate(vocabSize * 4);
+    this.topIds = this.allocate(topCount * 4);
+    this.topValues = this.allocate(topCount * 4);
+    const scratch: Scratch = {
+      x: [this.allocate(hiddenSize * 4), this.allocate(hiddenSize * 4)],
+      delta: this.allocate(hiddenSize * 4),
+      qkv: this.allocate((numHeads + 2 * model.numKvHeads) * headDim * 4),
+      partial: this.allocate(numHeads * Math.ceil(contextTokens / chunkPositions) * (headDim + 2) * 4),
+      attended: this.allocate(numHeads * headDim * 4),
+      activated: this.allocate(model.intermediateSize * 4),
+      picked: [this.allocate(Math.ceil(vocabSize / 1024) * topCount * 8 + 8192), this.allocate(Math.ceil(vocabSize / 1024) * topCount * 8 + 8192)],
+      rotary: this.allocate(contextTokens * (rotaryDim / 2) * 8),
+    };
+    context.upload(scratch.rotary, rotaryTable(model));
+    this.stream = context.createStream();
+    this.graph = KernelGraph.capture(context, this.stream, () => this.launchStep(stage, scratch));
+  }
+
+  /**
+   * Compiles for this device and captures the step.
+   * @throws {KernelCompileError} when NVRTC is not there; {@link fusedDecodingObstacle} must be undefined.
+   */
+  static async create(context: CudaContext, model: FusedModel, stage: FusedStage, tuning = defaultTuning(model.weightBits, context.facts.computeCapability), nvrtcLibrary?: string): Promise<FusedDecoder> {
+    const image = await compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning), nvrtcLibrary);
+    return new FusedDecoder(context, model, stage, tuning, new KernelModule(context, image));
+  }
+
+  /** Sets what the next step decodes: `tokenId` is appended at `position`. */
+  prepare(tokenId: number, position: number): void {
+    this.context.upload(this.token, Int32Array.of(tokenId));
+    this.context.upload(this.position, Int32Array.of(position));
+  }
+
+  /** Starts a step; results are valid after {@link finish}. */
+  start(): void {
+    this.graph.replay(this.stream);
+  }
+
+  /** Waits for the step on a worker thread. */
+  finish(): Promise<void> {
+    return this.context.waitForStream(this.stream);
+  }
+
+  /** The best 64 of the last step in descending order, ties by the lower id. Waits for the step. */
+  readTop(): { readonly ids: Int32Array; readonly values: Float32Array } {
+    const ids = new Int32Array(topCount);
+    const values = new Float32Array(topCount);
+    this.context.waitForStreamNow(this.stream);
+    this.context.download(ids, this.topIds);
+    this.context.download(values, this.topValues);
+    return { ids, values };
+  }
+
+  /** All logits of the last step, f32[vocabSize]. */
+  readLogits(): Float32Array {
+    const logits = new Float32Array(this.model.vocabSize);
+    this.context.waitForStreamNow(this.stream);
+    this.context.download(logits, this.logits);
+    return logits;
+  }
+
+  dispose(): void {
+    if (this.disposed) {
+      return;
+    }
+    this.disposed = true;
+    this.context.synchronize();
+    this.graph.dispose();
+    this.kernels.dispose();
+    this.context.destroyStream(this.stream);
+    this.allocations.splice(0).forEach((address) => this.context.free(address));
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  private allocate(bytes: number): bigint {
+    const address = this.context.allocate(bytes);
+    this.allocations.push(address);
+    return address;
+  }
+
+  private launchStep(stage: FusedStage, scratch: Scratch): void {
+    const { model } = this;
+    const blocks = this.context.facts.multiprocessorCount * this.tuning.blocksPerMultiprocessor;
+    const project = (name: string, width: number, args: readonly (bigint | number | Uint8Array)[]): void =>
+      this.launch(name, [blocks], this.tuning.threads, args, width * 4);
+    const querySize = model.numHeads * model.headDim;
+    let current = stage.embedding === undefined ? this.hiddenInput : scratch.x[0];
+    let spare = scratch.x[1];
+    let other = scratch.x[0];
+    if (stage.embedding !== undefined) {
+      this.launch('embedToken', [1], 256, [this.token, stage.embedding, current]);
+    }
+    /** Kernels that add the pending delta write the sum to the buffer that is not being read. */
+    const advance = (): void => {
+      current = spare;
+      spare = other;
+      other = current;
+    };
+    let pending = 0n;
+    let normAfter = 0n;
+    for (const layer of stage.layers) {
+      project('projectQkv', model.hiddenSize, [current, pending, normAfter, layer.inputNorm, spare, matrix(layer.q), matrix(layer.k), matrix(layer.v), layer.qBias ?? 0n, layer.kBias ?? 0n, layer.vBias ?? 0n, scratch.qkv]);
+      advance();
+      this.launch('attendChunk', [model.numKvHeads, Math.ceil(model.contextTokens / chunkPositions)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, scratch.rotary, this.position, scratch.partial]);
+      this.launch('joinChunks', [model.numHeads], model.headDim, [scratch.partial, this.position, scratch.attended]);
+      project('projectOutput', querySize, [scratch.attended, matrix(layer.o), scratch.delta]);
+      project('projectGateUp', model.hiddenSize, [current, scratch.delta, layer.postSelfAttentionNorm ?? 0n, layer.postAttentionNorm, spare, matrix(layer.gateUp), scratch.activated]);
+      advance();
+      project('projectDown', model.intermediateSize, [scratch.activated, matrix(layer.down), scratch.delta]);
+      pending = scratch.delta;
+      normAfter = layer.postMlpNorm ?? 0n;
+    }
+    if (stage.head !== undefined && stage.finalNorm !== undefined) {
+      project('projectLogits', model.hiddenSize, [current, pending, normAfter, stage.finalNorm, matrix(stage.head), this.logits]);
+      this.launchPicking(scratch);
+    } else {
+      this.launch('finishStage', [1], this.tuning.threads, [current, pending, normAfter, this.hiddenOutput, this.position]);
+    }
+  }
+
+  /** Rounds of "best 64 of 1,024" until one block's worth is left. */
+  private launchPicking(scratch: Scratch): void {
+    let count = Math.ceil(this.model.vocabSize / 1024) * topCount;
+    let [from, to] = scratch.picked;
+    this.launch('pickFromLogits', [count / topCount], 512, [this.logits, from]);
+    while (count > topCount) {
+      const blocks = Math.ceil(count / 1024);
+      this.launch('pickFromPicked', [blocks], 512, [from, count, to]);
+      count = blocks * topCount;
+      [from, to] = [to, from];
+    }
+    this.launch('finishStep', [1], topCount, [from, this.topIds, this.topValues, this.token, this.position]);
+  }
+
+  private launch(name: string, grid: readonly [number, number?], threads: number, args: readonly (bigint | number | Uint8Array)[], sharedBytes = 0): void {
+    this.kernels.launch(name, { grid, threads, sharedBytes, overlapsPrevious: this.tuning.overlap }, this.stream, args);
+  }
+}
+
+interface Scratch {
+  /** The residual, twice: one is read while the other is written. */
+  readonly x: readonly [bigint, bigint];
+  readonly delta: bigint;
+  readonly qkv: bigint;
+  readonly partial: bigint;
+  readonly attended: bigint;
+  readonly activated: bigint;
+  readonly picked: readonly [bigint, bigint];
+  readonly rotary: bigint;
+}
+
+/** `struct Matrix` of kernels.cu. */
+function matrix(value: FusedMatrix): Uint8Array {
+  return new Uint8Array(BigUint64Array.of(value.weights, value.scales ?? 0n).buffer);
+}
+
+function definesOf(model: FusedModel, tuning: FusedTuning): Readonly<Record<string, string | number>> {
+  return {
+    HIDDEN: model.hiddenSize,
+    INTERMEDIATE: model.intermediateSize,
+    HEADS: model.numHeads,
+    KV_HEADS: model.numKvHeads,
+    HEAD_DIM: model.headDim,
+    ROTARY: model.rotaryDim,
+    VOCAB: model.vocabSize,
+    SANDWICH: model.hasSandwichNorms ? 1 : 0,
+    QKV_BIAS: model.hasQkvBias ? 1 : 0,
+    EPS: `${model.rmsNormEps.toExponential()}f`,
+    WEIGHT_BITS: model.weightBits,
+    CONTEXT: model.contextTokens,
+    THREADS: tuning.threads,
+    ROWS: tuning.rows,
+  };
+}
+
+/** (cos, sin) of position · theta^(−2i / rotaryDim), f32[contextTokens, rotaryDim / 2, 2]. */
+function rotaryTable(model: FusedModel): Float32Array {
+  const half = model.rotaryDim / 2;
+  const table = new Float32Array(model.contextTokens * half * 2);
+  const frequencies = Float32Array.from({ length: half }, (_, i) => model.ropeTheta ** ((-2 * i) / model.rotaryDim));
+  for (let position = 0; position < model.contextTokens; position += 1) {
+    for (let i = 0; i < half; i += 1) {
+      const angle = Math.fround(position * (frequencies[i] ?? 0));
+      table[(position * half + i) * 2] = Math.cos(angle);
+      table[(position * half + i) * 2 + 1] = Math.sin(angle);
+    }
+  }
+  return table;
+}

@@ -1,0 +1,20 @@
+/** `node dist/testGpu.js [kernels-speed] [name part]`: checks that need an NVIDIA GPU. See tools/gpu/README.md for preparing a machine. */
+
+import { countCudaDevices } from '../../src/cuda/cudaContext';
+import { CudaDriver } from '../../src/cuda/cudaDriver';
+import { fusedDecoderChecks } from './fusedDecoderCheck';
+import { measureFusedDecoder } from './fusedDecoderSpeed';
+import { runChecks } from './harness';
+
+async function main(): Promise<number> {
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const wanted = process.argv[2];
+  if (wanted === 'kernels-speed') {
+    await measureFusedDecoder(print);
+    return 0;
+  }
+  const checks = fusedDecoderChecks.filter((check) => wanted === undefined || check.name.includes(wanted));
+  return runChecks(checks, countCudaDevices(CudaDriver.load()), print);
+}
+
+void main().then((failed) => process.exit(failed === 0 ? 0 : 1));

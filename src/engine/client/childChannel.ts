@@ -83,6 +83,7 @@ export function forkChild(options: ForkOptions): ChildChannel {
   const exitListeners: ((exit: ChildExit) => void)[] = [];
   let ended = false;
   let channelClosed = false;
+  let weDisconnected = false;
   const end = (exit: ChildExit): void => {
     if (!ended) {
       ended = true;
@@ -99,11 +100,15 @@ export function forkChild(options: ForkOptions): ChildChannel {
   });
   child.on('exit', (exitCode, signal) => {
     const exit = { exitCode: exitCode ?? undefined, signal: signal ?? undefined, channelClosed: channelClosed || undefined };
+    if (weDisconnected) {
+      end(exit);
+      return;
+    }
     // `close` follows once the last lines have been read; it can be held up by a grandchild that kept the pipes.
+    // The timer keeps this process alive: a pipe that was read to its end does not.
     child.on('close', () => end(exit));
-    setTimeout(() => end(exit), lastLinesGraceMs).unref();
+    setTimeout(() => end(exit), lastLinesGraceMs);
   });
-  let weDisconnected = false;
   child.on('disconnect', () => {
     if (!weDisconnected && child.exitCode === null && child.signalCode === null) {
       setTimeout(() => {

@@ -1,0 +1,1 @@
+"""Trains the embedded demonstration model: data generator, tokenizer, training, evaluation, export."""

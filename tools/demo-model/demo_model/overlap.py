@@ -1,0 +1,43 @@
+"""Keeps the hand-worded evaluation apart from the training data: no shared 8-gram, no shared whole prompt."""
+import pathlib
+import re
+
+HAND_PROMPTS = pathlib.Path(__file__).resolve().parent.parent / "eval" / "hand_prompts.txt"
+N = 8
+# A unit is a Latin word or number, a CJK character, or a run of other letters; punctuation does not count.
+_UNIT = re.compile(r"[\u3400-\u9fff]|[a-z0-9_]+|[^\W\d_]+", re.I)
+
+
+def units(text):
+    return _UNIT.findall(text.lower())
+
+
+def ngrams(text):
+    u = units(text)
+    return {tuple(u[i:i + N]) for i in range(len(u) - N + 1)}
+
+
+def load_hand_cases():
+    """Returns [{"lang", "turns", "facts"}]."""
+    cases = []
+    for line in HAND_PROMPTS.read_text("utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            lang, turns, facts = (part.strip() for part in line.split("||"))
+            cases.append({"lang": lang, "turns": [t.strip() for t in turns.split(">>")], "facts": facts})
+    return cases
+
+
+class Overlap:
+    def __init__(self):
+        prompts = [turn for case in load_hand_cases() for turn in case["turns"]]
+        self.grams = set().union(*(ngrams(p) for p in prompts))
+        self.first_units = {g[0] for g in self.grams}
+        self.whole = {" ".join(units(case["turns"][0])) for case in load_hand_cases()}
+
+    def shares_ngram(self, text):
+        u = units(text)
+        return any(u[i] in self.first_units and tuple(u[i:i + N]) in self.grams for i in range(len(u) - N + 1))
+
+    def clashes(self, prompt):
+        """True when a user turn may not be trained on."""
+        return " ".join(units(prompt)) in self.whole or self.shares_ngram(prompt)

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { createTokenizer } from '../../../src/tokenizer/createTokenizer';
+import { fixtureFiles, fixtureTokenizer, idOf } from './fixtures';
+
+const messages = [{ role: 'user' as const, content: 'Hi' }];
+const code = (expected: string) => expect.objectContaining({ code: expected });
+
+describe('createTokenizer with damaged or foreign files', () => {
+  it.each([
+    ['no files', {}, 'tokenizer-missing'],
+    ['tokenizer.json cut off', { tokenizerJson: '{"model": {' }, 'tokenizer-broken'],
+    ['a list', { tokenizerJson: '[]' }, 'tokenizer-broken'],
+    ['no merges', { tokenizerJson: '{"model": {"vocab": {}}}' }, 'tokenizer-broken'],
+    ['another kind of model', { tokenizerJson: '{"model": {"type": "Unigram", "vocab": []}}' }, 'tokenizer-unsupported'],
+    ['ids that are no numbers', { tokenizerJson: '{"model": {"vocab": {"a": "x"}, "merges": []}, "decoder": {"type": "ByteLevel"}}' }, 'tokenizer-broken'],
+    ['a decoder without bytes', { tokenizerJson: '{"model": {"vocab": {"a": 0}, "merges": []}, "decoder": {"type": "Metaspace"}}' }, 'tokenizer-unsupported'],
+    ['an added token without content', { tokenizerJson: '{"model": {"vocab": {"a": 0}, "merges": []}, "decoder": {"type": "ByteLevel"}, "added_tokens": [{"id": 1}]}' }, 'tokenizer-broken'],
+    ['a SentencePiece model', { tokenizerModel: '\n\u0011\u0003<unk>' }, 'tokenizer-broken'],
+    ['a rank twice', { tokenizerModel: 'IQ== 0\nIg== 0\n' }, 'tokenizer-broken'],
+    ['an empty model', { tokenizerModel: '\n' }, 'tokenizer-broken'],
+    ['tokenizer_config.json not JSON', { ...fixtureFiles('pairs'), tokenizerConfigJson: 'x' }, 'tokenizer-broken'],
+  ])('refuses %s', (_what, files, expected) => {
+    expect(() => createTokenizer(files)).toThrowError(code(expected));
+  });
+
+  it('names the bad line of tokenizer.model', () => {
+    expect(() => createTokenizer({ tokenizerModel: 'IQ== 0\n***\n' })).toThrowError(/Line 2 of tokenizer\.model/);
+  });
+});
+
+describe('stop list', () => {
+  it('is taken from generation_config, else config, else the tokenizer', () => {
+    const generationConfigJson = { eos_token_id: [5, 6, 5] };
+    const configJson = { eos_token_id: 7 };
+    expect(fixtureTokenizer('pairs', {}, { generationConfigJson, configJson }).eosIds).toEqual([5, 6]);
+    expect(fixtureTokenizer('pairs', {}, { generationConfigJson: {}, configJson }).eosIds).toEqual([7]);
+    const plain = fixtureTokenizer('pairs');
+    expect(plain.eosIds).toEqual([idOf(plain, '<|endoftext|>')]);
+  });
+});
+
+describe('chat template', () => {
+  it('is missing for a base checkpoint, which says so', () => {
+    const base = fixtureTokenizer('pairs', { chatTemplateJinja: undefined });
+    expect(base.hasChatTemplate).toBe(false);
+    expect(() => base.renderChat({ messages })).toThrowError(code('no-chat-template'));
+  });
+
+  it('falls back to the GLM-4 structure for the original layout when it stops at <|user|>, as only chat releases do', () => {
+    const bare = { chatTemplateJinja: undefined };
+    const user = idOf(fixtureTokenizer('ranks'), '<|user|>');
+    const chat = fixtureTokenizer('ranks', bare, { configJson: { eos_token_id: [0, user] } });
+    const tool = { name: 'clock', description: 'time' };
+    expect(chat.renderChat({ messages: [...messages, { role: 'assistant', content: '{}', metadata: 'clock' }, { role: 'tool', content: '12' }], tools: [tool] }).text).toBe(
+      `[gMASK]<sop><|system|>\n你是一个名为 ChatGLM 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，你的任务是针对用户的问题和要求提供适当的答复和支持。\n\n# 可用工具\n\n## clock\n\n{\n    "name": "clock",\n    "description": "time"\n}\n在调用上述函数时，请使用 Json 格式表示调用的参数。<|user|>\nHi<|assistant|>clock\n{}<|observation|>\n12<|assistant|>`,
+    );
+    expect(fixtureTokenizer('ranks', bare, { configJson: { eos_token_id: [0] } }).hasChatTemplate).toBe(false);
+  });
+
+  it('reports the template’s own message, a syntax error, an empty conversation and a reserved variable', () => {
+    const failing = fixtureTokenizer('pairs', { chatTemplateJinja: "{{ raise_exception('only two turns') }}" });
+    expect(() => failing.renderChat({ messages })).toThrowError(/only two turns/);
+    expect(() => fixtureTokenizer('pairs', { chatTemplateJinja: '{% if %}' }).renderChat({ messages })).toThrowError(code('template-failed'));
+    expect(() => fixtureTokenizer('pairs').renderChat({ messages: [] })).toThrowError(code('template-failed'));
+    expect(() => fixtureTokenizer('pairs').renderChat({ messages, templateKwargs: { messages: [] } })).toThrowError(/messages cannot be set/);
+  });
+
+  it('says whether the prompt opens a thought', () => {
+    expect(fixtureTokenizer('ranks').renderChat({ messages }).promptOpensThink).toBe(true);
+    expect(fixtureTokenizer('pairs').renderChat({ messages }).promptOpensThink).toBe(false);
+    expect(fixtureTokenizer('ranks').thinks).toBe(true);
+    expect(fixtureTokenizer('prefixed').thinks).toBe(false);
+  });
+
+  it.each([
+    ["{{ 'xxaxx'.strip('x') }}", 'a'],
+    ["{{ '\\n\\n a \\n'.lstrip('\\n') }}|", ' a \n|'],
+    ["{{ 'a.b.c'.rsplit('.', 1)[0] }}", 'a.b'],
+    ["{{ ' a  b '.rsplit()[1] }}", 'b'],
+    ["{{ 'prefix'.removeprefix('pre') }}{{ 'a.py'.removesuffix('.py') }}{{ 'abc'.find('c') }}", 'fixa2'],
+    ["{{ messages[0].content | trim }}{{ ' y ' | trim }}", 'Hiy'],
+    ["{{ '😀a😀'.strip('😀') }}", 'a'],
+  ])('has Python’s string methods: %s', (chatTemplateJinja, expected) => {
+    expect(fixtureTokenizer('pairs', { chatTemplateJinja }).renderChat({ messages }).text).toBe(expected);
+  });
+
+  it('takes the tool template of a list when there are tools', () => {
+    const config = { chat_template: [{ name: 'default', template: 'plain' }, { name: 'tool_use', template: 'tools' }] };
+    const tokenizer = fixtureTokenizer('pairs', { chatTemplateJinja: undefined, tokenizerConfigJson: JSON.stringify(config) });
+    expect(tokenizer.renderChat({ messages }).text).toBe('plain');
+    expect(tokenizer.renderChat({ messages, tools: [{ name: 'f' }] }).text).toBe('tools');
+  });
+});
+
+describe('added tokens', () => {
+  it('declared only in tokenizer_config are added, and its flags win', () => {
+    const config = JSON.parse(fixtureFiles('pairs').tokenizerConfigJson!) as { added_tokens_decoder: Record<string, object> };
+    const think = idOf(fixtureTokenizer('pairs'), '<think>');
+    config.added_tokens_decoder[String(think)] = { content: '<think>', special: true };
+    config.added_tokens_decoder['700'] = { content: '<new>', special: false };
+    const tokenizer = fixtureTokenizer('pairs', { tokenizerConfigJson: JSON.stringify(config) });
+    expect([...tokenizer.encode('<new>', 'no-special')]).toEqual([700]);
+    expect(tokenizer.decode([think, 700], { skipSpecial: true })).toBe('<new>');
+  });
+});

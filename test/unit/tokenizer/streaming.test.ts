@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createThinkSplitter } from '../../../src/tokenizer/thinkSplitter';
+import { fixtureNames, fixtureTokenizer } from './fixtures';
+
+describe.each(fixtureNames)('stream decoder of %s', (name) => {
+  const tokenizer = fixtureTokenizer(name);
+
+  it('says the same as decoding the whole, whatever the ids (property)', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(tokenizer.vocabSize + 20), { maxLength: 40 }), fc.boolean(), (ids, skipSpecial) => {
+        const stream = tokenizer.streamDecoder({ skipSpecial });
+        expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(tokenizer.decode(ids, { skipSpecial }));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('gives back any text and never shows half a character (property)', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 30 }), (text) => {
+        const ids = tokenizer.encode(text, 'plain');
+        expect(tokenizer.decode(ids, { skipSpecial: false })).toBe(text);
+        const stream = tokenizer.streamDecoder({ skipSpecial: true });
+        let soFar = '';
+        for (const id of ids) {
+          soFar += stream.push(id);
+          expect(text.startsWith(soFar)).toBe(true);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('stream decoder', () => {
+  it('holds an emoji back until its last byte', () => {
+    const tokenizer = fixtureTokenizer('ranks');
+    const ids = [...tokenizer.encode('🦙', 'plain')];
+    const stream = tokenizer.streamDecoder({ skipSpecial: true });
+    const said = ids.map((id) => stream.push(id));
+    expect(ids.length).toBeGreaterThan(1);
+    expect(said.slice(0, -1).join('')).toBe('');
+    expect(said.at(-1)).toBe('🦙');
+  });
+
+  it('shows what was cut off as U+FFFD at the end, as decode does, and can then be used again', () => {
+    const tokenizer = fixtureTokenizer('ranks');
+    const ids = [...tokenizer.encode('🦙', 'plain')].slice(0, -1);
+    const stream = tokenizer.streamDecoder({ skipSpecial: true });
+    ids.forEach((id) => stream.push(id));
+    expect(stream.end()).toBe('\ufffd');
+    expect(tokenizer.decode(ids, { skipSpecial: true })).toBe('\ufffd');
+    expect(stream.push(tokenizer.encode('a', 'plain')[0]!)).toBe('a');
+  });
+
+  it('passes over ids that no token has', () => {
+    const tokenizer = fixtureTokenizer('pairs');
+    expect(tokenizer.decode([tokenizer.vocabSize, ...tokenizer.encode('ok', 'plain'), 151_551], { skipSpecial: false })).toBe('ok');
+  });
+});
+
+describe('createThinkSplitter', () => {
+  const split = (text: string, cuts: readonly number[], startsInside: boolean): { thinking: string; answer: string } => {
+    const splitter = createThinkSplitter(startsInside);
+    const bounds = [0, ...[...cuts].sort((a, b) => a - b), text.length];
+    const deltas = [...bounds.slice(1).map((end, i) => splitter.push(text.slice(bounds[i], end))), splitter.end()];
+    return { thinking: deltas.map((delta) => delta.thinking).join(''), answer: deltas.map((delta) => delta.answer).join('') };
+  };
+
+  it.each([
+    ['<think>\nplan</think>\n\nDone.', false, '\nplan', 'Done.'],
+    ['plan</think>Done <think>not again</think>', true, 'plan', 'Done <think>not again</think>'],
+    [' \n<think>a</think>b', false, 'a', 'b'],
+    ['No thought. </think>', false, '', 'No thought. </think>'],
+    ['<thin air', false, '', '<thin air'],
+    ['still thinking </thi', true, 'still thinking </thi', ''],
+    ['<thi', false, '', '<thi'],
+    ['', true, '', ''],
+  ])('splits %j', (text, startsInside, thinking, answer) => {
+    expect(split(text, [], startsInside)).toEqual({ thinking, answer });
+  });
+
+  it('does not depend on how the text is cut (property)', () => {
+    const piece = fc.constantFrom('<think>', '</think>', '<th', 'ink>', '</', 'a', ' ', '\n', '你');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 10 }), fc.array(fc.nat(60), { maxLength: 8 }), fc.boolean(), (pieces, cuts, startsInside) => {
+        const text = pieces.join('');
+        const inside = cuts.filter((cut) => cut <= text.length);
+        expect(split(text, inside, startsInside)).toEqual(split(text, [], startsInside));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

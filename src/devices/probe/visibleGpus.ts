@@ -1,6 +1,6 @@
 /** Which GPUs CUDA will number `cuda:0`, `cuda:1`, …: all in PCI order, cut and reordered by CUDA_VISIBLE_DEVICES. */
 
-import type { NvmlDevice } from './nvmlApi';
+import { NvmlDeviceLostError, type NvmlDevice } from './nvmlApi';
 
 export interface VisibleGpu {
   /** What CUDA uses: the card, or one MIG instance of it. */
@@ -20,7 +20,7 @@ export interface VisibleGpu {
 export function visibleGpus(devices: readonly (NvmlDevice | string)[], setting: string | undefined): readonly VisibleGpu[] {
   const cards = devices.filter((device) => typeof device !== 'string');
   if (setting === undefined) {
-    const instances = cards.map((card) => card.migInstances());
+    const instances = cards.map((card) => migInstances(card));
     const first = instances.flatMap((list, index) => (list ?? []).map((instance) => ({ instance, card: cards[index] as NvmlDevice })))[0];
     const whole = cards.filter((_, index) => instances[index] === undefined);
     return whole.length > 0 || first === undefined ? whole.map((device) => ({ device, notes: [] })) : [migGpu(first.instance, first.card)];
@@ -43,19 +43,19 @@ function findGpu(devices: readonly (NvmlDevice | string)[], cards: readonly Nvml
     if (device === undefined || typeof device === 'string') {
       return undefined;
     }
-    const instances = device.migInstances();
+    const instances = migInstances(device);
     return instances === undefined ? { device, notes: [] } : instances[0] === undefined ? undefined : migGpu(instances[0], device);
   }
   if (entry.startsWith('MIG-')) {
     for (const card of cards) {
-      const instance = card.migInstances()?.find((one) => one.uuid()?.startsWith(entry) ?? false);
+      const instance = migInstances(card)?.find((one) => uuid(one)?.startsWith(entry) ?? false);
       if (instance !== undefined) {
         return migGpu(instance, card);
       }
     }
     return undefined;
   }
-  const matches = entry.startsWith('GPU-') ? cards.filter((card) => card.uuid()?.startsWith(entry) ?? false) : [];
+  const matches = entry.startsWith('GPU-') ? cards.filter((card) => uuid(card)?.startsWith(entry) ?? false) : [];
   return matches.length === 1 ? { device: matches[0] as NvmlDevice, notes: [] } : undefined;
 }
 
@@ -64,3 +64,18 @@ const migGpu = (instance: NvmlDevice, card: NvmlDevice): VisibleGpu => ({
   card,
   notes: ['A MIG instance: memory is its own; temperature, power and clocks are those of the whole card; CUDA lets a process use one instance.'],
 });
+
+const migInstances = (card: NvmlDevice): readonly NvmlDevice[] | undefined => unlessLost(() => card.migInstances());
+const uuid = (device: NvmlDevice): string | undefined => unlessLost(() => device.uuid());
+
+/** A card that is lost already keeps its place in the order; its readings will say what is wrong. */
+function unlessLost<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NvmlDeviceLostError) {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -157,7 +157,7 @@ def train_phase(name, model, batches, held, args, log, autocast, optimizer=None,
     peak = args.pretrain_rate if name == "pretrain" else args.chat_rate
     optimizer = optimizer or make_optimizer(model, peak, next(model.parameters()).is_cuda)
     model.train()
-    begin, step, losses = None, done, []
+    begin, step, losses, fraction_time = None, done, [], 0.0
     while True:
         if begin is None and (step - done >= 8 or steps):  # the first steps compile; they don't count as time
             begin = time.time()

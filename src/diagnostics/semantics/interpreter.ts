@@ -278,7 +278,7 @@ export class Interpreter {
     this.state = local;
     this.flows.push(flow);
     const frame = this.newFrame('function', target.closure);
-    const definedBefore = new Set(this.defined.keys());
+    const definedBefore = new Map(this.defined);
     this.bindParameters(target, args, frame);
     let completes = true;
     if (def.kind === 'lambda') {
@@ -370,9 +370,9 @@ export class Interpreter {
   // What nobody called
 
   /** Inner functions handed to a library (`gr.Interface(fn=evaluate)`) run later, with unknown arguments and this state. */
-  private runNested(definedBefore: ReadonlySet<FunctionStmt>): void {
+  private runNested(definedBefore: ReadonlyMap<FunctionStmt, FunctionValue>): void {
     for (const [def, value] of [...this.defined]) {
-      if (!definedBefore.has(def) && !this.called.has(def) && value.closure.kind === 'function') {
+      if (definedBefore.get(def) !== value && !this.called.has(def) && value.closure.kind === 'function') {
         this.runAlone(() => this.call(value, undefined));
       }
     }

@@ -137,9 +137,12 @@ function dictMethod(site: CallSite, ref: RefValue, dict: DictObject, name: strin
     }
     case 'copy':
       return interpreter.allocate(dict);
-    case 'to':
-      // A dict has no .to: whatever this is, it is more than was understood.
-      return unknown;
+    case 'to': {
+      // A plain dict has no .to; what a DataLoader yields often is a batch that has one.
+      const moved = moveUnknown(site, name);
+      const item = optionsOf(moved).find((option) => option.kind === 'tensor');
+      return item && dict.entries.size === 0 ? interpreter.allocate({ kind: 'dict', entries: new Map(), rest: item }) : unknown;
+    }
     default:
       return unknown;
   }

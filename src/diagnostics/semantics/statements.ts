@@ -160,7 +160,7 @@ function executeTry(interpreter: Interpreter, statement: TryStmt, frame: Frame):
   // A handler starts somewhere between the beginning and the end of the body.
   for (const handler of statement.handlers) {
     const state = before.fork();
-    state.joinFrom([state.fork(), body.flattenTo(state)]);
+    state.joinFrom([state.fork(), body.flattenTo(before)]);
     interpreter.state = state;
     if (handler.name) {
       interpreter.bind(handler.name, unknown, frame);

@@ -1,0 +1,79 @@
+import type { Finding, Fix } from '../finding';
+import type { ModelCall } from '../semantics/facts';
+import { distinctBySpan } from './modelState';
+import type { Rule, RuleContext } from './rule';
+import { callsDuring } from './timedCalls';
+
+/** GLM201: a speed is computed from a generate() that may stop whenever it likes. */
+export const benchmarkUnfixedLength: Rule = {
+  code: 'GLM201',
+  name: 'benchmark-unfixed-length',
+  severity: 'warning',
+  isOnByDefault: true,
+  fixSafety: 'unsafe',
+  pages: {
+    en: {
+      title: 'A benchmark without a fixed output length',
+      what: ['Reports `generate()` inside a timed region from which a throughput (tokens/s, requests/s) is computed, unless its length is fixed by `min_new_tokens` equal to `max_new_tokens` (or `min_length` equal to `max_length`).'],
+      why: ['A chat model stops after a few tokens, a base model runs to the limit: the two speeds contain different shares of prefill and start-up cost and cannot be compared.', 'This is how correct programs came to be called slow.'],
+      example: {
+        bad: 'start = time.perf_counter()\nout = model.generate(**inputs, max_new_tokens=256)\nprint(out.shape[1] / (time.perf_counter() - start), "tokens/s")',
+        good: 'start = time.perf_counter()\nout = model.generate(**inputs, max_new_tokens=256, min_new_tokens=256)\nprint(out.shape[1] / (time.perf_counter() - start), "tokens/s")',
+      },
+      fix: ['Adds `min_new_tokens` with the value of `max_new_tokens` (or `min_length` with that of `max_length`).', 'Unsafe: the output changes, because the model may no longer stop early.'],
+      options: [],
+      limits: ['A latency that is only printed is no finding.', 'Settings that cannot be seen (`**kwargs` of a function nobody calls here, a config from elsewhere) keep the rule silent.', '`max_new_tokens=1` counts as fixed.'],
+    },
+    zh: {
+      title: '基准测试没有固定输出长度',
+      what: ['报告位于计时区间内、并由该区间算出吞吐量（tokens/s、requests/s）的 `generate()`，除非用相等的 `min_new_tokens` 与 `max_new_tokens`（或 `min_length` 与 `max_length`）固定了长度。'],
+      why: ['对话模型几个词元就停，基座模型一直跑到上限：两个速度所含的预填充与启动开销比例不同，无法比较。', '正确的程序就是这样被说成慢的。'],
+      example: {
+        bad: 'start = time.perf_counter()\nout = model.generate(**inputs, max_new_tokens=256)\nprint(out.shape[1] / (time.perf_counter() - start), "tokens/s")',
+        good: 'start = time.perf_counter()\nout = model.generate(**inputs, max_new_tokens=256, min_new_tokens=256)\nprint(out.shape[1] / (time.perf_counter() - start), "tokens/s")',
+      },
+      fix: ['补上与 `max_new_tokens` 相等的 `min_new_tokens`（或与 `max_length` 相等的 `min_length`）。', '不安全：模型不再能提前停止，输出会改变。'],
+      options: [],
+      limits: ['仅打印耗时不报告。', '看不到的设置（无人调用的函数的 `**kwargs`、来自别处的配置）使规则沉默。', '`max_new_tokens=1` 视为固定。'],
+    },
+  },
+  check(context) {
+    const findings: Finding[] = [];
+    for (const rate of context.facts.rates) {
+      for (const region of rate.regions) {
+        for (const call of callsDuring(context.facts, region, 'generate')) {
+          if (call.length === 'open') {
+            findings.push({
+              start: call.call.start,
+              end: call.call.end,
+              message: 'A speed is computed from this generate(), but its output length is not fixed: set min_new_tokens equal to max_new_tokens.',
+              related: [
+                { span: region.fromSpan, message: 'the clock starts here' },
+                { span: region.toSpan, message: 'and stops here' },
+                { span: rate.expr, message: 'the speed is computed here' },
+              ],
+              fix: fixFor(context, call),
+            });
+          }
+        }
+      }
+    }
+    return distinctBySpan(findings);
+  },
+};
+
+function fixFor(context: RuleContext, { call }: ModelCall): Fix | undefined {
+  for (const [maximum, minimum] of [
+    ['max_new_tokens', 'min_new_tokens'],
+    ['max_length', 'min_length'],
+  ] as const) {
+    const limit = call.args.find((arg) => arg.name === maximum);
+    if (limit) {
+      const given = call.args.find((arg) => arg.name === minimum);
+      const value = context.textOf(limit.value);
+      const edit = given ? { start: given.value.start, end: given.value.end, text: value } : { start: limit.end, end: limit.end, text: `, ${minimum}=${value}` };
+      return { title: `Set ${minimum}=${value}`, safety: 'unsafe', edits: [edit] };
+    }
+  }
+  return undefined;
+}

@@ -88,5 +88,7 @@ export default tseslint.config(
   { files: pure.map((folder) => `src/${folder}/**/*.ts`), rules: { 'no-restricted-imports': ['error', { paths: [noVscode, noKoffi], patterns: [noTests, noNode] }] } },
   { files: ['src/ort/**/*.ts', 'src/cuda/**/*.ts', 'src/devices/{probe,telemetry}/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: [noVscode], patterns: [noTests] }] } },
   { files: ['src/extension/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: [noKoffi], patterns: [noTests] }] } },
+  // Scripts outside the TypeScript project; no rule here needs their types.
+  { files: ['tools/**/*.mjs'], languageOptions: { parserOptions: { projectService: false } } },
   { files: ['webview/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: [noVscode, noKoffi], patterns: [noTests, noNode] }] } },
 );

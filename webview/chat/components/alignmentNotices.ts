@@ -1,0 +1,70 @@
+/** `<glm-alignment-notices>`: tensors that were not where their consumer is, each once, with its cost and its fix. */
+
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
+import { customElement, property } from 'lit/decorators.js';
+import { formatBytes } from '../../../src/common/byteFormat';
+import type { AlignmentMessage } from '../../../src/common/alignment';
+import { baseStyles } from '../../common/baseStyles';
+import { formatDuration } from '../../common/numberFormat';
+import { askHost } from '../viewRequest';
+import { nextStepButtons } from './nextSteps';
+import './notice';
+
+@customElement('glm-alignment-notices')
+export class AlignmentNotices extends LitElement {
+  static override styles = [
+    ...baseStyles,
+    css`
+      :host {
+        display: flex;
+        flex-direction: column;
+        gap: 6px;
+        max-height: 38vh;
+        overflow-y: auto;
+      }
+      .cost {
+        font-size: 11px;
+        margin-top: 2px;
+      }
+      .row {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 6px;
+      }
+    `,
+  ];
+
+  @property({ attribute: false }) messages: readonly AlignmentMessage[] = [];
+
+  override render(): TemplateResult {
+    return html`${this.messages.map((message) => this.renderMessage(message))}`;
+  }
+
+  private renderMessage(message: AlignmentMessage): TemplateResult {
+    const cost = describeCost(message);
+    return html`
+      <glm-notice
+        kind=${message.state === 'fixed' ? 'fixed' : 'warning'}
+        role="status"
+        data-test="alignment"
+        ?hasActions=${message.next.length > 0}
+        .onDismiss=${() => askHost(this, 'alignment-dismiss', { key: message.key })}
+      >
+        <div>${message.simulated ? 'Simulated: ' : ''}${message.message}</div>
+        ${cost === '' ? nothing : html`<div class="cost muted numbers">${cost}</div>`}
+        <div slot="actions" class="row">${nextStepButtons(this, message.next)}</div>
+      </glm-notice>
+    `;
+  }
+}
+
+/** Only what was measured; `Fixed · 32.0 KiB per token · 0.4 ms per token measured`. */
+export function describeCost(message: AlignmentMessage): string {
+  return [
+    message.state === 'fixed' ? 'Fixed' : '',
+    message.bytesPerToken === undefined ? '' : `${formatBytes(message.bytesPerToken)} per token`,
+    message.costMsPerToken === undefined ? '' : `${formatDuration(message.costMsPerToken)} per token measured`,
+  ]
+    .filter((part) => part !== '')
+    .join(' · ');
+}

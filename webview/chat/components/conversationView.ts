@@ -1,0 +1,208 @@
+/** `<glm-conversation>`: the turns, scrolled to the newest line unless the user scrolled away. */
+
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import { repeat } from 'lit/directives/repeat.js';
+import type { ConversationTurn } from '../../../src/common/protocol/webview';
+import { baseStyles } from '../../common/baseStyles';
+import { icon } from '../../common/codicons';
+import { initialState, type ChatState } from '../state/chatState';
+import { readinessToSend } from '../state/sendReadiness';
+import { spokenAnswer } from '../state/spokenAnswer';
+import type { ViewMemory } from '../state/viewMemory';
+import './answerTurn';
+import './emptyState';
+import './questionTurn';
+
+/** Turns shown at first; the earlier ones come when asked for. */
+const numTurnsShown = 60;
+/** This close to the end counts as being there. */
+const nearEndPx = 24;
+
+@customElement('glm-conversation')
+export class ConversationView extends LitElement {
+  static override styles = [
+    ...baseStyles,
+    css`
+      :host {
+        display: block;
+        position: relative;
+        min-height: 0;
+      }
+      .scroller {
+        height: 100%;
+        overflow-y: auto;
+        overflow-x: hidden;
+        outline-offset: -1px;
+        overflow-anchor: auto;
+      }
+      .turns {
+        display: flex;
+        flex-direction: column;
+        gap: 12px;
+        padding: 12px;
+        max-width: 860px;
+        margin: 0 auto;
+      }
+      article {
+        content-visibility: auto;
+        contain-intrinsic-size: auto 120px;
+        padding: 1px;
+      }
+      article.under-way {
+        content-visibility: visible;
+      }
+      .latest {
+        position: absolute;
+        inset-block-end: 10px;
+        inset-inline-start: 50%;
+        transform: translateX(-50%);
+        display: flex;
+        align-items: center;
+        gap: 5px;
+        padding: 3px 10px 3px 7px;
+        font-size: 12px;
+        border-radius: 12px;
+        color: var(--vscode-foreground);
+        border: 1px solid var(--vscode-widget-border, var(--vscode-contrastBorder, var(--vscode-panel-border)));
+        background: var(--vscode-editorWidget-background);
+        box-shadow: 0 2px 8px var(--vscode-widget-shadow, transparent);
+      }
+      .earlier {
+        align-self: center;
+      }
+    `,
+  ];
+
+  @property({ attribute: false }) chat: ChatState = initialState;
+  /** Where to begin, from before the view was hidden. */
+  @property({ attribute: false }) rememberedScroll: ViewMemory['scroll'];
+  @property({ attribute: false }) onScrolled: (scroll: ViewMemory['scroll']) => void = () => {};
+
+  @state() private followsEnd = true;
+  @state() private showsAll = false;
+  @query('.scroller') private readonly scroller!: HTMLElement;
+
+  private lastTopPx = 0;
+  private conversationId = '';
+  private wantedTopPx: number | undefined;
+
+  override render(): TemplateResult {
+    const { conversation, finishedTurn } = this.chat;
+    const { turns } = conversation;
+    const hidden = this.showsAll ? 0 : Math.max(0, turns.length - numTurnsShown);
+    return html`
+      <div class="scroller" tabindex="-1" role="region" aria-label="Conversation" @scroll=${this.onScroll} @wheel=${this.onWheel}>
+        ${turns.length === 0 && this.chat.generation === undefined
+          ? html`<glm-empty-state
+              .model=${this.chat.model}
+              .choices=${this.chat.choices}
+              ?isHostReady=${this.chat.connection === 'ready'}
+              ?canSend=${readinessToSend(this.chat).canSend}
+            ></glm-empty-state>`
+          : html`<div class="turns">
+              ${hidden === 0 ? nothing : html`<button class="link earlier" @click=${() => (this.showsAll = true)}>Show ${hidden} earlier messages</button>`}
+              ${repeat(
+                hidden === 0 ? turns : turns.slice(hidden),
+                (turn) => turn.id,
+                (turn) => this.renderTurn(turn),
+              )}
+              ${this.renderPending(turns)}
+            </div>`}
+      </div>
+      ${this.followsEnd ? nothing : html`<button class="plain latest" data-test="jump" @click=${this.jumpToEnd}>${icon('arrow-down')}Jump to latest</button>`}
+      <div class="visually-hidden" role="log" aria-live="polite" aria-label="Finished answers">${finishedTurn === undefined ? '' : spokenEnd(finishedTurn)}</div>
+    `;
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('chat') && this.chat.conversation.id !== this.conversationId) {
+      this.conversationId = this.chat.conversation.id;
+      this.showsAll = false;
+      const remembered = this.rememberedScroll?.conversationId === this.conversationId ? this.rememberedScroll : undefined;
+      this.followsEnd = remembered === undefined;
+      this.wantedTopPx = remembered?.topPx;
+    }
+    const previous = changed.get('chat');
+    const newQuestion = this.chat.conversation.turns.length > (previous?.conversation.turns.length ?? 0) && this.chat.generation !== undefined && previous?.generation === undefined;
+    if (newQuestion && previous?.conversation.id === this.chat.conversation.id) {
+      this.followsEnd = true;
+    }
+  }
+
+  override updated(): void {
+    if (this.wantedTopPx !== undefined) {
+      const topPx = this.wantedTopPx;
+      this.wantedTopPx = undefined;
+      // The turns render in their own microtasks; their heights are there one frame later.
+      requestAnimationFrame(() => (this.scroller.scrollTop = topPx));
+    } else if (this.followsEnd) {
+      queueMicrotask(() => this.scrollToEnd());
+    }
+  }
+
+  private renderTurn(turn: ConversationTurn): TemplateResult {
+    const { chat } = this;
+    const isBusy = chat.generation !== undefined;
+    const isUnderWay = chat.generation?.turnId === turn.id;
+    if (turn.role === 'user') {
+      return html`<article aria-label="You"><glm-question .turn=${turn} ?isBusy=${isBusy}></glm-question></article>`;
+    }
+    return html`<article aria-label="GLM" aria-busy=${isUnderWay ? 'true' : 'false'} class=${isUnderWay ? 'under-way' : ''}>
+      <glm-answer
+        .turn=${turn}
+        .generation=${isUnderWay ? chat.generation : undefined}
+        .live=${chat.live?.turnId === turn.id ? chat.live : undefined}
+        ?isBusy=${isBusy}
+        currentModelName=${chat.model.kind === 'ready' ? chat.model.model.description.name : ''}
+      ></glm-answer>
+    </article>`;
+  }
+
+  /** A generation whose turn has not come yet. */
+  private renderPending(turns: readonly ConversationTurn[]): TemplateResult | typeof nothing {
+    const { generation } = this.chat;
+    if (generation === undefined || turns.some((turn) => turn.id === generation.turnId)) {
+      return nothing;
+    }
+    return this.renderTurn({ id: generation.turnId, role: 'assistant', text: '' });
+  }
+
+  private scrollToEnd(): void {
+    if (this.followsEnd) {
+      this.scroller.scrollTop = this.scroller.scrollHeight;
+      this.lastTopPx = this.scroller.scrollTop;
+    }
+  }
+
+  private readonly jumpToEnd = (): void => {
+    this.followsEnd = true;
+    this.onScrolled(undefined);
+    this.scroller.focus({ preventScroll: true });
+  };
+
+  private readonly onWheel = (event: WheelEvent): void => {
+    // Before the scroll event: otherwise the next delta could pull the view back first.
+    if (event.deltaY < 0 && this.scroller.scrollTop > 0) {
+      this.followsEnd = false;
+    }
+  };
+
+  private readonly onScroll = (): void => {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (scrollHeight - scrollTop - clientHeight <= nearEndPx) {
+      this.followsEnd = true;
+    } else if (scrollTop < this.lastTopPx - 1) {
+      this.followsEnd = false;
+    }
+    this.lastTopPx = scrollTop;
+    this.onScrolled(this.followsEnd || this.conversationId === '' ? undefined : { conversationId: this.conversationId, topPx: scrollTop });
+  };
+}
+
+function spokenEnd(turn: ConversationTurn): string {
+  if (turn.error !== undefined) {
+    return `The answer failed: ${turn.error.message}`;
+  }
+  return turn.figures?.stopReason === 'cancelled' ? `Stopped. ${spokenAnswer(turn.text)}` : `GLM: ${spokenAnswer(turn.text)}`;
+}

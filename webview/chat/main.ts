@@ -1,0 +1,50 @@
+/**
+ * Entry of the chat view's bundle, `dist/webview/chat.js`.
+ *
+ * The page needs `<div id="root"></div>` (or an empty body), this script with the policy's nonce, and
+ * `<meta property="csp-nonce" content="NONCE">`, from which the toolkit takes the nonce for its style elements.
+ * No style sheet and no other file is loaded.
+ */
+
+import {
+  provideVSCodeDesignSystem,
+  vsCodeButton,
+  vsCodeCheckbox,
+  vsCodeDivider,
+  vsCodeDropdown,
+  vsCodeOption,
+  vsCodeProgressRing,
+  vsCodeTextArea,
+  vsCodeTextField,
+} from '@vscode/webview-ui-toolkit';
+import { serializeError } from '../../src/common/errors';
+import { installIconFont } from '../common/codicons';
+import './components/chatApp';
+import type { ChatApp } from './components/chatApp';
+import { connectToHost, type WebviewApi } from './hostConnection';
+import { ChatStore } from './state/chatStore';
+import { ViewMemoryKeeper } from './state/viewMemory';
+
+declare function acquireVsCodeApi(): WebviewApi;
+
+provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeDivider(), vsCodeDropdown(), vsCodeOption(), vsCodeProgressRing(), vsCodeTextArea(), vsCodeTextField());
+
+const page = new CSSStyleSheet();
+page.replaceSync('html, body { height: 100%; margin: 0; padding: 0; } body { overflow: hidden; }');
+document.adoptedStyleSheets = [...document.adoptedStyleSheets, page];
+installIconFont(document);
+
+const api = acquireVsCodeApi();
+const store = new ChatStore((callback) => requestAnimationFrame(callback));
+const host = connectToHost(api, window, (event) => store.dispatch({ kind: 'host-event', event, atMs: performance.now() }));
+
+const app = document.createElement('glm-chat') as ChatApp;
+app.store = store;
+app.host = host;
+app.memoryKeeper = new ViewMemoryKeeper(api);
+(document.getElementById('root') ?? document.body).replaceChildren(app);
+
+host.request('view-ready', {}).then(
+  (view) => store.dispatch({ kind: 'connected', view }),
+  (error: unknown) => store.dispatch({ kind: 'request-failed', problem: { method: 'view-ready', error: serializeError(error) } }),
+);

@@ -1,0 +1,37 @@
+/** Whether the composer may send, and if not, why and what to do about it. */
+
+import type { ChatState } from './chatState';
+
+export interface SendReadiness {
+  readonly canSend: boolean;
+  /** Shown under the composer; undefined when there is nothing to explain. */
+  readonly reason?: string;
+  readonly action?: { readonly label: string; readonly request: 'model-reload' | 'model-choose' };
+}
+
+const ready: SendReadiness = { canSend: true };
+
+export function readinessToSend(state: ChatState): SendReadiness {
+  if (state.connection === 'connecting') {
+    return { canSend: false, reason: 'Connecting to the extension …' };
+  }
+  if (state.generation !== undefined) {
+    return { canSend: false };
+  }
+  switch (state.model.kind) {
+    case 'ready':
+      return ready;
+    case 'none': {
+      const demo = state.choices.find((choice) => choice.isDemo);
+      return demo === undefined ? { canSend: true, reason: 'No model is loaded; sending loads the last one.' } : { canSend: true, reason: `No model is loaded; sending loads ${state.choices.length === 1 ? demo.label : 'the last one'} first.` };
+    }
+    case 'loading':
+      return { canSend: false, reason: `${state.model.name} is still loading. You can write meanwhile.` };
+    case 'failed':
+      return { canSend: false, reason: `${state.model.name} could not be loaded.`, action: { label: 'Choose a model', request: 'model-choose' } };
+    case 'lost':
+      return state.model.restarting ? { canSend: false, reason: 'The engine is being restarted.' } : { canSend: false, reason: 'The engine has stopped.', action: { label: 'Restart engine', request: 'model-reload' } };
+    default:
+      return state.model satisfies never;
+  }
+}

@@ -4,11 +4,16 @@ import koffi from 'koffi';
 
 /** The address of a typed array's first byte. Valid as long as the array is reachable. */
 export function addressOf(array: ArrayBufferView): bigint {
+  // V8 keeps small typed arrays inside its moving heap until their buffer is asked for; from then on their bytes stay where they are.
+  void array.buffer;
   return koffi.address(array);
 }
 
+let handle: ReturnType<typeof koffi.load> | undefined;
+
 const memcpy = (): ((to: bigint, from: bigint, byteLength: number) => void) => {
-  const library = koffi.load(process.platform === 'win32' ? 'msvcrt.dll' : process.platform === 'darwin' ? '/usr/lib/libSystem.B.dylib' : null);
+  // Held for good: koffi unloads a library whose handle is collected.
+  const library = (handle ??= koffi.load(process.platform === 'win32' ? 'msvcrt.dll' : process.platform === 'darwin' ? '/usr/lib/libSystem.B.dylib' : null));
   return library.func('memcpy', 'void *', ['uintptr_t', 'uintptr_t', 'size_t']) as (to: bigint, from: bigint, byteLength: number) => void;
 };
 let loadedMemcpy: ReturnType<typeof memcpy> | undefined;

@@ -71,13 +71,16 @@ export interface OrtLibrary {
   has(name: OrtFunctionName): boolean;
   /** Calls a function and waits. A status becomes an {@link OrtCallError}; other results are returned. */
   call(name: OrtFunctionName, ...args: readonly NativeArgument[]): unknown;
-  /** Calls a status function on a worker thread, so that this one stays live. The caller keeps every buffer alive until it settles. */
+  /** Calls a status function on a worker thread, so that this one stays live. Arguments are kept alive and in place until it settles. */
   callAsync(name: OrtFunctionName, ...args: readonly NativeArgument[]): Promise<void>;
 }
 
 type NativeFunction = ReturnType<ReturnType<typeof koffi.load>['func']>;
 
 const loaded = new Map<string, OrtLibrary>();
+
+/** Held for good: koffi unloads a library whose handle is collected, and the table below would point into nothing. */
+const nativeHandles: ReturnType<typeof koffi.load>[] = [];
 
 /** Loads the library once per path. @throws {OrtLibraryError} */
 export function loadOrtLibrary(override?: string): OrtLibrary {
@@ -93,7 +96,9 @@ function openLibrary(path: string): OrtLibrary {
   }
   let base: bigint;
   try {
-    base = koffi.load(path).func('OrtGetApiBase', 'void *', [])() as bigint;
+    const handle = koffi.load(path);
+    nativeHandles.push(handle);
+    base = handle.func('OrtGetApiBase', 'void *', [])() as bigint;
   } catch (cause) {
     throw new OrtLibraryError(path, `${cause instanceof Error ? cause.message : String(cause)}.`, cause);
   }
@@ -133,6 +138,8 @@ function openLibrary(path: string): OrtLibrary {
     }
   };
 
+  // Arguments of calls under way: nothing else may hold on to them, and a collected buffer would be written to by the worker thread.
+  const inFlight = new Set<readonly NativeArgument[]>();
   return {
     path,
     version,
@@ -148,7 +155,10 @@ function openLibrary(path: string): OrtLibrary {
     },
     callAsync: (name, ...args) =>
       new Promise((resolve, reject) => {
+        args.forEach(pinArray);
+        inFlight.add(args);
         bind(name).async(...args, (error: Error | null, status: bigint | null) => {
+          inFlight.delete(args);
           try {
             if (error !== null) {
               throw error;
@@ -161,6 +171,13 @@ function openLibrary(path: string): OrtLibrary {
         });
       }),
   };
+}
+
+/** V8 keeps small typed arrays inside its moving heap until their buffer is asked for; from then on their bytes stay where they are. */
+function pinArray(argument: NativeArgument): void {
+  if (ArrayBuffer.isView(argument)) {
+    void argument.buffer;
+  }
 }
 
 /** Calls a function whose last parameter is an out-pointer and returns what it wrote there. */

@@ -39,6 +39,8 @@ export interface OpenStagesOptions {
   readonly activations?: FloatDType;
   /** Software rasterisers are WebGPU devices only when true. */
   readonly allowSoftwareGpu?: boolean;
+  /** Further entries for every session's configuration; for measurements. */
+  readonly sessionConfig?: Readonly<Record<string, string>>;
   /** The bundled packing thread; undefined packs in this thread. */
   readonly packThreadFile?: string;
   readonly log?: Log;
@@ -118,6 +120,7 @@ async function openStage(env: Env, placement: StagePlacement, precision: Precisi
       .setConfig('session.model_external_initializers_file_folder_path', folder)
       .setConfig('session.record_ep_graph_assignment_info', '1');
     device.configure(sessionOptions);
+    Object.entries(options.sessionConfig ?? {}).forEach(([key, value]) => sessionOptions.setConfig(key, value));
     const session = await Session.fromBytes(env, graph.toModelBytes(), sessionOptions);
     begun.push(session);
     const memory = device.openMemory(env, session, precision);

@@ -105,8 +105,8 @@ export class ChatSession {
     await this.refreshHistory();
   }
 
-  /** Asks; settles when the answer has begun to be made, not when it is there. */
-  async send(text: string): Promise<void> {
+  /** Asks; returns when the answer has begun to be made, not when it is there. @throws {GlmError} `answer-in-progress` | `conversation-too-large`. */
+  send(text: string): void {
     this.assertIdle();
     if (text.trim() === '' && this.pending.length === 0) {
       return;
@@ -115,27 +115,27 @@ export class ChatSession {
     this.assertRoomFor(turn);
     this.setAttachments([]);
     this.current = appendTurn(this.current, turn, this.nowMs());
-    await this.answer();
+    this.answer();
   }
 
   /** Makes the answer anew; what came after it goes. */
-  async regenerate(turnId: string): Promise<void> {
+  regenerate(turnId: string): void {
     this.assertIdle();
     if (this.find(turnId).role === 'assistant') {
       this.current = cutBefore(this.current, turnId, this.nowMs());
-      await this.answer();
+      this.answer();
     }
   }
 
   /** Replaces a question, drops what came after it, and answers. */
-  async editQuestion(turnId: string, text: string): Promise<void> {
+  editQuestion(turnId: string, text: string): void {
     this.assertIdle();
     const turn = this.find(turnId);
     if (turn.role === 'user') {
       const edited = { ...turn, text };
       this.assertRoomFor(edited);
       this.current = appendTurn(cutBefore(this.current, turnId, this.nowMs()), edited, this.nowMs());
-      await this.answer();
+      this.answer();
     }
   }
 
@@ -210,7 +210,7 @@ export class ChatSession {
     await this.options.store.flush();
   }
 
-  private async answer(): Promise<void> {
+  private answer(): void {
     const turn: ConversationTurn = { id: this.options.newId(), role: 'assistant', text: '' };
     const asked = this.current.turns;
     this.current = appendTurn(this.current, turn, this.nowMs());
@@ -221,8 +221,7 @@ export class ChatSession {
     this.announce();
     this.onGeneration.fire(running.state);
     void this.generate(running, asked).finally(resolveDone);
-    await this.save();
-    await this.refreshHistory();
+    void this.persist();
   }
 
   private async generate(running: RunningAnswer, asked: readonly ConversationTurn[]): Promise<void> {
@@ -298,8 +297,7 @@ export class ChatSession {
     this.setUsed(contextTokensOf(this.current) ?? this.used);
     this.onTurnFinished.fire(turn);
     this.onGeneration.fire(undefined);
-    void this.save();
-    void this.options.store.prune(this.options.maxConversations(), this.current.id).catch(() => undefined);
+    void this.persist().then(() => this.options.store.prune(this.options.maxConversations(), this.current.id)).catch(() => undefined);
   }
 
   private show(conversation: Conversation): void {
@@ -314,8 +312,16 @@ export class ChatSession {
   }
 
   private async refreshHistory(): Promise<void> {
-    this.summaries = await this.options.store.list();
-    this.announce();
+    const summaries = await this.options.store.list();
+    if (JSON.stringify(summaries) !== JSON.stringify(this.summaries)) {
+      this.summaries = summaries;
+      this.announce();
+    }
+  }
+
+  private async persist(): Promise<void> {
+    await this.save();
+    await this.refreshHistory();
   }
 
   /** A failed save is told once per answer through the log; the text is still in memory. */

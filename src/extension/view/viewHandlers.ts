@@ -46,16 +46,16 @@ export function createViewHandlers(services: ViewServices): RpcHandlers<ChatView
       await services.restored;
       return viewState(services);
     },
-    'prompt-send': async ({ text }) => done(chat.send(text)),
-    'generation-stop': async () => done(chat.stop()),
-    'answer-regenerate': async ({ turnId }) => done(chat.regenerate(turnId)),
-    'question-edit': async ({ turnId, text }) => done(chat.editQuestion(turnId, text)),
-    'turn-delete': async ({ turnId }) => done(chat.deleteTurn(turnId)),
-    'conversation-new': async () => done(chat.newChat()),
-    'conversation-open': async ({ id }) => done(chat.open(id)),
-    'conversation-rename': async ({ id, title }) => done(chat.rename(id, title)),
-    'conversation-delete': async ({ id }) => done(chat.remove(id)),
-    'settings-change': async (change) => done(settings.write(change)),
+    'prompt-send': ({ text }) => begin(() => chat.send(text)),
+    'generation-stop': async () => done(() => chat.stop()),
+    'answer-regenerate': ({ turnId }) => begin(() => chat.regenerate(turnId)),
+    'question-edit': ({ turnId, text }) => begin(() => chat.editQuestion(turnId, text)),
+    'turn-delete': async ({ turnId }) => done(() => chat.deleteTurn(turnId)),
+    'conversation-new': async () => done(() => chat.newChat()),
+    'conversation-open': async ({ id }) => done(() => chat.open(id)),
+    'conversation-rename': async ({ id, title }) => done(() => chat.rename(id, title)),
+    'conversation-delete': async ({ id }) => done(() => chat.remove(id)),
+    'settings-change': async (change) => done(() => settings.write(change)),
     'attachment-add': async ({ attachment }) => {
       const chosen = attachment ?? (await editor.pickAttachment());
       if (chosen !== undefined) {
@@ -67,7 +67,7 @@ export function createViewHandlers(services: ViewServices): RpcHandlers<ChatView
       chat.detach(name);
       return nothing;
     },
-    'model-choose': async ({ source }) => done(editor.chooseModel(source)),
+    'model-choose': async ({ source }) => done(() => editor.chooseModel(source)),
     'model-load-cancel': () => {
       model.cancelLoad();
       return nothing;
@@ -77,10 +77,10 @@ export function createViewHandlers(services: ViewServices): RpcHandlers<ChatView
       model.reload().catch(() => undefined);
       return nothing;
     },
-    'model-unload': async () => done(model.unload()),
-    'code-copy': async ({ text }) => done(editor.copyText(text)),
-    'code-insert': async ({ text }) => done(editor.insertText(text)),
-    'code-new-file': async ({ text, languageId }) => done(editor.newFile(text, languageId)),
+    'model-unload': async () => done(() => model.unload()),
+    'code-copy': async ({ text }) => done(() => editor.copyText(text)),
+    'code-insert': async ({ text }) => done(() => editor.insertText(text)),
+    'code-new-file': async ({ text, languageId }) => done(() => editor.newFile(text, languageId)),
     'next-step-run': async ({ command, url, args }) => {
       const step = offeredSteps(services).find((offered) =>
         command === undefined ? url !== undefined && offered.url === url : offered.command === command && JSON.stringify(offered.args ?? []) === JSON.stringify(args ?? []),
@@ -103,13 +103,18 @@ export function createViewHandlers(services: ViewServices): RpcHandlers<ChatView
       if (!isWebAddress(url)) {
         throw new GlmError('link-refused', `Only http and https links can be opened from an answer; this one is "${url.slice(0, 80)}".`);
       }
-      return done(editor.openUrl(url));
+      return done(() => editor.openUrl(url));
     },
   };
 
-  async function done(action: Promise<unknown>): Promise<Record<string, never>> {
+  function begin(action: () => void): Record<string, never> {
+    action();
+    return nothing;
+  }
+
+  async function done(action: () => Promise<unknown>): Promise<Record<string, never>> {
     try {
-      await action;
+      await action();
     } catch (error) {
       if (!isGlmError(error) || error.code !== 'cancelled') {
         throw error;

@@ -15,13 +15,15 @@ export const charOfByte: readonly string[] = (() => {
 
 const byteOfChar = new Map(charOfByte.map((char, byte) => [char, byte]));
 
-/** A byte string spelled in the table's characters, one per byte. */
-export function spellBytes(bytes: Uint8Array): string {
-  let spelled = '';
-  for (const byte of bytes) {
-    spelled += charOfByte[byte]!;
+const codeOfByte = charOfByte.map((char) => char.charCodeAt(0));
+
+/** Bytes, given as the characters U+0000 to U+00FF that `atob` yields, spelled in the table's characters. */
+export function spellBytes(binary: string): string {
+  const codes = new Array<number>(binary.length);
+  for (let i = 0; i < binary.length; i++) {
+    codes[i] = codeOfByte[binary.charCodeAt(i)]!;
   }
-  return spelled;
+  return String.fromCharCode(...codes);
 }
 
 /** The bytes that a token stands for. As in the tokenizers library, a token with any character outside the table stands for its own UTF-8. */

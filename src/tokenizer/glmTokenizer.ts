@@ -63,6 +63,8 @@ export interface GlmTokenizer {
   /** generation_config's `eos_token_id`, else config's, else the tokenizer's `eos_token`; in that order of precedence. */
   readonly eosIds: readonly number[];
   encode(text: string, mode: EncodeMode): Int32Array;
+  /** A lower bound for the number of tokens of `text`, found at once: refuses a pasted novel before it is encoded. */
+  minTokens(text: string): number;
   decode(ids: ArrayLike<number>, options: DecodeOptions): string;
   streamDecoder(options: DecodeOptions): StreamDecoder;
   /**

@@ -59,7 +59,7 @@ function readRanks(text: string): Map<string, number> {
       throw new TokenizerError('broken', `Line ${i + 1} of tokenizer.model ${match ? `repeats the rank ${rank}` : 'is not "base64 rank"'}. The file is damaged, or it is a SentencePiece model, which no GLM-4 model uses. Download tokenizer.model again.`, { fields: { line: i + 1 } });
     }
     seen.add(rank);
-    vocab.set(spellBytes(decodeBase64(match[1]!)), rank);
+    vocab.set(spellBytes(atob(match[1]!)), rank);
   });
   if (vocab.size === 0) {
     throw new TokenizerError('broken', 'tokenizer.model is empty. Download it again.');
@@ -67,27 +67,23 @@ function readRanks(text: string): Map<string, number> {
   return vocab;
 }
 
-function decodeBase64(text: string): Uint8Array {
-  const binary = atob(text);
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
-}
-
 function mergesOf(vocab: ReadonlyMap<string, number>): readonly (readonly [string, string])[] {
   const merges: (readonly [string, string])[] = [];
   const byRank = [...vocab].sort((a, b) => a[1] - b[1]);
   for (const [token] of byRank) {
-    const cuts: { readonly pair: readonly [string, string]; readonly left: number; readonly right: number }[] = [];
+    const first = merges.length;
     for (let i = 1; i < token.length; i++) {
-      const pair = [token.slice(0, i), token.slice(i)] as const;
-      const left = vocab.get(pair[0]);
-      const right = vocab.get(pair[1]);
-      if (left !== undefined && right !== undefined) {
-        cuts.push({ pair, left, right });
+      const left = token.slice(0, i);
+      if (vocab.has(left)) {
+        const right = token.slice(i);
+        if (vocab.has(right)) {
+          merges.push([left, right]);
+        }
       }
     }
-    cuts.sort((a, b) => a.left - b.left || a.right - b.right);
-    for (const cut of cuts) {
-      merges.push(cut.pair);
+    if (merges.length > first + 1) {
+      const cuts = merges.splice(first);
+      merges.push(...cuts.sort((a, b) => vocab.get(a[0])! - vocab.get(b[0])! || vocab.get(a[1])! - vocab.get(b[1])!));
     }
   }
   return merges;

@@ -103,3 +103,13 @@ describe('added tokens', () => {
     expect(tokenizer.decode([think, 700], { skipSpecial: true })).toBe('<new>');
   });
 });
+
+describe('minTokens', () => {
+  it('never exceeds the true number of tokens, and grows with the text', () => {
+    const tokenizer = fixtureTokenizer('prefixed');
+    for (const text of ['', 'a', '<|endoftext|><|user|>', 'ordinary words, 你好，😀', ' '.repeat(5000), 'é'.repeat(300)]) {
+      expect(tokenizer.minTokens(text)).toBeLessThanOrEqual(tokenizer.encode(text, 'no-special').length);
+    }
+    expect(tokenizer.minTokens('你'.repeat(100_000))).toBeGreaterThan(10_000);
+  });
+});

@@ -2,7 +2,7 @@
 
 import { CudaContext } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
-import { FusedDecoder, fusedDecodingObstacle, type FusedModel } from '../../src/cuda/decode/fusedDecoder';
+import { defaultTuning, FusedDecoder, fusedDecodingObstacle, type FusedModel } from '../../src/cuda/decode/fusedDecoder';
 import { createFixture } from './fusedFixture';
 import type { GpuCheck } from './harness';
 import { ReferenceModel } from './referenceModel';
@@ -47,7 +47,7 @@ export const fusedDecoderChecks: readonly GpuCheck[] = shapes.map(([name, model,
     const decoders: FusedDecoder[] = [];
     try {
       for (const stage of fixture.stages) {
-        decoders.push(await FusedDecoder.create(context, model, stage));
+        decoders.push(await FusedDecoder.create(context, model, stage, { ...defaultTuning(model.weightBits, context.facts.computeCapability), splits: 2 }));
       }
       return await compare(context, decoders, model, new ReferenceModel(model, fixture.reference));
     } finally {
@@ -57,7 +57,7 @@ export const fusedDecoderChecks: readonly GpuCheck[] = shapes.map(([name, model,
   },
 }));
 
-/** 140 greedy steps, so that the cache spans three chunks. */
+/** 140 greedy steps over two runs of positions, so that runs grow from one tile to three. */
 async function compare(context: CudaContext, decoders: readonly FusedDecoder[], model: FusedModel, reference: ReferenceModel): Promise<string> {
   const [first, last] = [decoders[0], decoders.at(-1)];
   if (first === undefined || last === undefined) {

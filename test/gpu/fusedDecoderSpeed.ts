@@ -111,7 +111,7 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
     const memory = new RandomMemory(context);
     const model: FusedModel = { ...shape, weightBits };
     const { stage, bytes } = createStage(memory, model);
-    for (const tuning of tuningsOf(weightBits)) {
+    for (const tuning of process.env.GLM_TUNE === '1' ? tuningsOf(weightBits) : [defaultTuning(weightBits, context.facts.computeCapability)]) {
       const started = performance.now();
       using decoder = await FusedDecoder.create(context, model, stage, tuning);
       const compileMs = performance.now() - started;
@@ -122,7 +122,7 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
           decoder.readTop();
         });
         print(
-          `${weightBits} bits, ${tuning.threads} threads × ${tuning.blocksPerMultiprocessor}, ${tuning.rows} rows, overlap ${tuning.overlap}, at ${position}: ${ms.toFixed(3)} ms = ${(1000 / ms).toFixed(1)} tok/s, ${(bytes / ms / 1e9).toFixed(2)} TB/s = ${((bytes / (ms / 1000) / limit) * 100).toFixed(0)} % of the copy (compiled in ${compileMs.toFixed(0)} ms)`,
+          `${weightBits} bits, ${tuning.threads} threads × ${tuning.blocksPerMultiprocessor}, ${tuning.rows} rows, depth ${tuning.depth}, overlap ${tuning.overlap}, at ${position}: ${ms.toFixed(3)} ms = ${(1000 / ms).toFixed(1)} tok/s, ${(bytes / ms / 1e9).toFixed(2)} TB/s = ${((bytes / (ms / 1000) / limit) * 100).toFixed(0)} % of the copy (compiled in ${compileMs.toFixed(0)} ms)`,
         );
       }
     }
@@ -134,8 +134,8 @@ function tuningsOf(weightBits: FusedModel['weightBits']): readonly FusedTuning[]
   const usual = defaultTuning(weightBits, 90);
   const other = (changes: Partial<FusedTuning>): FusedTuning => ({ ...usual, ...changes });
   return weightBits === 16
-    ? [usual, other({ overlap: false }), other({ blocksPerMultiprocessor: 1 }), other({ threads: 1024, blocksPerMultiprocessor: 1 }), other({ rows: 4 }), other({ threads: 256, blocksPerMultiprocessor: 4 })]
-    : [usual, other({ overlap: false }), other({ rows: 2, blocksPerMultiprocessor: 2 }), other({ threads: 256, blocksPerMultiprocessor: 2 }), other({ threads: 256, rows: 2, blocksPerMultiprocessor: 4 })];
+    ? [usual, other({ overlap: false }), other({ depth: 2, blocksPerMultiprocessor: 2 }), other({ depth: 8 }), other({ threads: 256, blocksPerMultiprocessor: 2 }), other({ threads: 768, depth: 3 }), other({ rows: 4, depth: 2 })]
+    : [usual, other({ overlap: false }), other({ rows: 2, depth: 2 }), other({ depth: 2 }), other({ rows: 2, depth: 1, blocksPerMultiprocessor: 2 }), other({ threads: 256, blocksPerMultiprocessor: 2 }), other({ threads: 768, rows: 2 })];
 }
 
 async function median(count: number, run: () => void): Promise<number> {

@@ -65,18 +65,22 @@ export interface FusedTuning {
   readonly threads: number;
   /** Output rows per warp and round; even. */
   readonly rows: number;
+  /** Groups of weights that a lane has on their way per row, while as many are multiplied. */
+  readonly depth: number;
   readonly blocksPerMultiprocessor: number;
-  /** Programmatic dependent launch. */
+  /** Programmatic dependent launch: a kernel loads its first weights while the one before it ends. */
   readonly overlap: boolean;
+  /** Runs of positions per KV head in attention; undefined fills the device. */
+  readonly splits?: number;
 }
 
 /** Picked by measurement; see docs/performance.md. */
 export function defaultTuning(weightBits: FusedModel['weightBits'], computeCapability: number): FusedTuning {
-  return { threads: 512, rows: weightBits === 16 ? 2 : 4, blocksPerMultiprocessor: weightBits === 16 ? 2 : 1, overlap: computeCapability >= 90 };
+  return { threads: 512, rows: weightBits === 16 ? 2 : 4, depth: weightBits === 16 ? 4 : 1, blocksPerMultiprocessor: 1, overlap: computeCapability >= 90 };
 }
 
 const topCount = 64;
-const chunkPositions = 64;
+const attentionTileRows = 32;
 
 /** What the kernels can't do is decoded with the runtime's kernels; the reason is in words for the log. */
 export function fusedDecodingObstacle(model: FusedModel): string | undefined {
@@ -89,7 +93,7 @@ export function fusedDecodingObstacle(model: FusedModel): string | undefined {
     return `a head dimension of ${model.headDim} with ${model.rotaryDim} rotary dimensions is not supported`;
   }
   const group = model.numHeads / model.numKvHeads;
-  const sharedBytes = group * model.headDim * 4 + chunkPositions * (model.headDim + 8) * 2 + group * chunkPositions * 4;
+  const sharedBytes = group * (model.headDim + attentionTileRows + 1) * 4 + attentionTileRows * (2 * model.headDim + 8) * 2;
   return sharedBytes > 48 * 1024 ? `${group} query heads per KV head need ${sharedBytes} bytes of shared memory` : undefined;
 }
 
@@ -129,7 +133,7 @@ export class FusedDecoder implements Disposable {
       x: [this.allocate(hiddenSize * 4), this.allocate(hiddenSize * 4)],
       delta: this.allocate(hiddenSize * 4),
       qkv: this.allocate((numHeads + 2 * model.numKvHeads) * headDim * 4),
-      partial: this.allocate(numHeads * Math.ceil(contextTokens / chunkPositions) * (headDim + 2) * 4),
+      partial: this.allocate(numHeads * splitsOf(context, model, tuning) * (headDim + 2) * 4),
       attended: this.allocate(numHeads * headDim * 4),
       activated: this.allocate(model.intermediateSize * 4),
       picked: [this.allocate(Math.ceil(vocabSize / 1024) * topCount * 8 + 8192), this.allocate(Math.ceil(vocabSize / 1024) * topCount * 8 + 8192)],
@@ -145,7 +149,7 @@ export class FusedDecoder implements Disposable {
    * @throws {KernelCompileError} when NVRTC is not there; {@link fusedDecodingObstacle} must be undefined.
    */
   static async create(context: CudaContext, model: FusedModel, stage: FusedStage, tuning = defaultTuning(model.weightBits, context.facts.computeCapability), nvrtcLibrary?: string): Promise<FusedDecoder> {
-    const image = await compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning), nvrtcLibrary);
+    const image = await compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning, splitsOf(context, model, tuning)), nvrtcLibrary);
     return new FusedDecoder(context, model, stage, tuning, new KernelModule(context, image));
   }
 
@@ -228,8 +232,8 @@ export class FusedDecoder implements Disposable {
     for (const layer of stage.layers) {
       project('projectQkv', model.hiddenSize, [current, pending, normAfter, layer.inputNorm, spare, matrix(layer.q), matrix(layer.k), matrix(layer.v), layer.qBias ?? 0n, layer.kBias ?? 0n, layer.vBias ?? 0n, scratch.qkv]);
       advance();
-      this.launch('attendChunk', [model.numKvHeads, Math.ceil(model.contextTokens / chunkPositions)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, scratch.rotary, this.position, scratch.partial]);
-      this.launch('joinChunks', [model.numHeads], model.headDim, [scratch.partial, this.position, scratch.attended]);
+      this.launch('attendRun', [model.numKvHeads, splitsOf(this.context, model, this.tuning)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, scratch.rotary, this.position, scratch.partial]);
+      this.launch('joinRuns', [model.numHeads], model.headDim, [scratch.partial, this.position, scratch.attended]);
       project('projectOutput', querySize, [scratch.attended, matrix(layer.o), scratch.delta]);
       project('projectGateUp', model.hiddenSize, [current, scratch.delta, layer.postSelfAttentionNorm ?? 0n, layer.postAttentionNorm, spare, matrix(layer.gateUp), scratch.activated]);
       advance();
@@ -281,7 +285,12 @@ function matrix(value: FusedMatrix): Uint8Array {
   return new Uint8Array(BigUint64Array.of(value.weights, value.scales ?? 0n).buffer);
 }
 
-function definesOf(model: FusedModel, tuning: FusedTuning): Readonly<Record<string, string | number>> {
+/** Runs of positions per KV head: together one block per multiprocessor, so that attention fills the device and joining stays short. */
+function splitsOf(context: CudaContext, model: FusedModel, tuning: FusedTuning): number {
+  return tuning.splits ?? Math.max(1, Math.min(64, Math.floor(context.facts.multiprocessorCount / model.numKvHeads)));
+}
+
+function definesOf(model: FusedModel, tuning: FusedTuning, splits: number): Readonly<Record<string, string | number>> {
   return {
     HIDDEN: model.hiddenSize,
     INTERMEDIATE: model.intermediateSize,
@@ -297,6 +306,8 @@ function definesOf(model: FusedModel, tuning: FusedTuning): Readonly<Record<stri
     CONTEXT: model.contextTokens,
     THREADS: tuning.threads,
     ROWS: tuning.rows,
+    DEPTH: tuning.depth,
+    SPLITS: splits,
   };
 }
 

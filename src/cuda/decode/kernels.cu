@@ -7,7 +7,8 @@
 //   EPS                 rms_norm_eps
 //   WEIGHT_BITS         16 (bf16), 8 or 4 (blocks of 32 along the input, symmetric, f16 scales; MatMulNBits' layout)
 //   CONTEXT             positions allocated in the KV cache
-//   THREADS, ROWS       threads per block, output rows per warp and round
+//   THREADS, ROWS, DEPTH   threads per block, output rows per warp and round, groups of weights a lane has on their way per row
+//   SPLITS              runs into which attention cuts the context
 //
 // Activations and the residual stream are f32: GLM-4-0414's o_proj and down_proj can pass 65,504, the largest f16.
 // Matrices are [out, in], row-major, as in the checkpoint. The KV cache is bf16[KV_HEADS, CONTEXT, HEAD_DIM] per layer.
@@ -24,8 +25,6 @@ typedef unsigned long long u64;
 #define GROUP (HEADS / KV_HEADS)
 #define QUERY_SIZE (HEADS * HEAD_DIM)
 #define KV_SIZE (KV_HEADS * HEAD_DIM)
-#define CHUNK 64
-#define MAX_SPLITS ((CONTEXT + CHUNK - 1) / CHUNK)
 #define WARPS (THREADS / 32)
 #define TOP 64
 
@@ -139,7 +138,7 @@ __device__ void stageResidual(const float* __restrict__ x, const float* __restri
   __syncthreads();
 }
 
-// ---- one matrix: `rows` pointers of R output rows, dotted with the staged input ------------------------------------------------------------
+// ---- rows of a matrix, dotted with the staged input ------------------------------------------------------------------------------------------
 
 struct Matrix {
   const void* weights;   // bf16[out, in], or u8[out, in / 32, 32 * bits / 8]
@@ -148,8 +147,10 @@ struct Matrix {
 
 #if WEIGHT_BITS == 16
 #define LANE_LENGTH 8
+#define WORDS 1                   // uint4s that a lane loads for one group of LANE_LENGTH weights
 #else
 #define LANE_LENGTH 32
+#define WORDS (WEIGHT_BITS / 4)
 #endif
 
 #if WEIGHT_BITS == 4
@@ -180,84 +181,137 @@ __device__ __forceinline__ float dotBytes(u32 word, float4 a) {
 }
 #endif
 
-// Dots R rows with the staged input; every lane returns the full sums.
-template <int K, int R> __device__ __forceinline__ void dotRows(const Matrix* matrices, const int* rowIndex, const float* staged, float* result) {
-  const int lane = threadIdx.x & 31;
+struct Row {
+  const uint4* weights;
+  const u16* scales;
+};
+
+template <int K> __device__ __forceinline__ Row rowOf(const Matrix& matrix, int index) {
   constexpr int GROUPS = K / LANE_LENGTH;
-  float sums[R];
-#pragma unroll
-  for (int r = 0; r < R; ++r) sums[r] = 0;
-  const float4* input = (const float4*)staged;
-#if WEIGHT_BITS == 16
-  const uint4* rows[R];
-#pragma unroll
-  for (int r = 0; r < R; ++r) rows[r] = (const uint4*)matrices[r].weights + (size_t)rowIndex[r] * GROUPS;
-#pragma unroll 4
-  for (int g = lane; g < GROUPS; g += 32) {
-    uint4 w[R];
-#pragma unroll
-    for (int r = 0; r < R; ++r) w[r] = loadStreaming(rows[r] + g);
-    const float4 a = input[g], b = input[GROUPS + g];
-#pragma unroll
-    for (int r = 0; r < R; ++r) {
-      sums[r] = fmaf(lowBf16(w[r].x), a.x, sums[r]);
-      sums[r] = fmaf(highBf16(w[r].x), a.y, sums[r]);
-      sums[r] = fmaf(lowBf16(w[r].y), a.z, sums[r]);
-      sums[r] = fmaf(highBf16(w[r].y), a.w, sums[r]);
-      sums[r] = fmaf(lowBf16(w[r].z), b.x, sums[r]);
-      sums[r] = fmaf(highBf16(w[r].z), b.y, sums[r]);
-      sums[r] = fmaf(lowBf16(w[r].w), b.z, sums[r]);
-      sums[r] = fmaf(highBf16(w[r].w), b.w, sums[r]);
-    }
-  }
-#else
-  constexpr int WORDS = WEIGHT_BITS / 4;  // uint4s of one block of 32 weights
-#pragma unroll 2
-  for (int g = lane; g < GROUPS; g += 32) {
-    uint4 w[R][WORDS];
-    u16 scale[R];
-#pragma unroll
-    for (int r = 0; r < R; ++r) {
-#pragma unroll
-      for (int n = 0; n < WORDS; ++n) w[r][n] = loadStreaming((const uint4*)matrices[r].weights + ((size_t)rowIndex[r] * GROUPS + g) * WORDS + n);
-      scale[r] = __ldg(matrices[r].scales + (size_t)rowIndex[r] * GROUPS + g);
-    }
-    float block[R];
-#pragma unroll
-    for (int r = 0; r < R; ++r) block[r] = 0;
-#if WEIGHT_BITS == 4
-#pragma unroll
-    for (int part = 0; part < 4; ++part) {
-      const float4 a = input[(2 * part) * GROUPS + g], b = input[(2 * part + 1) * GROUPS + g];
-#pragma unroll
-      for (int r = 0; r < R; ++r) {
-        const u32 words[4] = {w[r][0].x, w[r][0].y, w[r][0].z, w[r][0].w};
-        block[r] += dotNibbles(words[part], a, b);
-      }
-    }
-#else
-#pragma unroll
-    for (int part = 0; part < 8; ++part) {
-      const float4 a = input[part * GROUPS + g];
-#pragma unroll
-      for (int r = 0; r < R; ++r) {
-        const uint4 half = w[r][part >> 2];
-        const u32 words[4] = {half.x, half.y, half.z, half.w};
-        block[r] += dotBytes(words[part & 3], a);
-      }
-    }
-#endif
-#pragma unroll
-    for (int r = 0; r < R; ++r) sums[r] = fmaf(halfToFloat(scale[r]), block[r], sums[r]);
-  }
-#endif
-#pragma unroll
-  for (int r = 0; r < R; ++r) result[r] = warpSum(sums[r]);
+  Row row;
+  row.weights = (const uint4*)matrix.weights + (size_t)index * GROUPS * WORDS;
+  row.scales = WEIGHT_BITS == 16 ? nullptr : matrix.scales + (size_t)index * GROUPS;
+  return row;
 }
 
-// Rounds over row groups: warps of all blocks take neighbouring groups, so that every multiprocessor has the same share.
-#define FOR_EACH_ROW_GROUP(first, rows, perGroup) \
-  for (int first = ((threadIdx.x >> 5) * gridDim.x + blockIdx.x) * (perGroup); first < (rows); first += WARPS * gridDim.x * (perGroup))
+// What one lane holds of DEPTH groups of ROWS rows. Two tiles alternate: one is on its way while the other is multiplied.
+struct Tile {
+  uint4 words[ROWS][DEPTH][WORDS];
+#if WEIGHT_BITS != 16
+  u16 scales[ROWS][DEPTH];
+#endif
+};
+
+template <int K> __device__ __forceinline__ void loadTile(Tile& tile, const Row (&rows)[ROWS], int at) {
+  constexpr int GROUPS = K / LANE_LENGTH;
+  const int lane = threadIdx.x & 31;
+#pragma unroll
+  for (int d = 0; d < DEPTH; ++d) {
+    const int group = lane + 32 * (at * DEPTH + d);
+    const bool inside = group < GROUPS;
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+#pragma unroll
+      for (int n = 0; n < WORDS; ++n) tile.words[r][d][n] = inside ? loadStreaming(rows[r].weights + group * WORDS + n) : make_uint4(0, 0, 0, 0);
+#if WEIGHT_BITS != 16
+      tile.scales[r][d] = inside ? __ldg(rows[r].scales + group) : (u16)0;
+#endif
+    }
+  }
+}
+
+template <int K> __device__ __forceinline__ void multiplyTile(const Tile& tile, int at, const float4* input, float (&sums)[ROWS]) {
+  constexpr int GROUPS = K / LANE_LENGTH;
+  const int lane = threadIdx.x & 31;
+#pragma unroll
+  for (int d = 0; d < DEPTH; ++d) {
+    const int group = min(lane + 32 * (at * DEPTH + d), GROUPS - 1);
+#if WEIGHT_BITS == 16
+    const float4 a = input[group], b = input[GROUPS + group];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+      const uint4 w = tile.words[r][d][0];
+      sums[r] = fmaf(lowBf16(w.x), a.x, sums[r]);
+      sums[r] = fmaf(highBf16(w.x), a.y, sums[r]);
+      sums[r] = fmaf(lowBf16(w.y), a.z, sums[r]);
+      sums[r] = fmaf(highBf16(w.y), a.w, sums[r]);
+      sums[r] = fmaf(lowBf16(w.z), b.x, sums[r]);
+      sums[r] = fmaf(highBf16(w.z), b.y, sums[r]);
+      sums[r] = fmaf(lowBf16(w.w), b.z, sums[r]);
+      sums[r] = fmaf(highBf16(w.w), b.w, sums[r]);
+    }
+#else
+    float block[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) block[r] = 0;
+#pragma unroll
+    for (int part = 0; part < 32 / (32 / WEIGHT_BITS); ++part) {  // one 32-bit word of each row
+#if WEIGHT_BITS == 4
+      const float4 a = input[(2 * part) * GROUPS + group], b = input[(2 * part + 1) * GROUPS + group];
+#else
+      const float4 a = input[part * GROUPS + group];
+#endif
+#pragma unroll
+      for (int r = 0; r < ROWS; ++r) {
+        const uint4 w = tile.words[r][d][part >> 2];
+        const u32 word = (part & 3) == 0 ? w.x : (part & 3) == 1 ? w.y : (part & 3) == 2 ? w.z : w.w;
+#if WEIGHT_BITS == 4
+        block[r] += dotNibbles(word, a, b);
+#else
+        block[r] += dotBytes(word, a);
+#endif
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) sums[r] = fmaf(halfToFloat(tile.scales[r][d]), block[r], sums[r]);
+#endif
+  }
+}
+
+// The first rows of this warp; warps of all blocks take neighbouring rows, so that every multiprocessor has the same share.
+__device__ __forceinline__ int firstRow(int perRound) { return ((threadIdx.x >> 5) * gridDim.x + blockIdx.x) * perRound; }
+
+// Rounds over the rows [0, count), `perRound` a warp and round. `locate` names the ROWS rows of a round, `store` takes their dot products (one lane).
+// `tile` holds the first tile already: weights don't depend on the kernel before, so that it was loaded while that one was still running.
+template <int K, class Locate, class Store>
+__device__ __forceinline__ void multiplyRows(Tile& tile, int count, int perRound, const float* staged, const Locate& locate, const Store& store) {
+  constexpr int TILES = (K / LANE_LENGTH + 32 * DEPTH - 1) / (32 * DEPTH);
+  const float4* input = (const float4*)staged;
+  Row rows[ROWS];
+  int first = firstRow(perRound);
+  if (first < count) locate(first, rows);
+  while (first < count) {
+    const int next = first + WARPS * gridDim.x * perRound;
+    Row nextRows[ROWS];
+    if (next < count) locate(next, nextRows);
+    float sums[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) sums[r] = 0;
+#pragma unroll 2
+    for (int at = 0; at < TILES; ++at) {
+      Tile following;
+      if (at + 1 < TILES) loadTile<K>(following, rows, at + 1);
+      else if (next < count) loadTile<K>(following, nextRows, 0);
+      multiplyTile<K>(tile, at, input, sums);
+      tile = following;
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) sums[r] = warpSum(sums[r]);
+    if ((threadIdx.x & 31) == 0) store(first, sums);
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) rows[r] = nextRows[r];
+    first = next;
+  }
+}
+
+template <int K, class Locate> __device__ __forceinline__ void loadFirstTile(Tile& tile, int count, int perRound, const Locate& locate) {
+  Row rows[ROWS];
+  const int first = firstRow(perRound);
+  if (first < count) {
+    locate(first, rows);
+    loadTile<K>(tile, rows, 0);
+  }
+}
 
 extern __shared__ float shared[];
 
@@ -275,30 +329,29 @@ extern "C" __global__ void embedToken(const int* __restrict__ token, const u16* 
 extern "C" __global__ void __launch_bounds__(THREADS) projectQkv(const float* x, const float* delta, const u16* normAfter, const u16* normBefore, float* sumOut,
                                                                  Matrix q, Matrix k, Matrix v, const u16* qBias, const u16* kBias, const u16* vBias, float* qkv) {
   __shared__ float scratch[WARPS];
-  waitForPreviousKernel();
+  constexpr int COUNT = QUERY_SIZE + 2 * KV_SIZE;
   allowNextKernel();
-  stageResidual(x, delta, normAfter, normBefore, sumOut, shared, scratch);
-  FOR_EACH_ROW_GROUP(first, QUERY_SIZE + 2 * KV_SIZE, ROWS) {
-    Matrix matrices[ROWS];
-    int index[ROWS];
-    const u16* bias[ROWS];
+  const auto locate = [&](int first, Row (&rows)[ROWS]) {
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
-      const int row = min(first + r, QUERY_SIZE + 2 * KV_SIZE - 1);
-      const bool inQ = row < QUERY_SIZE, inK = row < QUERY_SIZE + KV_SIZE;
-      matrices[r] = inQ ? q : inK ? k : v;
-      index[r] = inQ ? row : inK ? row - QUERY_SIZE : row - QUERY_SIZE - KV_SIZE;
-      bias[r] = inQ ? qBias : inK ? kBias : vBias;
+      const int row = min(first + r, COUNT - 1);
+      rows[r] = row < QUERY_SIZE ? rowOf<HIDDEN>(q, row) : row < QUERY_SIZE + KV_SIZE ? rowOf<HIDDEN>(k, row - QUERY_SIZE) : rowOf<HIDDEN>(v, row - QUERY_SIZE - KV_SIZE);
     }
-    float result[ROWS];
-    dotRows<HIDDEN, ROWS>(matrices, index, shared, result);
-    if ((threadIdx.x & 31) == 0) {
+  };
+  Tile tile;
+  loadFirstTile<HIDDEN>(tile, COUNT, ROWS, locate);
+  waitForPreviousKernel();
+  stageResidual(x, delta, normAfter, normBefore, sumOut, shared, scratch);
+  multiplyRows<HIDDEN>(tile, COUNT, ROWS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
 #pragma unroll
-      for (int r = 0; r < ROWS; ++r) {
-        if (first + r < QUERY_SIZE + 2 * KV_SIZE) qkv[first + r] = result[r] + (QKV_BIAS ? bf16ToFloat(bias[r][index[r]]) : 0.0f);
-      }
+    for (int r = 0; r < ROWS; ++r) {
+      const int row = first + r;
+      if (row >= COUNT) continue;
+      float bias = 0;
+      if (QKV_BIAS) bias = bf16ToFloat(row < QUERY_SIZE ? qBias[row] : row < QUERY_SIZE + KV_SIZE ? kBias[row - QUERY_SIZE] : vBias[row - QUERY_SIZE - KV_SIZE]);
+      qkv[row] = sums[r] + bias;
     }
-  }
+  });
 }
 
 // Element d of a head after interleaved rotary embedding (arXiv 2104.09864): pairs (2i, 2i+1) of the first ROTARY dimensions turn by table[position, i].
@@ -309,122 +362,155 @@ __device__ __forceinline__ float rotated(const float* head, int d, const float2*
   return (d & 1) ? odd * turn.x + even * turn.y : even * turn.x - odd * turn.y;
 }
 
-// Attention of one KV head's queries over one chunk of 64 positions; grid (KV_HEADS, MAX_SPLITS). The chunk that holds `position` also appends to the cache.
-// partial f32[HEADS, MAX_SPLITS, HEAD_DIM + 2]: unnormalised output, maximum, sum. rotary: float2(cos, sin)[CONTEXT, ROTARY / 2].
-extern "C" __global__ void __launch_bounds__(256) attendChunk(const float* __restrict__ qkv, u16* __restrict__ keyCache, u16* __restrict__ valueCache,
-                                                              const float2* __restrict__ rotary, const int* __restrict__ positionPointer, float* __restrict__ partial) {
-  __shared__ float query[GROUP][HEAD_DIM];
-  __shared__ __align__(16) u16 keys[CHUNK][HEAD_DIM + 8];
-  __shared__ float weights[GROUP][CHUNK];
-  waitForPreviousKernel();
+#define TILE_ROWS 32
+#define OUTPUTS ((GROUP * (HEAD_DIM / 2) + 255) / 256)  // pairs of output elements a thread owns
+
+// Positions a block takes: the context is cut evenly into at most SPLITS runs, each a multiple of TILE_ROWS.
+__device__ __forceinline__ int runLength(int position) { return ((position + SPLITS * TILE_ROWS) / (SPLITS * TILE_ROWS)) * TILE_ROWS; }
+
+// Keys and values of TILE_ROWS positions into shared memory, except for the row of the token being decoded.
+__device__ __forceinline__ void loadPositions(u16 (*keys)[HEAD_DIM + 8], u16 (*values)[HEAD_DIM], const u16* keyRows, const u16* valueRows, int count, int fresh) {
+  for (int i = threadIdx.x; i < count * (HEAD_DIM / 8); i += 256) {
+    const int row = i / (HEAD_DIM / 8), part = (i % (HEAD_DIM / 8)) * 8;
+    if (row != fresh) {
+      *(uint4*)&keys[row][part] = *(const uint4*)(keyRows + (size_t)row * HEAD_DIM + part);
+      *(uint4*)&values[row][part] = *(const uint4*)(valueRows + (size_t)row * HEAD_DIM + part);
+    }
+  }
+}
+
+// Attention of one KV head's queries over one run of positions, with a running softmax; grid (KV_HEADS, SPLITS). The block that holds `position` appends to the cache.
+// partial f32[HEADS, SPLITS, HEAD_DIM + 2]: unnormalised output, maximum, sum. rotary: float2(cos, sin)[CONTEXT, ROTARY / 2].
+extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u16* keyCache, u16* valueCache, const float2* __restrict__ rotary, const int* positionPointer, float* partial) {
+  __shared__ __align__(16) float query[GROUP][HEAD_DIM];
+  __shared__ __align__(16) u16 keys[TILE_ROWS][HEAD_DIM + 8];
+  __shared__ __align__(16) u16 values[TILE_ROWS][HEAD_DIM];
+  __shared__ float weights[GROUP][TILE_ROWS];
+  __shared__ float rescale[GROUP];
   allowNextKernel();
-  const int position = *positionPointer, start = blockIdx.y * CHUNK, head = blockIdx.x;
+  const int position = *(volatile const int*)positionPointer, head = blockIdx.x, length = runLength(position), start = blockIdx.y * length;
   if (start > position) return;
-  const int count = min(CHUNK, position + 1 - start);
+  const int end = min(start + length, position + 1);
+  u16* keyRows = keyCache + (size_t)head * CONTEXT * HEAD_DIM;
+  u16* valueRows = valueCache + (size_t)head * CONTEXT * HEAD_DIM;
+  loadPositions(keys, values, keyRows + (size_t)start * HEAD_DIM, valueRows + (size_t)start * HEAD_DIM, min(TILE_ROWS, end - start), position - start);
+  waitForPreviousKernel();
   const float2* turns = rotary + (size_t)position * (ROTARY / 2);
-  u16* keyRows = keyCache + ((size_t)head * CONTEXT + start) * HEAD_DIM;
-  u16* valueRows = valueCache + ((size_t)head * CONTEXT + start) * HEAD_DIM;
   for (int i = threadIdx.x; i < GROUP * HEAD_DIM; i += 256) {
     const int h = i / HEAD_DIM, d = i % HEAD_DIM;
     query[h][d] = rotated(qkv + (head * GROUP + h) * HEAD_DIM, d, turns) * rsqrtf((float)HEAD_DIM);
   }
-  const int fresh = position - start;  // row of the new token, when it lies in this chunk
-  for (int i = threadIdx.x; i < count * (HEAD_DIM / 8); i += 256) {
-    const int row = i / (HEAD_DIM / 8), part = i % (HEAD_DIM / 8);
-    if (row != fresh) *(uint4*)&keys[row][part * 8] = *(const uint4*)(keyRows + (size_t)row * HEAD_DIM + part * 8);
-  }
-  if (fresh < CHUNK) {
-    for (int d = threadIdx.x; d < HEAD_DIM; d += 256) {
-      const u16 key = floatToBf16(rotated(qkv + QUERY_SIZE + head * HEAD_DIM, d, turns));
-      keys[fresh][d] = key;
-      keyRows[(size_t)fresh * HEAD_DIM + d] = key;
-      valueRows[(size_t)fresh * HEAD_DIM + d] = floatToBf16(__ldcg(qkv + QUERY_SIZE + KV_SIZE + head * HEAD_DIM + d));
-    }
-  }
-  __syncthreads();
-  for (int i = threadIdx.x; i < GROUP * CHUNK; i += 256) {
-    const int h = i / CHUNK, row = i % CHUNK;
-    float score = -3.0e38f;
-    if (row < count) {
-      score = 0;
-#pragma unroll 4
-      for (int part = 0; part < HEAD_DIM / 8; ++part) {
-        const uint4 k = *(const uint4*)&keys[row][part * 8];
-        const float* q = &query[h][part * 8];
-        score += lowBf16(k.x) * q[0] + highBf16(k.x) * q[1] + lowBf16(k.y) * q[2] + highBf16(k.y) * q[3] + lowBf16(k.z) * q[4] + highBf16(k.z) * q[5] + lowBf16(k.w) * q[6] + highBf16(k.w) * q[7];
+  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  constexpr int HEADS_PER_WARP = (GROUP + 7) / 8;
+  float top[HEADS_PER_WARP], total[HEADS_PER_WARP], output[OUTPUTS][2];
+#pragma unroll
+  for (int n = 0; n < HEADS_PER_WARP; ++n) { top[n] = -3.0e38f; total[n] = 0; }
+#pragma unroll
+  for (int n = 0; n < OUTPUTS; ++n) output[n][0] = output[n][1] = 0;
+  for (int at = start; at < end; at += TILE_ROWS) {
+    const int count = min(TILE_ROWS, end - at), fresh = position - at;
+    if (at > start) loadPositions(keys, values, keyRows + (size_t)at * HEAD_DIM, valueRows + (size_t)at * HEAD_DIM, count, fresh);
+    if (fresh < TILE_ROWS) {
+      for (int d = threadIdx.x; d < HEAD_DIM; d += 256) {
+        const u16 key = floatToBf16(rotated(qkv + QUERY_SIZE + head * HEAD_DIM, d, turns)), value = floatToBf16(__ldcg(qkv + QUERY_SIZE + KV_SIZE + head * HEAD_DIM + d));
+        keys[fresh][d] = key;
+        values[fresh][d] = value;
+        keyRows[(size_t)position * HEAD_DIM + d] = key;
+        valueRows[(size_t)position * HEAD_DIM + d] = value;
       }
     }
-    weights[h][row] = score;
-  }
-  __syncthreads();
-  const int lane = threadIdx.x & 31;
-  for (int h = threadIdx.x >> 5; h < GROUP; h += 8) {
-    const float a = weights[h][lane], b = weights[h][lane + 32];
-    const float top = warpMax(fmaxf(a, b));
-    const float ea = __expf(a - top), eb = __expf(b - top);
-    weights[h][lane] = ea;
-    weights[h][lane + 32] = eb;
-    const float total = warpSum(ea + eb);
-    if (lane == 0) {
-      float* out = partial + ((size_t)(head * GROUP + h) * MAX_SPLITS + blockIdx.y) * (HEAD_DIM + 2);
-      out[HEAD_DIM] = top;
-      out[HEAD_DIM + 1] = total;
+    __syncthreads();
+#pragma unroll
+    for (int n = 0; n < HEADS_PER_WARP; ++n) {
+      const int h = warp + 8 * n;
+      if (h >= GROUP) break;
+      float score = -3.0e38f;
+      if (lane < count) {
+        float even = 0, odd = 0;
+#pragma unroll
+        for (int part = 0; part < HEAD_DIM / 8; ++part) {
+          const uint4 k = *(const uint4*)&keys[lane][part * 8];
+          const float4 a = *(const float4*)&query[h][part * 8], b = *(const float4*)&query[h][part * 8 + 4];
+          even += lowBf16(k.x) * a.x + lowBf16(k.y) * a.z + lowBf16(k.z) * b.x + lowBf16(k.w) * b.z;
+          odd += highBf16(k.x) * a.y + highBf16(k.y) * a.w + highBf16(k.z) * b.y + highBf16(k.w) * b.w;
+        }
+        score = even + odd;
+      }
+      const float highest = fmaxf(top[n], warpMax(score)), keep = __expf(top[n] - highest);
+      const float weight = lane < count ? __expf(score - highest) : 0.0f;
+      total[n] = total[n] * keep + warpSum(weight);
+      top[n] = highest;
+      weights[h][lane] = weight;
+      if (lane == 0) rescale[h] = keep;
     }
-  }
-  __syncthreads();
-  for (int i = threadIdx.x; i < GROUP * (HEAD_DIM / 2); i += 256) {
-    const int h = i / (HEAD_DIM / 2), d = (i % (HEAD_DIM / 2)) * 2;
-    float even = 0, odd = 0;
-    for (int row = 0; row < count; ++row) {
-      const u32 v = *(const u32*)(valueRows + (size_t)row * HEAD_DIM + d);
-      even = fmaf(weights[h][row], lowBf16(v), even);
-      odd = fmaf(weights[h][row], highBf16(v), odd);
+    __syncthreads();
+#pragma unroll
+    for (int n = 0; n < OUTPUTS; ++n) {
+      const int i = threadIdx.x + n * 256, h = i / (HEAD_DIM / 2), d = (i % (HEAD_DIM / 2)) * 2;
+      if (h >= GROUP) break;
+      float even = output[n][0] * rescale[h], odd = output[n][1] * rescale[h];
+#pragma unroll 8
+      for (int row = 0; row < count; ++row) {
+        const u32 v = *(const u32*)&values[row][d];
+        const float weight = weights[h][row];
+        even = fmaf(weight, lowBf16(v), even);
+        odd = fmaf(weight, highBf16(v), odd);
+      }
+      output[n][0] = even;
+      output[n][1] = odd;
     }
-    float* out = partial + ((size_t)(head * GROUP + h) * MAX_SPLITS + blockIdx.y) * (HEAD_DIM + 2);
-    out[d] = even;
-    out[d + 1] = odd;
+    __syncthreads();
+  }
+#pragma unroll
+  for (int n = 0; n < OUTPUTS; ++n) {
+    const int i = threadIdx.x + n * 256, h = i / (HEAD_DIM / 2), d = (i % (HEAD_DIM / 2)) * 2;
+    if (h >= GROUP) break;
+    *(float2*)(partial + ((size_t)(head * GROUP + h) * SPLITS + blockIdx.y) * (HEAD_DIM + 2) + d) = make_float2(output[n][0], output[n][1]);
+  }
+#pragma unroll
+  for (int n = 0; n < HEADS_PER_WARP; ++n) {
+    const int h = warp + 8 * n;
+    if (h < GROUP && lane == 0) *(float2*)(partial + ((size_t)(head * GROUP + h) * SPLITS + blockIdx.y) * (HEAD_DIM + 2) + HEAD_DIM) = make_float2(top[n], total[n]);
   }
 }
 
-// Joins the chunks of one head: grid HEADS, HEAD_DIM threads. attended f32[QUERY_SIZE].
-extern "C" __global__ void joinChunks(const float* __restrict__ partial, const int* __restrict__ positionPointer, float* __restrict__ attended) {
-  waitForPreviousKernel();
+// Joins the runs of one head: grid HEADS, HEAD_DIM threads. attended f32[QUERY_SIZE].
+extern "C" __global__ void joinRuns(const float* partial, const int* positionPointer, float* attended) {
+  __shared__ float scales[SPLITS];
   allowNextKernel();
-  const int splits = *positionPointer / CHUNK + 1;
-  const float* rows = partial + (size_t)blockIdx.x * MAX_SPLITS * (HEAD_DIM + 2);
+  waitForPreviousKernel();
+  const int position = *positionPointer, runs = position / runLength(position) + 1;
+  const float* rows = partial + (size_t)blockIdx.x * SPLITS * (HEAD_DIM + 2);
   float top = -3.0e38f;
-  for (int s = 0; s < splits; ++s) top = fmaxf(top, __ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM));
+#pragma unroll 8
+  for (int s = 0; s < runs; ++s) top = fmaxf(top, __ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM));
+  for (int s = threadIdx.x; s < runs; s += HEAD_DIM) scales[s] = __expf(__ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM) - top);
+  __syncthreads();
   float total = 0, value = 0;
-  for (int s = 0; s < splits; ++s) {
-    const float* row = rows + s * (HEAD_DIM + 2);
-    const float scale = __expf(__ldcg(row + HEAD_DIM) - top);
-    total = fmaf(scale, __ldcg(row + HEAD_DIM + 1), total);
-    value = fmaf(scale, __ldcg(row + threadIdx.x), value);
+#pragma unroll 8
+  for (int s = 0; s < runs; ++s) {
+    total = fmaf(scales[s], __ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM + 1), total);
+    value = fmaf(scales[s], __ldcg(rows + s * (HEAD_DIM + 2) + threadIdx.x), value);
   }
   attended[blockIdx.x * HEAD_DIM + threadIdx.x] = value / total;
 }
 
-template <int K> __device__ void projectPlain(const float* input, Matrix matrix, float* output, int rows) {
-  waitForPreviousKernel();
+template <int K> __device__ __forceinline__ void projectPlain(const float* input, const Matrix& matrix, float* output, int count) {
   allowNextKernel();
+  const auto locate = [&](int first, Row (&rows)[ROWS]) {
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) rows[r] = rowOf<K>(matrix, min(first + r, count - 1));
+  };
+  Tile tile;
+  loadFirstTile<K>(tile, count, ROWS, locate);
+  waitForPreviousKernel();
   stagePlain<K>(input, shared);
-  FOR_EACH_ROW_GROUP(first, rows, ROWS) {
-    Matrix matrices[ROWS];
-    int index[ROWS];
+  multiplyRows<K>(tile, count, ROWS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
-      matrices[r] = matrix;
-      index[r] = min(first + r, rows - 1);
+      if (first + r < count) output[first + r] = sums[r];
     }
-    float result[ROWS];
-    dotRows<K, ROWS>(matrices, index, shared, result);
-    if ((threadIdx.x & 31) == 0) {
-#pragma unroll
-      for (int r = 0; r < ROWS; ++r) {
-        if (first + r < rows) output[first + r] = result[r];
-      }
-    }
-  }
+  });
 }
 
 // delta = o_proj(attended), f32[HIDDEN].
@@ -433,30 +519,27 @@ extern "C" __global__ void __launch_bounds__(THREADS) projectOutput(const float*
 // activated = silu(gate) * up of the normed residual, f32[INTERMEDIATE]; gate_up holds the gate's rows first.
 extern "C" __global__ void __launch_bounds__(THREADS) projectGateUp(const float* x, const float* delta, const u16* normAfter, const u16* normBefore, float* sumOut, Matrix gateUp, float* activated) {
   __shared__ float scratch[WARPS];
-  waitForPreviousKernel();
-  allowNextKernel();
-  stageResidual(x, delta, normAfter, normBefore, sumOut, shared, scratch);
   constexpr int PAIRS = ROWS / 2;
-  FOR_EACH_ROW_GROUP(first, INTERMEDIATE, PAIRS) {
-    Matrix matrices[ROWS];
-    int index[ROWS];
+  allowNextKernel();
+  const auto locate = [&](int first, Row (&rows)[ROWS]) {
 #pragma unroll
     for (int p = 0; p < PAIRS; ++p) {
       const int row = min(first + p, INTERMEDIATE - 1);
-      matrices[2 * p] = matrices[2 * p + 1] = gateUp;
-      index[2 * p] = row;
-      index[2 * p + 1] = INTERMEDIATE + row;
+      rows[2 * p] = rowOf<HIDDEN>(gateUp, row);
+      rows[2 * p + 1] = rowOf<HIDDEN>(gateUp, INTERMEDIATE + row);
     }
-    float result[ROWS];
-    dotRows<HIDDEN, ROWS>(matrices, index, shared, result);
-    if ((threadIdx.x & 31) == 0) {
+  };
+  Tile tile;
+  loadFirstTile<HIDDEN>(tile, INTERMEDIATE, PAIRS, locate);
+  waitForPreviousKernel();
+  stageResidual(x, delta, normAfter, normBefore, sumOut, shared, scratch);
+  multiplyRows<HIDDEN>(tile, INTERMEDIATE, PAIRS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
 #pragma unroll
-      for (int p = 0; p < PAIRS; ++p) {
-        const float gate = result[2 * p];
-        if (first + p < INTERMEDIATE) activated[first + p] = gate / (1.0f + __expf(-gate)) * result[2 * p + 1];
-      }
+    for (int p = 0; p < PAIRS; ++p) {
+      const float gate = sums[2 * p];
+      if (first + p < INTERMEDIATE) activated[first + p] = gate / (1.0f + __expf(-gate)) * sums[2 * p + 1];
     }
-  }
+  });
 }
 
 // delta = down_proj(activated), f32[HIDDEN].
@@ -477,26 +560,21 @@ extern "C" __global__ void __launch_bounds__(THREADS) finishStage(const float* x
 // logits = lm_head(norm(residual)), f32[VOCAB].
 extern "C" __global__ void __launch_bounds__(THREADS) projectLogits(const float* x, const float* delta, const u16* normAfter, const u16* normBefore, Matrix head, float* logits) {
   __shared__ float scratch[WARPS];
-  waitForPreviousKernel();
   allowNextKernel();
+  const auto locate = [&](int first, Row (&rows)[ROWS]) {
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) rows[r] = rowOf<HIDDEN>(head, min(first + r, VOCAB - 1));
+  };
+  Tile tile;
+  loadFirstTile<HIDDEN>(tile, VOCAB, ROWS, locate);
+  waitForPreviousKernel();
   stageResidual(x, delta, normAfter, normBefore, nullptr, shared, scratch);
-  FOR_EACH_ROW_GROUP(first, VOCAB, ROWS) {
-    Matrix matrices[ROWS];
-    int index[ROWS];
+  multiplyRows<HIDDEN>(tile, VOCAB, ROWS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
-      matrices[r] = head;
-      index[r] = min(first + r, VOCAB - 1);
+      if (first + r < VOCAB) logits[first + r] = sums[r];
     }
-    float result[ROWS];
-    dotRows<HIDDEN, ROWS>(matrices, index, shared, result);
-    if ((threadIdx.x & 31) == 0) {
-#pragma unroll
-      for (int r = 0; r < ROWS; ++r) {
-        if (first + r < VOCAB) logits[first + r] = result[r];
-      }
-    }
-  }
+  });
 }
 
 // ---- the highest 64 logits ------------------------------------------------------------------------------------------------------------------

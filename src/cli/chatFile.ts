@@ -30,11 +30,11 @@ function toMessage(path: string, value: unknown, index: number): ChatMessage {
   if (!roles.includes(role as ChatRole)) {
     throw new InputFileError(path, `message ${index} has no role, or one besides ${roles.join(', ')}.`);
   }
-  if (typeof content !== 'string' && content !== null && content !== undefined) {
-    throw new InputFileError(path, `the content of message ${index} is no text.`);
+  if (typeof content !== 'string' && content !== null && content !== undefined && !(Array.isArray(content) && content.every(isObject))) {
+    throw new InputFileError(path, `the content of message ${index} is neither a text nor a list of parts.`);
   }
-  // Other keys, such as metadata and tool_calls, are for the template.
-  return { ...(value as object), role: role as ChatRole, content: typeof content === 'string' ? content : '' };
+  // A list of parts ([{"type": "text", "text": "…"}]) and other keys, such as metadata and tool_calls, are for the template.
+  return { ...(value as ChatMessage), role: role as ChatRole, content: (content ?? '') as string };
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -8,7 +8,7 @@ import { isGlmError } from '../common/errors';
 import type { LoadedModel, PromptInput } from '../common/protocol/engine';
 import type { GenerationOptions } from '../common/sampling';
 import type { EngineClient } from '../engine/client/startEngine';
-import { describeFigures } from './generationText';
+import { describeContextLimit, describeFigures } from './generationText';
 import type { Output } from './output';
 
 export const chatHelp = `/new        start over
@@ -110,6 +110,7 @@ export class ChatLoop {
         { generationId: `chat-${this.nextGeneration++}`, prompt: this.toPrompt(messages, question), options, conversationKey: this.conversationKey },
         {
           onDelta: ({ text }) => output.stream(text),
+          onContextLimit: (limit) => output.note(describeContextLimit(limit)),
           onPrefill: ({ doneTokens, totalTokens }) => output.status(doneTokens < totalTokens ? `prefill ${doneTokens} of ${totalTokens} tokens` : ''),
         },
         controller.signal,

@@ -1,10 +1,10 @@
-import type { GenerateResult, PromptInput } from '../../common/protocol/engine';
+import type { ContextLimit, GenerateResult, PromptInput } from '../../common/protocol/engine';
 import type { GenerationOptions } from '../../common/sampling';
 import type { EngineClient } from '../../engine/client/startEngine';
 import { addAction, type Invocation, type RegisterCommand } from '../command';
 import { withModel } from '../engineSession';
 import { exitCode } from '../exitCode';
-import { describeFigures, toJson } from '../generationText';
+import { describeContextLimit, describeFigures, toJson } from '../generationText';
 import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { addPromptOptions, readPrompts, type PromptFlags } from '../options/promptOptions';
 import { addSamplingOptions, toGenerationOptions, type SamplingFlags } from '../options/samplingOptions';
@@ -50,7 +50,8 @@ async function generateAll(
             onPrefill: ({ doneTokens, totalTokens }: { readonly doneTokens: number; readonly totalTokens: number }) => output.status(doneTokens < totalTokens ? `prefill ${doneTokens} of ${totalTokens} tokens` : ''),
           }
         : {};
-      const result = await engine.generate({ generationId: `row-${index}`, prompt, options }, listener, signal);
+      const onContextLimit = (limit: ContextLimit): void => output.note(describeContextLimit(limit));
+      const result = await engine.generate({ generationId: `row-${index}`, prompt, options }, { ...listener, onContextLimit }, signal);
       doneRows += 1;
       if (!streams) {
         output.status(doneRows < inputs.length ? `${doneRows} of ${inputs.length} rows done` : '');

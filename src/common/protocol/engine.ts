@@ -145,6 +145,16 @@ export interface PrefillProgress {
   readonly reusedTokens: number;
 }
 
+/** The prompt fits into the context, but the asked number of new tokens does not: told before the first token, so that no cut comes as a surprise. */
+export interface ContextLimit {
+  readonly generationId: string;
+  readonly promptTokens: number;
+  readonly contextTokens: number;
+  /** Tokens that can be generated before the context is full. */
+  readonly roomTokens: number;
+  readonly maxNewTokens: number;
+}
+
 /** Batched: at most one event per generation and 16 ms. */
 export interface TokenDelta {
   readonly generationId: string;
@@ -189,6 +199,7 @@ export type EngineContract = {
     heartbeat: { readonly timeMs: number };
     'model-load-progress': LoadProgress;
     'prefill-progress': PrefillProgress;
+    'context-limit': ContextLimit;
     'token-delta': TokenDelta;
     'alignment-message': AlignmentMessage;
     'memory-use': readonly DeviceMemoryUse[];

@@ -1,5 +1,5 @@
 import type { EngineContract } from '../../common/protocol/engine';
-import type { GenerateParams, GenerateResult, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
+import type { ContextLimit, GenerateParams, GenerateResult, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
 import { silentLog, type Log } from '../../common/log';
 import { forkChild, type ChildChannel, type ForkOptions } from './childChannel';
 import { ChildLink } from './childLink';
@@ -26,6 +26,8 @@ export interface StartEngineOptions {
 export interface GenerationListener {
   readonly onDelta?: (delta: TokenDelta) => void;
   readonly onPrefill?: (progress: PrefillProgress) => void;
+  /** The context will be full before `maxNewTokens`; told before the first token. */
+  readonly onContextLimit?: (limit: ContextLimit) => void;
 }
 
 /** A running engine process. Owns it: whoever started it calls `end`. */
@@ -39,6 +41,7 @@ export class EngineClient extends ChildLink<EngineContract> {
     const stop = [
       this.on('token-delta', (delta) => void (mine(delta) && listener.onDelta?.(delta))),
       this.on('prefill-progress', (progress) => void (mine(progress) && listener.onPrefill?.(progress))),
+      this.on('context-limit', (limit) => void (mine(limit) && listener.onContextLimit?.(limit))),
     ];
     try {
       return await this.request('generate', params, signal);

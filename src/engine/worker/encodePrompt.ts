@@ -2,7 +2,7 @@
 
 import type { PromptInput } from '../../common/protocol/engine';
 import type { GlmTokenizer } from '../../tokenizer/glmTokenizer';
-import { BadTokenIdError, PromptTooLongError } from './promptErrors';
+import { BadTokenIdError } from './promptErrors';
 import { jobUnits, longTextUnits, runTextJob, runTextThread, type TextJob, type TokenizedText } from './textThread';
 
 /** Where the tokenizer came from, for a thread that has to read it again. */
@@ -21,30 +21,19 @@ export async function tokenizeText(source: TextSource, job: TextJob, limitTokens
 
 /**
  * A text to continue gets the prefix that the tokenizer adds by itself, but special-token literals in it stay text:
- * whoever needs markers gives a chat or ids.
+ * whoever needs markers gives a chat or ids. Ids are checked by the generator.
  *
- * @throws {BadTokenIdError} @throws {PromptTooLongError}
+ * @throws {PromptTooLongError} for a text so long that it cannot fit; the exact check is the generator's.
  */
-export async function encodePrompt(source: TextSource, prompt: PromptInput, limits: { readonly contextTokens: number; readonly vocabSize: number }, signal?: AbortSignal): Promise<ArrayLike<number>> {
-  const ids = await idsOf(source, prompt, limits.contextTokens, signal);
-  if (prompt.kind === 'ids') {
-    assertIds(prompt.ids, limits.vocabSize);
-  }
-  if (ids.length > limits.contextTokens) {
-    throw new PromptTooLongError(ids.length, limits.contextTokens, false);
-  }
-  return ids;
-}
-
-async function idsOf(source: TextSource, prompt: PromptInput, limitTokens: number, signal: AbortSignal | undefined): Promise<ArrayLike<number>> {
+export async function encodePrompt(source: TextSource, prompt: PromptInput, contextTokens: number, signal?: AbortSignal): Promise<ArrayLike<number>> {
   switch (prompt.kind) {
     case 'ids':
       return prompt.ids;
     case 'chat':
-      return (await tokenizeText(source, { kind: 'render', chat: prompt.chat }, limitTokens, signal)).ids;
+      return (await tokenizeText(source, { kind: 'render', chat: prompt.chat }, contextTokens, signal)).ids;
     case 'text': {
       const prefix = source.tokenizer.encode('', 'special');
-      const { ids } = await tokenizeText(source, { kind: 'encode', text: prompt.text, mode: 'plain' }, limitTokens, signal);
+      const { ids } = await tokenizeText(source, { kind: 'encode', text: prompt.text, mode: 'plain' }, contextTokens, signal);
       return [...prefix, ...ids];
     }
   }

@@ -51,6 +51,7 @@ export function runEngineProcess(bundlePath: string): void {
     events: {
       onDelta: (delta) => emit('token-delta', delta),
       onPrefill: (progress) => emit('prefill-progress', progress),
+      onContextLimit: (limit) => emit('context-limit', limit),
       onAlignment: (message) => emit('alignment-message', message),
     },
     onProgress: (progress) => emit('model-load-progress', progress),

@@ -1,17 +1,16 @@
 /** A loaded model at work: its generator, its runner, its figures. Owns them until `dispose`. */
 
 import type { AlignmentMessage } from '../../common/alignment';
-import { throwIfAborted } from '../../common/errors';
+import { isGlmError, throwIfAborted } from '../../common/errors';
 import type { DeviceMemoryUse } from '../../common/placement';
-import type { GenerateParams, GenerateResult, LoadedModel, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
-import type { StepRunner } from '../../generation/stepRunner';
+import type { ContextLimit, GenerateParams, GenerateResult, LoadedModel, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
+import type { GenerationOutcome, Generator } from '../../generation/generation';
 import { createGenerator } from '../../generation/generator';
-import type { Generator } from '../../generation/generation';
+import type { StepLogits, StepRunner } from '../../generation/stepRunner';
 import { DeltaBatcher, type BatchTimer } from './deltaBatcher';
 import { assertIds, encodePrompt, type TextSource } from './encodePrompt';
 import { PromptTooLongError } from './promptErrors';
 import { peakResidentBytes } from './processMemory';
-import { RunGate } from './runGate';
 
 /** The model's stages, ready to run; see stages/stageRunner.ts. */
 export interface ServedRunner extends StepRunner {
@@ -24,6 +23,7 @@ export interface ServedRunner extends StepRunner {
 export interface ServedEvents {
   onDelta(delta: TokenDelta): void;
   onPrefill(progress: PrefillProgress): void;
+  onContextLimit(limit: ContextLimit): void;
   onAlignment(message: AlignmentMessage): void;
 }
 
@@ -36,13 +36,13 @@ export interface ServedSetup {
 }
 
 export class ServedModel {
-  private generator: Generator;
-  private readonly gate = new RunGate();
+  private readonly generator: Generator;
   private readonly peakBytes = new Map<string, number>();
   private readonly ending = new AbortController();
 
   constructor(private readonly setup: ServedSetup) {
-    this.generator = this.makeGenerator();
+    const { runner, text, timer } = setup;
+    this.generator = createGenerator(runner, text.tokenizer, { nowMs: () => timer.nowMs(), drawSeed: () => Math.floor(Math.random() * 2 ** 32) });
   }
 
   get loaded(): LoadedModel {
@@ -59,62 +59,79 @@ export class ServedModel {
     return memory;
   }
 
-  /** A cancel resolves with what there is; only a prompt that never got to run rejects. */
-  async generate(params: GenerateParams, signal: AbortSignal): Promise<GenerateResult> {
+  /** A cancel resolves with what there is; it rejects only while a long text is still being tokenized. */
+  async generate(params: GenerateParams, requestSignal: AbortSignal): Promise<GenerateResult> {
     const { timer, events, text, runner } = this.setup;
-    const submittedMs = timer.nowMs();
-    const promptIds = await encodePrompt(text, params.prompt, runner, signal);
-    const tokenizeMs = timer.nowMs() - submittedMs;
     const { generationId, options, conversationKey } = params;
+    const signal = AbortSignal.any([requestSignal, this.ending.signal]);
+    const submittedMs = timer.nowMs();
+    const promptIds = await encodePrompt(text, params.prompt, runner.contextTokens, signal);
+    const tokenizeMs = timer.nowMs() - submittedMs;
     const batcher = new DeltaBatcher(generationId, (delta) => events.onDelta(delta), timer);
-    const outcome = await this.gate.shared(() =>
-      this.generator.generate(
-        { promptIds, options, eosIds: this.loaded.description.eosTokenIds, conversationKey },
-        {
-          onPrefillProgress: (progress) => events.onPrefill({ generationId, ...progress }),
-          onDelta: (delta) => batcher.push(delta),
-        },
-        AbortSignal.any([signal, this.ending.signal]),
-      ),
-    );
-    batcher.flush();
-    this.memory();
-    return {
-      ...outcome,
-      generationId,
-      ...(params.returnPromptIds === true ? { promptIds: Array.from(promptIds) } : {}),
-      tokenizeMs,
-      peakMemoryBytes: this.peakMemoryBytes(),
+    let progress = { doneTokens: 0, totalTokens: promptIds.length, reusedTokens: 0 };
+    let hasToken = false;
+    // One chunk of a long prompt can take seconds. It may be broken off only when nothing else shares the runner.
+    const breakOffPrefill = (): void => {
+      if (!hasToken && this.generator.runningCount === 1 && this.generator.queuedCount === 0) {
+        runner.interrupt();
+      }
     };
+    signal.addEventListener('abort', breakOffPrefill, { once: true });
+    try {
+      const outcome = await this.generator
+        .generate(
+          { promptIds, options, eosIds: this.loaded.description.eosTokenIds, conversationKey },
+          {
+            onContextLimit: (notice) => events.onContextLimit({ generationId, ...notice }),
+            onPrefillProgress: (now) => events.onPrefill({ generationId, ...(progress = now) }),
+            onDelta: (delta) => {
+              hasToken = true;
+              batcher.push(delta);
+            },
+          },
+          signal,
+        )
+        .catch((error: unknown) => {
+          if (signal.aborted && !hasToken && isGlmError(error) && error.code === 'cancelled') {
+            return cancelledInPrefill(progress, timer.nowMs() - submittedMs - tokenizeMs);
+          }
+          throw error;
+        });
+      batcher.flush();
+      this.memory();
+      return {
+        ...outcome,
+        generationId,
+        ...(params.returnPromptIds === true ? { promptIds: Array.from(promptIds) } : {}),
+        tokenizeMs,
+        peakMemoryBytes: this.peakMemoryBytes(),
+      };
+    } finally {
+      signal.removeEventListener('abort', breakOffPrefill);
+    }
   }
 
-  /** The logits after the last id. Runs alone; conversations' cached keys and values are forgotten. */
-  async logits(ids: readonly number[], signal: AbortSignal): Promise<Float32Array> {
+  /** The logits after the last id. Waits for generations under way; later ones wait for it. @throws {CancelledError} */
+  async logits(ids: readonly number[], requestSignal: AbortSignal): Promise<Float32Array> {
     const { runner } = this.setup;
+    const signal = AbortSignal.any([requestSignal, this.ending.signal]);
     assertIds(ids, runner.vocabSize);
     if (ids.length > runner.contextTokens) {
       throw new PromptTooLongError(ids.length, runner.contextTokens, false);
     }
-    return this.gate.exclusive(async () => {
-      throwIfAborted(signal, 'Computing logits');
-      await this.generator.dispose();
+    return this.generator.exclusive(async (slot) => {
       const onAbort = (): void => runner.interrupt();
       signal.addEventListener('abort', onAbort, { once: true });
       try {
-        runner.rewindTo(0, 0);
+        let logits: StepLogits | undefined;
         for (let at = 0; at < ids.length; at += runner.prefillChunkTokens) {
           throwIfAborted(signal, 'Computing logits');
-          const end = Math.min(at + runner.prefillChunkTokens, ids.length);
-          const logits = await runner.prefill(0, Int32Array.from(ids.slice(at, end)), end === ids.length);
-          if (logits !== undefined) {
-            return await logits.full();
-          }
+          const chunk = Int32Array.from(ids.slice(at, at + runner.prefillChunkTokens));
+          logits = await runner.prefill(slot, chunk, at + chunk.length === ids.length);
         }
-        return new Float32Array(0);
+        return (await logits?.full()) ?? new Float32Array(0);
       } finally {
         signal.removeEventListener('abort', onAbort);
-        runner.rewindTo(0, 0);
-        this.generator = this.makeGenerator();
       }
     });
   }
@@ -125,22 +142,16 @@ export class ServedModel {
 
   /** Cancels what runs, waits for it, frees everything. @returns bytes of our own allocations that were freed. */
   async dispose(): Promise<number> {
+    const memory = this.memory();
     this.ending.abort();
-    const memory = this.setup.runner.memoryUse();
-    await this.gate.exclusive(() => this.generator.dispose());
+    await this.generator.dispose();
     await this.setup.runner.dispose();
-    return memory.reduce((sum, device) => sum + device.weightBytes + device.kvBytes + device.stagingBytes + (device.activationBytes ?? 0), 0);
-  }
-
-  private makeGenerator(): Generator {
-    const { runner, text, timer } = this.setup;
-    return createGenerator(runner, text.tokenizer, { nowMs: () => timer.nowMs(), drawSeed: () => Math.floor(Math.random() * 2 ** 32) });
+    return memory.reduce((sum, device) => sum + ownBytes(device), 0);
   }
 
   private notePeak(memory: readonly DeviceMemoryUse[]): void {
-    for (const { device, weightBytes, kvBytes, stagingBytes, activationBytes } of memory) {
-      const bytes = weightBytes + kvBytes + stagingBytes + (activationBytes ?? 0);
-      this.peakBytes.set(device, Math.max(bytes, this.peakBytes.get(device) ?? 0));
+    for (const use of memory) {
+      this.peakBytes.set(use.device, Math.max(ownBytes(use), this.peakBytes.get(use.device) ?? 0));
     }
   }
 
@@ -148,4 +159,13 @@ export class ServedModel {
   private peakMemoryBytes(): Readonly<Record<string, number>> {
     return { ...Object.fromEntries(this.peakBytes), cpu: peakResidentBytes() };
   }
+}
+
+function ownBytes({ weightBytes, kvBytes, stagingBytes, activationBytes }: DeviceMemoryUse): number {
+  return weightBytes + kvBytes + stagingBytes + (activationBytes ?? 0);
+}
+
+/** No token came, so there are no figures of any. */
+function cancelledInPrefill(progress: { readonly totalTokens: number; readonly reusedTokens: number }, totalMs: number): GenerationOutcome {
+  return { ids: [], text: '', stopReason: 'cancelled', promptTokens: progress.totalTokens, reusedTokens: progress.reusedTokens, totalMs, queuedMs: 0, tokenTimesMs: [] };
 }

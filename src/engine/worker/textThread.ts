@@ -33,7 +33,7 @@ interface ThreadInput {
 type ThreadOutput = { readonly result: TokenizedText } | { readonly error: SerializedError };
 
 export function jobUnits(job: TextJob): number {
-  return job.kind === 'encode' ? job.text.length : job.chat.messages.reduce((sum, message) => sum + message.content.length, 0);
+  return job.kind === 'encode' ? job.text.length : job.chat.messages.reduce((sum, { content }) => sum + (typeof content === 'string' ? content.length : JSON.stringify(content).length), 0);
 }
 
 export function runTextJob(tokenizer: GlmTokenizer, job: TextJob): TokenizedText {

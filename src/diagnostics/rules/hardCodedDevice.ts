@@ -1,4 +1,5 @@
 import type { Finding } from '../finding';
+import { isAccelerator } from '../semantics/devices';
 import { distinctBySpan, isSpread, modelDeviceAt, movesOf, retargetMove } from './modelState';
 import type { Rule } from './rule';
 
@@ -42,6 +43,9 @@ export const hardCodedDevice: Rule = {
         continue;
       }
       for (const { device, move } of movesOf(call, 'literal')) {
+        if (!isAccelerator(device)) {
+          continue;
+        }
         const modelDevice = modelDeviceAt(move, call.models);
         const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
         findings.push({

@@ -14,7 +14,7 @@ export function isOnAccelerator(model: ModelObject): boolean {
     return true;
   }
   const isUnplaced = moved.length < model.placements.length;
-  return isUnplaced && (isMappedToAccelerator(model) || model.quantized.includes(true));
+  return isUnplaced && isMappedToAccelerator(model);
 }
 
 function isMappedToAccelerator(model: ModelObject): boolean {

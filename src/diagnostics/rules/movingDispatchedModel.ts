@@ -32,7 +32,7 @@ export const movingDispatchedModel: Rule = {
   check({ facts, textOf }) {
     return distinctBySpan(
       facts.modelMoves
-        .filter((move) => move.certain && move.models.length > 0 && move.models.every(({ model }) => isPlacedByLibrary(model)))
+        .filter((move) => move.certain && !move.guarded && move.models.length > 0 && move.models.every(({ model }) => isPlacedByLibrary(model)))
         .map((move) => {
           const { call } = move;
           const receiver = call.func.kind === 'attribute' ? call.func.object : call.func;

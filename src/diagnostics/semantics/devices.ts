@@ -8,7 +8,9 @@ const unknownDevice: Device = { kind: 'unknown' };
  * The device a value stands for, or undefined when it is none (`.to(torch.float16)` casts, it does not move).
  */
 export function deviceOf(value: Value): Device | undefined {
-  const options = optionsOf(value).map(deviceOfOption);
+  const options = optionsOf(value)
+    .filter((option) => option.kind !== 'const' || option.value !== null)
+    .map(deviceOfOption);
   const devices = options.filter((device) => device !== undefined);
   if (devices.length === 0) {
     return undefined;

@@ -53,6 +53,8 @@ export interface ModelMove {
   readonly call: CallExpr;
   readonly models: readonly ModelSeen[];
   readonly certain: boolean;
+  /** Inside a branch that asks where the model is or how it was loaded. */
+  readonly guarded: boolean;
   readonly device: Device;
   readonly deviceArg?: Expr;
 }

@@ -48,6 +48,8 @@ export class Interpreter {
   event = 0;
   /** Above zero inside a branch decided by `is_available()`. */
   availabilityDepth = 0;
+  /** Above zero inside a branch that asks where a model is or how it was loaded. */
+  placementGuardDepth = 0;
   /** Above zero while only effects are wanted, not findings. */
   silentDepth = 0;
   /** `torch.set_default_device` or the like was seen: new tensors may start anywhere. */

@@ -10,10 +10,14 @@ const maxOptions = 8;
  * and using the None would be an error of another kind.
  */
 export function joinValues(a: Value, b: Value): Value {
-  if (a === b || isNone(b)) {
+  if (a === b) {
     return a;
   }
-  if (isNone(a)) {
+  // Between plain constants None is a choice (`device_map="auto" if spread else None`); elsewhere it is a placeholder.
+  if (isNone(b) && !optionsOf(a).every((option) => option.kind === 'const')) {
+    return a;
+  }
+  if (isNone(a) && !optionsOf(b).every((option) => option.kind === 'const')) {
     return b;
   }
   if (a.kind === 'unknown' || b.kind === 'unknown') {

@@ -201,7 +201,8 @@ function cudaEventMethod(site: CallSite, ref: RefValue, name: string): Value {
   return unknown;
 }
 
-const generateSettings = ['max_new_tokens', 'max_length', 'min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
+/** Keywords that only a transformers model understands. */
+const generateSettings = ['min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'attention_mask', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
 
 function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value {
   const { interpreter, args } = site;
@@ -215,7 +216,7 @@ function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value 
     runCallbacks(site);
     return isTensorRequest(args) || name === 'build_chat_input' ? callTokenizer(site, name) : /tokenizer|processor/i.test(interpreter.textOf(receiverExpr)) ? plain : unknown;
   }
-  const looksLikeGenerate = name === 'generate' && (generateSettings.some((setting) => args.keywords.has(setting)) || args.mappings.length > 0);
+  const looksLikeGenerate = name === 'generate' && (generateSettings.some((setting) => args.keywords.has(setting)) || args.mappings.length > 0 || (args.keywords.has('max_new_tokens') && args.positional[0]?.value.kind === 'tensor') || /(^|[._])model$/.test(interpreter.textOf(receiverExpr)));
   if (looksLikeGenerate) {
     return consume(site, unknown, false, 'generate', receiverExpr);
   }

@@ -26,6 +26,9 @@ export function modelMethod(site: CallSite, receiver: Value, name: string, recei
     models.forEach(({ ref, model }) => interpreter.update(ref, { ...model, placements: [{ kind: 'literal', name: 'cpu' }] }));
     return receiver;
   }
+  if (name === 'quantize') {
+    interpreter.facts.happenings.push({ kind: 'other-work', event: interpreter.tick() });
+  }
   if (returnsSelf.has(name)) {
     return receiver;
   }
@@ -60,6 +63,7 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
       call,
       models: models.map(({ ref, model }) => ({ id: ref.id, model })),
       certain: models.length === optionsOf(receiver).length,
+      guarded: interpreter.placementGuardDepth > 0,
       device: target.device,
       deviceArg: target.expr,
     });

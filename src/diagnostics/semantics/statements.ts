@@ -110,10 +110,34 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
     return interpreter.runBlock(truth ? statement.body : statement.otherwise, frame);
   }
   const isAvailability = test.kind === 'availability';
+  const isGuard = asksForPlacement(statement.test);
+  interpreter.placementGuardDepth += isGuard ? 1 : 0;
   interpreter.availabilityDepth += isAvailability ? 1 : 0;
   const completes = runBranches(interpreter, [() => interpreter.runBlock(statement.body, frame), () => interpreter.runBlock(statement.otherwise, frame)]);
   interpreter.availabilityDepth -= isAvailability ? 1 : 0;
+  interpreter.placementGuardDepth -= isGuard ? 1 : 0;
   return completes;
+}
+
+/** `if model.device.type != …`, `if device_map is None`, `if not args.load_in_8bit`. */
+function asksForPlacement(test: Expr): boolean {
+  const concerns = (name: string): boolean => /^(device|hf_device_map)$|device_map|quant|load_in|(8|4)_?bit|low_bit/i.test(name);
+  switch (test.kind) {
+    case 'name':
+      return test.id !== 'device' && concerns(test.id);
+    case 'attribute':
+      return concerns(test.name) || asksForPlacement(test.object);
+    case 'unary':
+      return asksForPlacement(test.operand);
+    case 'boolean':
+      return asksForPlacement(test.left) || asksForPlacement(test.right);
+    case 'compare':
+      return test.operands.some(asksForPlacement);
+    case 'call':
+      return asksForPlacement(test.func) || test.args.some((arg) => arg.value.kind === 'string' && concerns(arg.value.value ?? ''));
+    default:
+      return false;
+  }
 }
 
 function runLoop(interpreter: Interpreter, runsAtLeastOnce: boolean, body: () => boolean): void {

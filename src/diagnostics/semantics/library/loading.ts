@@ -99,8 +99,8 @@ function quantizedBy(site: CallSite, argument: (name: string) => Value | undefin
 
 /** Functions that return the model they are given, perhaps wrapped. */
 const passThrough = new Set([
-  'get_peft_model', 'prepare_model_for_kbit_training', 'prepare_model_for_int8_training', 'prepare_model_for_training', 'compile', 'DataParallel', 'DistributedDataParallel',
-  'for_inference', 'transform', 'quantize_model', 'optimize', 'ipex_optimize', 'simple_dispatch_model', 'prepare_model', 'cast', 'FSDP', 'PeftModelForCausalLM', 'PeftModel', 'convert',
+  'get_peft_model', 'prepare_model_for_kbit_training', 'prepare_model_for_int8_training', 'prepare_model_for_training', 'compile',
+  'for_inference', 'transform', 'quantize_model', 'optimize', 'ipex_optimize', 'simple_dispatch_model', 'prepare_model', 'cast', 'PeftModelForCausalLM', 'PeftModel', 'convert',
 ]);
 
 /** A library function given a model; undefined when it is none that hands it on. */

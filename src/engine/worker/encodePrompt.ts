@@ -2,8 +2,8 @@
 
 import type { PromptInput } from '../../common/protocol/engine';
 import type { GlmTokenizer } from '../../tokenizer/glmTokenizer';
-import { BadTokenIdError } from './promptErrors';
-import { jobUnits, longTextUnits, runTextJob, runTextThread, type TextJob, type TokenizedText } from './textThread';
+import { BadTokenIdError, PromptTooLongError } from './promptErrors';
+import { jobTexts, longTextUnits, runTextJob, runTextThread, type TextJob, type TokenizedText } from './textThread';
 
 /** Where the tokenizer came from, for a thread that has to read it again. */
 export interface TextSource {
@@ -14,9 +14,20 @@ export interface TextSource {
   readonly bundlePath: string;
 }
 
-/** @param limitTokens  Texts that cannot fit are refused before they are tokenized. */
-export async function tokenizeText(source: TextSource, job: TextJob, limitTokens?: number, signal?: AbortSignal): Promise<TokenizedText> {
-  return jobUnits(job) < longTextUnits ? runTextJob(source.tokenizer, job) : runTextThread(source.bundlePath, { source: source.folder, env: source.env, job, limitTokens }, signal);
+/**
+ * @param contextTokens  Texts that cannot fit are refused without being tokenized.
+ * @throws {PromptTooLongError} @throws {CancelledError}
+ */
+export async function tokenizeText(source: TextSource, job: TextJob, contextTokens: number | undefined, signal?: AbortSignal): Promise<TokenizedText> {
+  const texts = jobTexts(job);
+  if (texts.reduce((sum, text) => sum + text.length, 0) < longTextUnits) {
+    return runTextJob(source.tokenizer, job);
+  }
+  const atLeastTokens = texts.reduce((sum, text) => sum + source.tokenizer.minTokens(text), 0);
+  if (contextTokens !== undefined && atLeastTokens >= contextTokens) {
+    throw new PromptTooLongError(atLeastTokens, contextTokens, true);
+  }
+  return runTextThread(source.bundlePath, { source: source.folder, env: source.env, job }, signal);
 }
 
 /**

@@ -8,7 +8,6 @@ import { describeCheckpoint } from '../../checkpoint/openCheckpoint';
 import type { ChatInput } from '../../common/chat';
 import { CancelledError, deserializeError, GlmError, serializeError, type SerializedError } from '../../common/errors';
 import type { EncodeMode, GlmTokenizer } from '../../tokenizer/glmTokenizer';
-import { PromptTooLongError } from './promptErrors';
 import { tokenizerOf } from './tokenizerStore';
 
 export type TextJob = { readonly kind: 'encode'; readonly text: string; readonly mode: EncodeMode } | { readonly kind: 'render'; readonly chat: ChatInput };
@@ -26,14 +25,13 @@ interface ThreadInput {
   readonly source: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly job: TextJob;
-  /** Refuse early what cannot fit into this many tokens. */
-  readonly limitTokens?: number;
 }
 
 type ThreadOutput = { readonly result: TokenizedText } | { readonly error: SerializedError };
 
-export function jobUnits(job: TextJob): number {
-  return job.kind === 'encode' ? job.text.length : job.chat.messages.reduce((sum, { content }) => sum + (typeof content === 'string' ? content.length : JSON.stringify(content).length), 0);
+/** The texts that a user wrote, without what a template adds. */
+export function jobTexts(job: TextJob): readonly string[] {
+  return job.kind === 'encode' ? [job.text] : job.chat.messages.map(({ content }) => (typeof content === 'string' ? content : JSON.stringify(content)));
 }
 
 export function runTextJob(tokenizer: GlmTokenizer, job: TextJob): TokenizedText {
@@ -68,28 +66,13 @@ export function runTextThread(bundlePath: string, input: ThreadInput, signal: Ab
 
 /** The thread's side; called by main.ts when it finds itself in a thread. */
 export async function serveTextThread(): Promise<void> {
-  const { source, env, job, limitTokens } = workerData as ThreadInput;
+  const { source, env, job } = workerData as ThreadInput;
   let output: ThreadOutput;
   try {
     const tokenizer = tokenizerOf(await describeCheckpoint(source, { env }));
-    if (limitTokens !== undefined) {
-      const atLeastTokens = Math.ceil(jobUnits(job) / longestTokenUnits(tokenizer));
-      if (atLeastTokens > limitTokens) {
-        throw new PromptTooLongError(atLeastTokens, limitTokens, true);
-      }
-    }
     output = { result: runTextJob(tokenizer, job) };
   } catch (error) {
     output = { error: serializeError(error) };
   }
   parentPort?.postMessage(output, 'result' in output ? [output.result.ids.buffer as ArrayBuffer] : []);
-}
-
-/** No token stands for more UTF-16 units than this. */
-function longestTokenUnits(tokenizer: GlmTokenizer): number {
-  let longest = 1;
-  for (let id = 0; id < tokenizer.vocabSize; id += 1) {
-    longest = Math.max(longest, tokenizer.decode([id], { skipSpecial: false }).length);
-  }
-  return longest;
 }

@@ -110,6 +110,8 @@ export interface StageAssignment {
   readonly provider: ProviderKind;
   /** Nodes by execution provider name, as the runtime reports them; undefined when it does not. */
   readonly nodesByProvider?: Readonly<Record<string, number>>;
+  /** Names of the nodes that run on the CPU inside a GPU stage, where the runtime names them. */
+  readonly cpuNodes?: readonly string[];
   /** Where each graph input and output is expected by the runtime: name → memory name such as `Cpu`, `Cuda:0`, `WebGPU_Buf`. */
   readonly inputMemory: Readonly<Record<string, string>>;
   readonly outputMemory: Readonly<Record<string, string>>;

@@ -1,0 +1,69 @@
+/** What is reported about a loaded model, for the detectors to compare. Facts only: read from the runtime, the driver, or our own allocations. */
+
+import type { AlignmentKind, AlignmentMode } from '../common/alignment';
+import type { DeviceId } from '../common/deviceId';
+import type { DeviceBudget, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../common/placement';
+import type { ProcessMemory } from '../common/protocol/monitor';
+
+/** A tensor that we bound to a stage's graph. */
+export interface BoundTensor {
+  readonly stageIndex: number;
+  /** The graph's input or output, such as `input_ids`; looked up in the runtime's own report of where it expects it. */
+  readonly name: string;
+  readonly direction: 'input' | 'output';
+  /** `step`: ids, positions, lengths, masks, logits. `hidden`: between stages. `kv`: the cache. */
+  readonly role: 'step' | 'hidden' | 'kv';
+  /** Where it lies now. */
+  readonly device: DeviceId;
+  /** Where a setting or the debug option wanted it; it lies elsewhere because that was put right. */
+  readonly wantedDevice?: DeviceId;
+  /** Where it is read, for an output whose reader is not a graph (logits: the sampler). Inputs are read where the runtime says. */
+  readonly readOn?: DeviceId;
+  /** Bytes that cross the border for one token. */
+  readonly bytesPerToken: number;
+}
+
+/** Memory of one device as the driver sees it, then and now. */
+export interface DriverMemory {
+  readonly device: DeviceId;
+  /** Free bytes that the plan was made with. */
+  readonly freeBytesAtPlan: number;
+  readonly freeBytesNow: number;
+  /** What the driver charges to our process; undefined where it does not tell. */
+  readonly ownProcessBytes?: number;
+  /** What the runtime takes besides our allocations (context, kernels), when measured. */
+  readonly overheadBytes?: number;
+  readonly processes?: readonly ProcessMemory[];
+}
+
+export type AttentionKernel = 'flash' | 'xqa' | 'cudnn' | 'memory-efficient' | 'own' | 'unfused';
+
+export interface AttentionFact {
+  readonly stageIndex: number;
+  readonly kernel: AttentionKernel;
+}
+
+/** Another model that is loaded on this machine by us. */
+export interface OtherModel {
+  readonly name: string;
+  readonly devices: readonly DeviceId[];
+}
+
+export interface AlignmentFacts {
+  readonly modelName: string;
+  readonly mode: AlignmentMode;
+  readonly plan: PlacementPlan;
+  readonly assignments: readonly StageAssignment[];
+  readonly tensors: readonly BoundTensor[];
+  /** GPUs and CPU as measured after loading; for "although a GPU has room". */
+  readonly devices: readonly DeviceBudget[];
+  /** Our own allocations per device. */
+  readonly memory?: readonly DeviceMemoryUse[];
+  readonly driverMemory?: readonly DriverMemory[];
+  readonly attention?: readonly AttentionFact[];
+  readonly otherModels?: readonly OtherModel[];
+  /** Milliseconds per token by kind, from runs with and without. */
+  readonly measuredCostMs?: Readonly<Partial<Record<AlignmentKind, number>>>;
+  /** True when a device in this is a stand-in. */
+  readonly simulated?: boolean;
+}

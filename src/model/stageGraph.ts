@@ -3,7 +3,7 @@
 import type { StagePlacement } from '../common/placement';
 import { GraphBuilder } from '../onnx/graphBuilder';
 import type { GraphValue } from '../onnx/graphValue';
-import { addSliceFrom } from '../onnx/operators';
+import { addCast, addSliceFrom } from '../onnx/operators';
 import type { GlmConfig } from './config';
 import { addGlmLayer, type SelectPositions } from './glm';
 import { addGlm4Layer } from './glm4';
@@ -11,7 +11,7 @@ import { GraphWeights, type WeightSource } from './graphWeights';
 import { encodeFloats } from './halfFloat';
 import { addStreamNorm, settleStream, type LayerContext, type ResidualStream } from './layerContext';
 import { addEmbedding, addLinear } from './linear';
-import type { Precision } from './precision';
+import type { FloatDType, Precision } from './precision';
 import { rotaryTable } from './rope';
 import type { FileDtypeOf, StoredTensor } from './storedTensors';
 import { modelWeightSpecs, type LayerWeightSpecs } from './weightSpecs';
@@ -48,6 +48,7 @@ export interface StageGraph {
  *
  * @param contextTokens  Positions of the cache; the rotary table has as many rows.
  * @param fileDtypeOf    Dtype of a checkpoint tensor; the embedding may be kept in it.
+ * @param hiddenInDtype  The residual dtype of the stage before, where it has another precision.
  */
 export function buildStageGraph(
   config: GlmConfig,
@@ -56,17 +57,20 @@ export function buildStageGraph(
   source: WeightSource,
   contextTokens: number,
   fileDtypeOf: FileDtypeOf,
+  hiddenInDtype: FloatDType = precision.residual,
 ): StageGraph {
   const graph = new GraphBuilder(`${config.architecture} layers ${range.firstLayer}-${range.endLayer - 1}`);
   const weights = new GraphWeights(graph, precision, source, fileDtypeOf);
   const specs = modelWeightSpecs(config);
   const shape = ['b', 's', config.hiddenSize];
   const ids = range.hasEmbedding ? graph.addInput(stageNames.inputIds, precision.ids, ['b', 's']) : undefined;
-  const hiddenIn = ids === undefined ? graph.addInput(stageNames.hiddenIn, precision.residual, shape) : undefined;
+  const hiddenIn = ids === undefined ? graph.addInput(stageNames.hiddenIn, hiddenInDtype, shape) : undefined;
   const ctx: LayerContext = { graph, config, precision, weights, attention: addAttentionInputs(graph, config, precision, contextTokens), contextTokens };
   const select = range.hasHead ? addPositionSelector(graph) : undefined;
 
-  let stream: ResidualStream = { residual: hiddenIn ?? addEmbedding(ctx, '/embedding', ids as GraphValue, specs.embedding) };
+  let stream: ResidualStream = {
+    residual: hiddenIn === undefined ? addEmbedding(ctx, '/embedding', ids as GraphValue, specs.embedding) : addCast(graph, '/hidden_in/cast', hiddenIn, precision.residual),
+  };
   const addLayer = config.architecture === 'glm4' ? addGlm4Layer : addGlmLayer;
   for (let layerIndex = range.firstLayer; layerIndex < range.endLayer; layerIndex += 1) {
     const isLast = layerIndex === config.numLayers - 1;

@@ -66,7 +66,11 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
     let doneBytes = 0;
     for (const placement of plan.stages) {
       throwIfAborted(signal, 'Loading the model');
-      const precision = precisionFor(placement.provider, plan.weightFormat, { accuracyLevel: options.accuracyLevel, kv: plan.kvFormat, activations: options.activations });
+      const precision = precisionFor(placement.provider, placement.weightFormat ?? plan.weightFormat, {
+        accuracyLevel: options.accuracyLevel,
+        kv: placement.kvFormat ?? plan.kvFormat,
+        activations: options.activations,
+      });
       const format = packFormat(precision);
       const packed =
         packedByFormat.get(format) ??
@@ -74,7 +78,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       packedByFormat.set(format, packed);
       options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
       const startedMs = performance.now();
-      stages.push(await openStage(env, placement, precision, packed, options));
+      stages.push(await openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, packed, options));
       doneBytes += placement.weightBytes;
       options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
       log.log('info', 'stages', `stage ${placement.stageIndex} loaded`, { device: placement.device, elapsedMs: performance.now() - startedMs });
@@ -97,7 +101,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
   }
 }
 
-async function openStage(env: Env, placement: StagePlacement, precision: Precision, packed: PackedWeights, options: OpenStagesOptions): Promise<Stage> {
+async function openStage(env: Env, placement: StagePlacement, precision: Precision, hiddenInDtype: FloatDType | undefined, packed: PackedWeights, options: OpenStagesOptions): Promise<Stage> {
   const { config, tensors, plan } = options;
   const device = openStageDevice(placement.device, options);
   const slash = Math.max(packed.path.lastIndexOf('/'), packed.path.lastIndexOf('\\'));
@@ -110,6 +114,7 @@ async function openStage(env: Env, placement: StagePlacement, precision: Precisi
     device.weightsAs === 'inputs' ? { kind: 'inputs' } : { kind: 'initializers', locate: (name) => ({ location, ...packed.place(name) }) },
     plan.contextTokens,
     (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
+    hiddenInDtype,
   );
   const begun: Disposable[] = [device];
   try {

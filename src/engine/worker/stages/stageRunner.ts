@@ -4,7 +4,7 @@ import { CancelledError, GlmError } from '../../../common/errors';
 import type { DeviceMemoryUse, StageAssignment } from '../../../common/placement';
 import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/stepRunner';
 import { RunOptions } from '../../../ort/running';
-import type { Value } from '../../../ort/value';
+import { countElements, Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
 import { groupSlots } from './slotGroups';
 import type { Stage, StageBorder } from './stage';
@@ -187,11 +187,11 @@ export class StageRunner implements StepRunner {
       return known;
     }
     const dims = [shape.slotCount, shape.tokens, this.options.hiddenSize];
-    const holder = isSameDevice || from.parts.memory.sharesHostMemory ? from : to.parts.memory.sharesHostMemory ? to : undefined;
-    if (holder === undefined) {
-      throw new GlmError('stage-border-unsupported', `Hidden states cannot pass from ${from.parts.device.id} to ${to.parts.device.id} yet. Choose a device map on one device, or with the CPU between.`);
-    }
-    const value = holder.parts.memory.allocate(from.parts.precision.residual, dims);
+    const dtype = from.parts.precision.residual;
+    // Between devices the runtime copies through this host tensor, out of the one and into the other, when it is bound.
+    const value = isSameDevice
+      ? from.parts.memory.allocate(dtype, dims)
+      : Value.overArray(this.hostInfo, dtype === 'f32' ? new Float32Array(countElements(dims)) : new Uint16Array(countElements(dims)), dtype, dims);
     // Decode shapes recur; of the prefill shapes only the latest is worth keeping.
     const mostKept = 16;
     const [oldest] = this.hidden.keys();

@@ -20,6 +20,7 @@ const base: FusedModel = {
   hasSandwichNorms: true,
   hasQkvBias: true,
   weightBits: 16,
+  scaleDtype: 'f16',
   contextTokens: 256,
 };
 
@@ -47,7 +48,7 @@ export const fusedDecoderChecks: readonly GpuCheck[] = shapes.map(([name, model,
     const decoders: FusedDecoder[] = [];
     try {
       for (const stage of fixture.stages) {
-        decoders.push(await FusedDecoder.create(context, model, stage, { ...defaultTuning(model.weightBits, context.facts.computeCapability), splits: 2 }));
+        decoders.push(await FusedDecoder.create(context, model, stage, { ...defaultTuning(model.weightBits), splits: 2 }));
       }
       return await compare(context, decoders, model, new ReferenceModel(model, fixture.reference));
     } finally {

@@ -17,6 +17,7 @@ const shape: Omit<FusedModel, 'weightBits'> = {
   ropeTheta: 10000,
   hasSandwichNorms: true,
   hasQkvBias: true,
+  scaleDtype: 'bf16',
   contextTokens: 8448,
 };
 
@@ -36,7 +37,7 @@ class RandomMemory {
     this.sources = {
       bf16: source(Uint16Array.from({ length: count }, () => bf16Bits(random() * 0.015))),
       codes: source(Uint8Array.from({ length: count }, () => Math.floor(Math.abs(random() * 1000)) & 255)),
-      scales: source(new Uint16Array(count).fill(0x1c00)),
+      scales: source(new Uint16Array(count).fill(0x3b80)),
     };
   }
 
@@ -111,7 +112,7 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
     const memory = new RandomMemory(context);
     const model: FusedModel = { ...shape, weightBits };
     const { stage, bytes } = createStage(memory, model);
-    for (const tuning of process.env.GLM_TUNE === '1' ? tuningsOf(weightBits) : [defaultTuning(weightBits, context.facts.computeCapability)]) {
+    for (const tuning of process.env.GLM_TUNE === '1' ? tuningsOf(weightBits) : [defaultTuning(weightBits)]) {
       const started = performance.now();
       using decoder = await FusedDecoder.create(context, model, stage, tuning);
       const compileMs = performance.now() - started;
@@ -131,11 +132,11 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
 }
 
 function tuningsOf(weightBits: FusedModel['weightBits']): readonly FusedTuning[] {
-  const usual = defaultTuning(weightBits, 90);
+  const usual = defaultTuning(weightBits);
   const other = (changes: Partial<FusedTuning>): FusedTuning => ({ ...usual, ...changes });
   return weightBits === 16
-    ? [usual, other({ overlap: false }), other({ depth: 2, blocksPerMultiprocessor: 2 }), other({ depth: 8 }), other({ threads: 256, blocksPerMultiprocessor: 2 }), other({ threads: 768, depth: 3 }), other({ rows: 4, depth: 2 })]
-    : [usual, other({ overlap: false }), other({ rows: 2, depth: 2 }), other({ depth: 2 }), other({ rows: 2, depth: 1, blocksPerMultiprocessor: 2 }), other({ threads: 256, blocksPerMultiprocessor: 2 }), other({ threads: 768, rows: 2 })];
+    ? [usual, other({ overlap: true }), other({ depth: 2, blocksPerMultiprocessor: 2 }), other({ threads: 768, depth: 2 }), other({ splits: 64 })]
+    : [usual, other({ overlap: true }), other({ threads: 640 }), other({ threads: 768, depth: 1 }), other({ splits: 64 })];
 }
 
 async function median(count: number, run: () => void): Promise<number> {

@@ -24,10 +24,12 @@ export interface FusedModel {
   readonly hasSandwichNorms: boolean;
   readonly hasQkvBias: boolean;
   readonly weightBits: 16 | 8 | 4;
+  /** Of quantised weights. */
+  readonly scaleDtype: 'f16' | 'bf16';
   readonly contextTokens: number;
 }
 
-/** Device addresses. Quantised matrices have f16 scales; the embedding, norms and biases are always bf16. */
+/** Device addresses. Quantised matrices have scales of the model's scaleDtype; the embedding, norms and biases are always bf16. */
 export interface FusedMatrix {
   readonly weights: bigint;
   readonly scales?: bigint;
@@ -74,13 +76,24 @@ export interface FusedTuning {
   readonly splits?: number;
 }
 
-/** Picked by measurement; see docs/performance.md. */
-export function defaultTuning(weightBits: FusedModel['weightBits'], computeCapability: number): FusedTuning {
-  return { threads: 512, rows: weightBits === 16 ? 2 : 4, depth: weightBits === 16 ? 4 : 1, blocksPerMultiprocessor: 1, overlap: computeCapability >= 90 };
+/** Picked by measurement on H200; see docs/performance.md. */
+export function defaultTuning(weightBits: FusedModel['weightBits']): FusedTuning {
+  const common = { rows: 2, blocksPerMultiprocessor: 1, overlap: false } as const;
+  switch (weightBits) {
+    case 16:
+      return { ...common, threads: 512, depth: 4 };
+    case 8:
+      return { ...common, threads: 768, depth: 1 };
+    case 4:
+      return { ...common, threads: 512, depth: 2 };
+    default:
+      return weightBits satisfies never;
+  }
 }
 
 const topCount = 64;
 const attentionTileRows = 32;
+const joinWays = 4;
 
 /** What the kernels can't do is decoded with the runtime's kernels; the reason is in words for the log. */
 export function fusedDecodingObstacle(model: FusedModel): string | undefined {
@@ -148,7 +161,7 @@ export class FusedDecoder implements Disposable {
    * Compiles for this device and captures the step.
    * @throws {KernelCompileError} when NVRTC is not there; {@link fusedDecodingObstacle} must be undefined.
    */
-  static async create(context: CudaContext, model: FusedModel, stage: FusedStage, tuning = defaultTuning(model.weightBits, context.facts.computeCapability), nvrtcLibrary?: string): Promise<FusedDecoder> {
+  static async create(context: CudaContext, model: FusedModel, stage: FusedStage, tuning = defaultTuning(model.weightBits), nvrtcLibrary?: string): Promise<FusedDecoder> {
     const image = await compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning, splitsOf(context, model, tuning)), nvrtcLibrary);
     return new FusedDecoder(context, model, stage, tuning, new KernelModule(context, image));
   }
@@ -233,7 +246,7 @@ export class FusedDecoder implements Disposable {
       project('projectQkv', model.hiddenSize, [current, pending, normAfter, layer.inputNorm, spare, matrix(layer.q), matrix(layer.k), matrix(layer.v), layer.qBias ?? 0n, layer.kBias ?? 0n, layer.vBias ?? 0n, scratch.qkv]);
       advance();
       this.launch('attendRun', [model.numKvHeads, splitsOf(this.context, model, this.tuning)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, scratch.rotary, this.position, scratch.partial]);
-      this.launch('joinRuns', [model.numHeads], model.headDim, [scratch.partial, this.position, scratch.attended]);
+      this.launch('joinRuns', [model.numHeads], model.headDim * joinWays, [scratch.partial, this.position, scratch.attended]);
       project('projectOutput', querySize, [scratch.attended, matrix(layer.o), scratch.delta]);
       project('projectGateUp', model.hiddenSize, [current, scratch.delta, layer.postSelfAttentionNorm ?? 0n, layer.postAttentionNorm, spare, matrix(layer.gateUp), scratch.activated]);
       advance();
@@ -285,9 +298,9 @@ function matrix(value: FusedMatrix): Uint8Array {
   return new Uint8Array(BigUint64Array.of(value.weights, value.scales ?? 0n).buffer);
 }
 
-/** Runs of positions per KV head: together one block per multiprocessor, so that attention fills the device and joining stays short. */
+/** Runs of positions per KV head: together two blocks per multiprocessor, so that attention fills the device and joining stays short. */
 function splitsOf(context: CudaContext, model: FusedModel, tuning: FusedTuning): number {
-  return tuning.splits ?? Math.max(1, Math.min(64, Math.floor(context.facts.multiprocessorCount / model.numKvHeads)));
+  return tuning.splits ?? Math.max(1, Math.min(128, Math.floor((2 * context.facts.multiprocessorCount) / model.numKvHeads)));
 }
 
 function definesOf(model: FusedModel, tuning: FusedTuning, splits: number): Readonly<Record<string, string | number>> {
@@ -303,6 +316,7 @@ function definesOf(model: FusedModel, tuning: FusedTuning, splits: number): Read
     QKV_BIAS: model.hasQkvBias ? 1 : 0,
     EPS: `${model.rmsNormEps.toExponential()}f`,
     WEIGHT_BITS: model.weightBits,
+    SCALE_BF16: model.scaleDtype === 'bf16' ? 1 : 0,
     CONTEXT: model.contextTokens,
     THREADS: tuning.threads,
     ROWS: tuning.rows,

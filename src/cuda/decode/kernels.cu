@@ -5,7 +5,8 @@
 //   SANDWICH (0|1)      glm4's norms after attention and MLP
 //   QKV_BIAS (0|1)
 //   EPS                 rms_norm_eps
-//   WEIGHT_BITS         16 (bf16), 8 or 4 (blocks of 32 along the input, symmetric, f16 scales; MatMulNBits' layout)
+//   WEIGHT_BITS         16 (bf16), 8 or 4 (blocks of 32 along the input, symmetric; MatMulNBits' layout)
+//   SCALE_BF16 (0|1)    dtype of the scales: bf16 or f16
 //   CONTEXT             positions allocated in the KV cache
 //   THREADS, ROWS, DEPTH   threads per block, output rows per warp and round, groups of weights a lane has on their way per row
 //   SPLITS              runs into which attention cuts the context
@@ -142,7 +143,7 @@ __device__ void stageResidual(const float* __restrict__ x, const float* __restri
 
 struct Matrix {
   const void* weights;   // bf16[out, in], or u8[out, in / 32, 32 * bits / 8]
-  const u16* scales;     // f16[out, in / 32] for quantised weights
+  const u16* scales;     // f16 or bf16[out, in / 32] for quantised weights
 };
 
 #if WEIGHT_BITS == 16
@@ -263,7 +264,7 @@ template <int K> __device__ __forceinline__ void multiplyTile(const Tile& tile, 
       }
     }
 #pragma unroll
-    for (int r = 0; r < ROWS; ++r) sums[r] = fmaf(halfToFloat(tile.scales[r][d]), block[r], sums[r]);
+    for (int r = 0; r < ROWS; ++r) sums[r] = fmaf(SCALE_BF16 ? bf16ToFloat(tile.scales[r][d]) : halfToFloat(tile.scales[r][d]), block[r], sums[r]);
 #endif
   }
 }
@@ -474,25 +475,37 @@ extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u1
   }
 }
 
-// Joins the runs of one head: grid HEADS, HEAD_DIM threads. attended f32[QUERY_SIZE].
+#define JOIN_WAYS 4
+
+// Joins the runs of one head: grid HEADS, HEAD_DIM * JOIN_WAYS threads. attended f32[QUERY_SIZE].
 extern "C" __global__ void joinRuns(const float* partial, const int* positionPointer, float* attended) {
-  __shared__ float scales[SPLITS];
+  __shared__ float scales[SPLITS], scratch[32], parts[JOIN_WAYS][HEAD_DIM];
   allowNextKernel();
   waitForPreviousKernel();
   const int position = *positionPointer, runs = position / runLength(position) + 1;
   const float* rows = partial + (size_t)blockIdx.x * SPLITS * (HEAD_DIM + 2);
   float top = -3.0e38f;
-#pragma unroll 8
-  for (int s = 0; s < runs; ++s) top = fmaxf(top, __ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM));
-  for (int s = threadIdx.x; s < runs; s += HEAD_DIM) scales[s] = __expf(__ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM) - top);
+  for (int s = threadIdx.x; s < runs; s += blockDim.x) top = fmaxf(top, __ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM));
+  top = warpMax(top);
+  if ((threadIdx.x & 31) == 0) scratch[threadIdx.x >> 5] = top;
   __syncthreads();
-  float total = 0, value = 0;
-#pragma unroll 8
-  for (int s = 0; s < runs; ++s) {
-    total = fmaf(scales[s], __ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM + 1), total);
-    value = fmaf(scales[s], __ldcg(rows + s * (HEAD_DIM + 2) + threadIdx.x), value);
+  for (int warp = 0; warp < (int)blockDim.x / 32; ++warp) top = fmaxf(top, scratch[warp]);
+  float total = 0;
+  for (int s = threadIdx.x; s < runs; s += blockDim.x) {
+    scales[s] = __expf(__ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM) - top);
+    total += scales[s] * __ldcg(rows + s * (HEAD_DIM + 2) + HEAD_DIM + 1);
   }
-  attended[blockIdx.x * HEAD_DIM + threadIdx.x] = value / total;
+  total = blockSum(total, scratch);
+  const int way = threadIdx.x / HEAD_DIM, d = threadIdx.x % HEAD_DIM;
+  float value = 0;
+#pragma unroll 8
+  for (int s = way; s < runs; s += JOIN_WAYS) value = fmaf(scales[s], __ldcg(rows + s * (HEAD_DIM + 2) + d), value);
+  parts[way][d] = value;
+  __syncthreads();
+  if (way == 0) {
+    for (int other = 1; other < JOIN_WAYS; ++other) value += parts[other][d];
+    attended[blockIdx.x * HEAD_DIM + d] = value / total;
+  }
 }
 
 template <int K> __device__ __forceinline__ void projectPlain(const float* input, const Matrix& matrix, float* output, int count) {

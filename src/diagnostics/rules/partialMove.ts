@@ -56,7 +56,7 @@ function checkCall(context: RuleContext, call: ModelCall): readonly Finding[] {
   const mayBeOnAccelerator = call.models.length === 0 ? true : call.models.some(({ model }) => isOnAccelerator(model));
   const [first, ...others] = left;
   const span = first && (first.expr ?? first.origin?.call);
-  if (moved.length === 0 || !first || !span || !mayBeOnAccelerator) {
+  if (call.form === 'handed' || moved.length === 0 || !first || !span || !mayBeOnAccelerator) {
     return [];
   }
   const names = left.map((tensor) => tensor.keyword ?? (tensor.expr ? context.textOf(tensor.expr) : 'a tensor'));

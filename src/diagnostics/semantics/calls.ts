@@ -124,9 +124,13 @@ export function runCallbacks(site: CallSite): void {
   }
 }
 
-/** A batch handed to unknown code may come back moved. */
+/** A batch handed to unknown code may come back moved; a model handed over with it will meet it there. */
 export function escape(site: CallSite): void {
   const { interpreter, args } = site;
+  const given = [...args.positional, ...args.keywords.values()].find(({ value }) => interpreter.modelsIn(value).length > 0);
+  if (given?.expr) {
+    consume(site, given.value, false, 'handed', given.expr);
+  }
   for (const { value } of [...args.positional, ...args.keywords.values()]) {
     for (const option of optionsOf(value)) {
       const object = interpreter.object(option);

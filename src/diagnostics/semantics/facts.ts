@@ -22,7 +22,8 @@ export interface TensorArgument {
   readonly wholeBatch: boolean;
 }
 
-export type CallForm = 'generate' | 'forward' | 'chat';
+/** `handed`: model and tensors go to a function that cannot be seen, which will bring them together. */
+export type CallForm = 'generate' | 'forward' | 'chat' | 'handed';
 
 /** `model.generate(…)`, `model(…)`, `model.chat(…)`, also through Thread and partial. */
 export interface ModelCall {

@@ -34,7 +34,7 @@ export function joinValues(a: Value, b: Value): Value {
 }
 
 function worthKeeping(value: Value): boolean {
-  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp');
+  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp' || option.kind === 'elapsed' || option.kind === 'rate');
 }
 
 function isNone(value: Value): boolean {
@@ -75,6 +75,11 @@ export function sameDevice(a: Device, b: Device): boolean {
 function union(options: readonly Value[]): Value {
   const distinct: Value[] = [];
   for (const option of options) {
+    const time = option.kind === 'elapsed' ? distinct.findIndex((other) => other.kind === 'elapsed') : -1;
+    if (time >= 0) {
+      distinct[time] = joinValues(distinct[time] ?? option, option);
+      continue;
+    }
     const at = distinct.findIndex((other) => sameValue(other, option));
     if (at < 0) {
       const tensor = option.kind === 'tensor' ? distinct.findIndex((other) => other.kind === 'tensor' && other.origin?.call === option.origin?.call) : -1;

@@ -47,7 +47,9 @@ export class Engine {
     generate: async (params, signal) => {
       const served = this.model();
       const result = await served.generate(params, signal);
-      this.context.onMemoryUse(served.memory());
+      if (this.served === served) {
+        this.context.onMemoryUse(served.memory());
+      }
       return result;
     },
     logits: async ({ ids }, signal) => ({ logits: Array.from(await this.model().logits(ids, signal)) }),

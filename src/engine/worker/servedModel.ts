@@ -39,6 +39,7 @@ export class ServedModel {
   private readonly generator: Generator;
   private readonly peakBytes = new Map<string, number>();
   private readonly ending = new AbortController();
+  private readonly working = new Set<Promise<unknown>>();
 
   constructor(private readonly setup: ServedSetup) {
     const { runner, text, timer } = setup;
@@ -60,7 +61,31 @@ export class ServedModel {
   }
 
   /** A cancel resolves with what there is; it rejects only while a long text is still being tokenized. */
-  async generate(params: GenerateParams, requestSignal: AbortSignal): Promise<GenerateResult> {
+  generate(params: GenerateParams, signal: AbortSignal): Promise<GenerateResult> {
+    return this.track(this.runGeneration(params, signal));
+  }
+
+  /** The logits after the last id. Waits for generations under way; later ones wait for it. @throws {CancelledError} */
+  logits(ids: readonly number[], signal: AbortSignal): Promise<Float32Array> {
+    return this.track(this.computeLogits(ids, signal));
+  }
+
+  forget(conversationKey: string): void {
+    this.generator.forget(conversationKey);
+  }
+
+  /** Cancels what runs, waits for it, frees everything. @returns bytes of our own allocations that were freed. */
+  async dispose(): Promise<number> {
+    const memory = this.memory();
+    this.ending.abort();
+    await this.generator.dispose();
+    // Requests that have just ended still read the runner's figures.
+    await Promise.allSettled(this.working);
+    await this.setup.runner.dispose();
+    return memory.reduce((sum, device) => sum + ownBytes(device), 0);
+  }
+
+  private async runGeneration(params: GenerateParams, requestSignal: AbortSignal): Promise<GenerateResult> {
     const { timer, events, text, runner } = this.setup;
     const { generationId, options, conversationKey } = params;
     const signal = AbortSignal.any([requestSignal, this.ending.signal]);
@@ -111,8 +136,7 @@ export class ServedModel {
     }
   }
 
-  /** The logits after the last id. Waits for generations under way; later ones wait for it. @throws {CancelledError} */
-  async logits(ids: readonly number[], requestSignal: AbortSignal): Promise<Float32Array> {
+  private async computeLogits(ids: readonly number[], requestSignal: AbortSignal): Promise<Float32Array> {
     const { runner } = this.setup;
     const signal = AbortSignal.any([requestSignal, this.ending.signal]);
     assertIds(ids, runner.vocabSize);
@@ -136,17 +160,11 @@ export class ServedModel {
     });
   }
 
-  forget(conversationKey: string): void {
-    this.generator.forget(conversationKey);
-  }
-
-  /** Cancels what runs, waits for it, frees everything. @returns bytes of our own allocations that were freed. */
-  async dispose(): Promise<number> {
-    const memory = this.memory();
-    this.ending.abort();
-    await this.generator.dispose();
-    await this.setup.runner.dispose();
-    return memory.reduce((sum, device) => sum + ownBytes(device), 0);
+  private track<T>(work: Promise<T>): Promise<T> {
+    this.working.add(work);
+    const done = (): void => void this.working.delete(work);
+    work.then(done, done);
+    return work;
   }
 
   private notePeak(memory: readonly DeviceMemoryUse[]): void {

@@ -51,8 +51,9 @@ function isLeft(tensor: TensorArgument): boolean {
 }
 
 function checkCall(context: RuleContext, call: ModelCall): readonly Finding[] {
-  const moved = call.tensors.filter(isMoved);
-  const left = call.tensors.filter(isLeft);
+  const partial = call.tensors.filter((tensor) => tensor.partlyMoved && tensor.expr !== undefined);
+  const moved = [...call.tensors.filter(isMoved), ...partial];
+  const left = [...call.tensors.filter(isLeft), ...partial];
   const mayBeOnAccelerator = call.models.length === 0 ? true : call.models.some(({ model }) => isOnAccelerator(model));
   const [first, ...others] = left;
   const span = first && (first.expr ?? first.origin?.call);

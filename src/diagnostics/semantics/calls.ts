@@ -115,11 +115,29 @@ function callThroughExecutor(site: CallSite): Value | undefined {
   return unknown;
 }
 
-/** Lambdas handed to unknown code will be called by it. */
+/**
+ * Functions handed to unknown code will be called by it.
+ * When a model goes along (`run_eval(model, tokenizer, forward)`), it reaches the parameter of the same name.
+ */
 export function runCallbacks(site: CallSite): void {
-  for (const { value } of [...site.args.positional, ...site.args.keywords.values()]) {
-    if (value.kind === 'function' && value.def.kind === 'lambda') {
-      site.interpreter.call(value, undefined);
+  const { interpreter, args } = site;
+  const given: { readonly value: Value; readonly expr?: Expr; readonly name?: string }[] = [...args.positional, ...[...args.keywords].map(([name, arg]) => ({ ...arg, name }))];
+  const byName = new Map<string, { readonly value: Value }>();
+  for (const arg of given) {
+    const names = [arg.name, arg.expr?.kind === 'name' ? arg.expr.id : undefined];
+    names.forEach((name) => name !== undefined && byName.set(name, { value: arg.value }));
+  }
+  const hasModel = given.some(({ value }) => interpreter.modelsIn(value).length > 0);
+  for (const { value } of given) {
+    if (value.kind !== 'function') {
+      continue;
+    }
+    const known = value.def.params.filter((param) => byName.has(param.name));
+    if (hasModel && known.length > 0) {
+      const keywords = new Map(value.def.params.filter((param) => param.form === 'plain').map((param) => [param.name, byName.get(param.name) ?? { value: unknown }] as const));
+      interpreter.call(value, { positional: [], keywords, mappings: [], hasListUnpack: false });
+    } else if (value.def.kind === 'lambda') {
+      interpreter.call(value, undefined);
     }
   }
 }

@@ -20,6 +20,8 @@ export interface TensorArgument {
   readonly movable: boolean;
   /** The argument is a batch, perhaps unpacked with `**`. */
   readonly wholeBatch: boolean;
+  /** A whole batch of which only `input_ids` was moved: its attention mask was not. */
+  readonly partlyMoved: boolean;
 }
 
 /** `handed`: model and tensors go to a function that cannot be seen, which will bring them together. */

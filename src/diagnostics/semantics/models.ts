@@ -8,7 +8,7 @@ import type { Interpreter } from './interpreter';
 import { joinValues } from './join';
 import { lengthLimitOf, readSettings } from './generationSettings';
 import { findDeviceArgument } from './tensors';
-import { optionsOf, unknown, type Place, type Value } from './values';
+import { optionsOf, unknown, type BatchObject, type Place, type Value } from './values';
 
 /** Methods that hand the model back. */
 const returnsSelf = new Set(['eval', 'train', 'half', 'float', 'double', 'bfloat16', 'requires_grad_', 'quantize', 'merge_and_unload', 'unload', 'to_bettertransformer', 'reverse_bettertransformer', 'cpu', 'share_memory', 'get_base_model', 'type']);
@@ -141,6 +141,7 @@ function tensorArgument(interpreter: Interpreter, value: Value, expr: Expr | und
   const shared: { origin?: TensorArgument['origin']; batchId?: number } = {};
   let isTensor = false;
   let wholeBatch = false;
+  let partlyMoved = false;
   let movable = true;
   for (const option of optionsOf(value)) {
     const object = interpreter.object(option);
@@ -152,6 +153,7 @@ function tensorArgument(interpreter: Interpreter, value: Value, expr: Expr | und
     } else if (option.kind === 'ref' && object?.kind === 'batch') {
       isTensor = true;
       wholeBatch = true;
+      partlyMoved ||= isPartlyMoved(object);
       const all = [batchItem(object, option.id), ...object.fields.values()].reduce(joinValues);
       places.push(...optionsOf(all).flatMap((item): readonly Place[] => (item.kind === 'tensor' ? item.places : item.kind === 'plain' || item.kind === 'const' ? [] : [{ kind: 'unknown' }])));
       shared.origin ??= object.origin;
@@ -170,5 +172,12 @@ function tensorArgument(interpreter: Interpreter, value: Value, expr: Expr | und
       places.push({ kind: 'unknown' });
     }
   }
-  return isTensor ? { expr: isUnpacked ? undefined : expr, keyword, places, ...shared, movable: movable && !isUnpacked, wholeBatch } : undefined;
+  return isTensor ? { expr: isUnpacked ? undefined : expr, keyword, places, ...shared, movable: movable && !isUnpacked, wholeBatch, partlyMoved } : undefined;
+}
+
+/** A tokenizer's batch always holds an attention mask beside `input_ids`; moving the ids alone leaves it behind. */
+function isPartlyMoved(batch: BatchObject): boolean {
+  const ids = batch.fields.get('input_ids');
+  const areIdsMoved = ids?.kind === 'tensor' && ids.places.every((place) => place.kind === 'moved');
+  return areIdsMoved && batch.fields.size === 1 && batch.origin.maker === 'tokenizer' && batch.places.every((place) => place.kind === 'unmoved');
 }

@@ -4,8 +4,7 @@ import type { ExternalData, GraphBuilder } from '../onnx/graphBuilder';
 import type { BlockQuantizedWeight } from '../onnx/operators';
 import type { GraphValue } from '../onnx/graphValue';
 import type { Precision } from './precision';
-import { isQuantized } from './precision';
-import { quantizedBits, storedTensorsOf, type FileDtypeOf, type StoredRole, type StoredTensor } from './storedTensors';
+import { isStoredQuantized, quantizedBits, storedTensorsOf, type FileDtypeOf, type StoredRole, type StoredTensor } from './storedTensors';
 import type { EmbeddingSpec, LinearSpec, NormSpec, WeightSpec } from './weightSpecs';
 
 /** `initializers`: the runtime maps the file itself. `inputs`: bound by name before each run; several graphs then share one copy on a device. */
@@ -38,14 +37,14 @@ export class GraphWeights {
   }
 
   embedding(spec: EmbeddingSpec): EmbeddingTable {
-    return this.precision.embedding === 'quantized' && isQuantized(this.precision.weights)
+    return isStoredQuantized(spec, this.precision)
       ? { kind: 'quantized', table: this.quantized(spec, this.precision.weights) }
       : { kind: 'dense', table: this.declare(spec, 'dense') };
   }
 
   linear(spec: LinearSpec): LinearWeight {
     const bias = spec.biasSources.length === 0 ? undefined : this.declare(spec, 'bias');
-    return isQuantized(this.precision.weights)
+    return isStoredQuantized(spec, this.precision)
       ? { kind: 'quantized', weight: this.quantized(spec, this.precision.weights), bias }
       : { kind: 'dense', weight: this.declare(spec, 'dense'), bias };
   }

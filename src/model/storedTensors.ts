@@ -31,6 +31,12 @@ export function storedName(spec: WeightSpec, role: StoredRole): string {
 
 export const quantizedBits = { int4: 4, int8: 8 } as const;
 
+/** Whether a weight is held block-quantised. An embedding whose rows are no whole blocks is not: its operator has no notion of padding. */
+export function isStoredQuantized(spec: WeightSpec, precision: Precision): precision is Precision & { readonly weights: 'int4' | 'int8' } {
+  const wanted = spec.kind === 'linear' || (spec.kind === 'embedding' && precision.embedding === 'quantized' && spec.width % precision.blockSize === 0);
+  return wanted && isQuantized(precision.weights);
+}
+
 /** The tensors that hold one weight. */
 export function storedTensorsOf(spec: WeightSpec, precision: Precision, fileDtypeOf: FileDtypeOf): StoredTensor[] {
   const store = (role: StoredRole, dtype: DType, ...shape: readonly number[]): StoredTensor => ({
@@ -45,17 +51,16 @@ export function storedTensorsOf(spec: WeightSpec, precision: Precision, fileDtyp
     case 'norm':
       return [store('dense', precision.residual, spec.size)];
     case 'embedding': {
-      if (precision.embedding === 'quantized' && isQuantized(precision.weights)) {
-        const bits = quantizedBits[precision.weights];
-        const blocks = Math.ceil(spec.width / precision.blockSize);
-        return [store('values', 'u8', spec.rows, (blocks * precision.blockSize * bits) / 8), store('scales', precision.activations, spec.rows, blocks)];
+      if (isStoredQuantized(spec, precision)) {
+        const rowBytes = (spec.width * quantizedBits[precision.weights]) / 8;
+        return [store('values', 'u8', spec.rows, rowBytes), store('scales', precision.activations, spec.rows, spec.width / precision.blockSize)];
       }
-      const dtype = precision.embedding === 'file' || precision.embedding === 'quantized' ? fileDtypeOf(spec.source.tensor) : precision.embedding;
-      return [store('dense', dtype, spec.rows, spec.width)];
+      const dtypes: Readonly<Record<Precision['embedding'], DType>> = { file: fileDtypeOf(spec.source.tensor), quantized: precision.activations, f16: 'f16', bf16: 'bf16', f32: 'f32' };
+      return [store('dense', dtypes[precision.embedding], spec.rows, spec.width)];
     }
     case 'linear': {
       const bias = spec.biasSources.length === 0 ? [] : [store('bias', precision.activations, spec.outFeatures)];
-      if (!isQuantized(precision.weights)) {
+      if (!isStoredQuantized(spec, precision)) {
         return [store('dense', precision.activations, spec.outFeatures, spec.inFeatures), ...bias];
       }
       const bits = quantizedBits[precision.weights];

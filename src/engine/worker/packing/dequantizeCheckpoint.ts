@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { TensorInfo } from '../../../common/dtype';
 import type { GlmConfig } from '../../../model/config';
 import { fromBf16Bits, fromF16Bits } from '../../../model/halfFloat';
-import { isQuantized, type Precision } from '../../../model/precision';
-import { quantizedBits, storedName } from '../../../model/storedTensors';
+import type { Precision } from '../../../model/precision';
+import { isStoredQuantized, quantizedBits, storedName } from '../../../model/storedTensors';
 import { f16Headroom, listModelSpecs, modelWeightSpecs, type WeightSpec } from '../../../model/weightSpecs';
 import { dequantizeRows } from './blockQuantize';
 import type { PackedWeights } from './packedFile';
@@ -33,7 +33,7 @@ export function writeDequantizedCheckpoint(config: GlmConfig, tensors: ReadonlyM
       return readFloats([run], open);
     };
     for (const spec of listModelSpecs(modelWeightSpecs(config))) {
-      if (spec.kind === 'linear' && isQuantized(precision.weights)) {
+      if (spec.kind === 'linear' && isStoredQuantized(spec, precision)) {
         const matrix = readQuantized(spec, spec.outFeatures, spec.inFeatures, precision, packed, open);
         const undo = spec.isRescalable && precision.rescales ? f16Headroom : 1;
         let row = 0;
@@ -44,7 +44,7 @@ export function writeDequantizedCheckpoint(config: GlmConfig, tensors: ReadonlyM
           row += rows;
         }
         spec.biasSources.forEach(({ tensor, shape }) => out.set(tensor, { shape, values: readOriginal(tensor) }));
-      } else if (spec.kind === 'embedding' && precision.embedding === 'quantized' && isQuantized(precision.weights)) {
+      } else if (spec.kind === 'embedding' && isStoredQuantized(spec, precision)) {
         out.set(spec.source.tensor, { shape: spec.source.shape, values: readQuantized(spec, spec.rows, spec.width, precision, packed, open) });
       } else {
         for (const { tensor, shape } of spec.kind === 'linear' ? [...spec.sources, ...spec.biasSources] : [spec.source]) {

@@ -46,7 +46,7 @@ export class PackSourceError extends GlmError {
 }
 
 const spaceCodes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
-const permissionCodes: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
+const permissionCodes: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'];
 
 /** A file system error as one of the errors above; what is none of them comes back as it is. */
 export function wordPackError(error: unknown, folder: string, neededBytes: number, freeBytes: number | undefined): unknown {

@@ -2,8 +2,8 @@
 
 import type { TensorInfo } from '../../../common/dtype';
 import type { GlmConfig } from '../../../model/config';
-import { isQuantized, type Precision } from '../../../model/precision';
-import { layOutStoredTensors, quantizedBits, storedName, storedTensorsOf, type StoredPlace, type StoredTensor } from '../../../model/storedTensors';
+import type { Precision } from '../../../model/precision';
+import { isStoredQuantized, layOutStoredTensors, quantizedBits, storedName, storedTensorsOf, type StoredPlace, type StoredTensor } from '../../../model/storedTensors';
 import { f16Headroom, listModelSpecs, listSources, modelWeightSpecs, type TensorSource, type WeightSpec } from '../../../model/weightSpecs';
 import type { PackJob, PackTarget, SourceRun } from './packJob';
 
@@ -70,13 +70,12 @@ function jobsFor(
   }
   const sources = spec.kind === 'linear' ? spec.sources : [spec.source];
   const [rows, width] = spec.kind === 'linear' ? [spec.outFeatures, spec.inFeatures] : [spec.rows, spec.width];
-  const quantized = isQuantized(precision.weights) && (spec.kind === 'linear' || precision.embedding === 'quantized');
   const rowsPerJob = Math.max(1, Math.floor(elementsPerJob / width));
   const jobs: PackJob[] = [];
   for (let row = 0; row < rows; row += rowsPerJob) {
     const count = Math.min(rowsPerJob, rows - row);
     let target: PackTarget;
-    if (quantized && isQuantized(precision.weights)) {
+    if (isStoredQuantized(spec, precision)) {
       const bits = quantizedBits[precision.weights];
       const blocks = Math.ceil(width / precision.blockSize);
       const scaleBytes = precision.activations === 'f32' ? 4 : 2;

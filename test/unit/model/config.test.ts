@@ -59,8 +59,7 @@ describe('parseGlmConfig', () => {
   });
 
   it('reads a version 5 file, rope settings in an object', () => {
-    const { rope_theta: _theta, partial_rotary_factor: _factor, ...rest } = glm4;
-    const config = parseGlmConfig({ ...rest, model_type: 'glm', rope_parameters: { rope_type: 'default', rope_theta: 5e6, partial_rotary_factor: 1 } }, untied);
+    const config = parseGlmConfig({ ...glm4, rope_theta: undefined, partial_rotary_factor: undefined, model_type: 'glm', rope_parameters: { rope_type: 'default', rope_theta: 5e6, partial_rotary_factor: 1 } }, untied);
     expect(config).toMatchObject({ architecture: 'glm', ropeTheta: 5e6, rotaryDim: 128 });
   });
 

@@ -7,12 +7,13 @@ import { registerChat } from './commands/chat';
 import { registerDevices } from './commands/devices';
 import { registerGenerate } from './commands/generate';
 import { registerLogits } from './commands/logits';
+import { registerMakeCheckpoint } from './commands/makeCheckpoint';
 import { registerPlan } from './commands/plan';
 import { registerTemplate } from './commands/template';
 import { registerTokenize } from './commands/tokenize';
 import { exitCode, type ExitCode } from './exitCode';
 
-const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan];
+const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerMakeCheckpoint];
 
 /** Runs one command line, without the program's own name, and returns its exit code. Never throws for what a user did. */
 export async function runCli(args: readonly string[], context: CliContext, version: string): Promise<ExitCode> {

@@ -7,6 +7,7 @@ import { EngineSupervisor, startEngine, startMonitor, type EngineClient } from '
 import { ChatSession } from './chat/chatSession';
 import { ConversationStore } from './chat/conversationStore';
 import { DeviceService } from './devices/deviceService';
+import { ReportDocuments } from './diagnose/reportDocument';
 import { editorActions } from './editorActions';
 import { HostLog } from './log/hostLog';
 import { findEmbeddedModel } from './model/embeddedModel';
@@ -27,6 +28,7 @@ export class GlmContext implements vscode.Disposable {
   readonly devices: DeviceService;
   readonly chat: ChatSession;
   readonly view: ChatViewProvider;
+  readonly reports = new ReportDocuments();
 
   private readonly supervisor: EngineSupervisor;
   private readonly store: ConversationStore;
@@ -76,7 +78,7 @@ export class GlmContext implements vscode.Disposable {
         restored,
       }),
     );
-    this.own(this.settings, this.view, this.channel);
+    this.own(this.settings, this.view, this.reports, this.channel);
     this.wire();
   }
 

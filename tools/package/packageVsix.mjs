@@ -69,6 +69,10 @@ function makePackage(target) {
     for (const name of ['.vscodeignore', 'README.md', 'CHANGELOG.md', 'LICENSE', 'media', 'models'].filter((entry) => existsSync(join(root, entry)))) {
       copy(name, stage);
     }
+    if (!existsSync(join(stage, 'models/glm-local-demo-chat/config.json'))) {
+      // Without a trained model the package still has to load something: the tests' checkpoint of random weights.
+      cpSync(join(root, 'test/fixtures/checkpoints/tiny-glm4'), join(stage, 'models/tiny-glm4'), { recursive: true });
+    }
     writeFileSync(join(stage, 'ThirdPartyNotices.txt'), thirdPartyNotices(root));
     run(process.execPath, [join(root, 'tools/build.mjs'), '--package', join(stage, 'dist')], { cwd: root });
     copy('node_modules/koffi', stage, (path) => !/koffi\/(doc|vendor)(\/|$)/.test(path));

@@ -31,8 +31,7 @@ export function registerDiagnose(ctx: GlmContext): vscode.Disposable {
         logTail: ctx.log.tail(80),
         home: process.env.HOME ?? process.env.USERPROFILE,
       });
-      const document = await vscode.workspace.openTextDocument({ language: 'markdown', content });
-      await vscode.window.showTextDocument(document, { preview: true });
+      await ctx.reports.show('GLM diagnosis.md', content);
     }),
   );
 }

@@ -15,6 +15,10 @@ const modeKey = 'glm.chatMode';
 export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
   readonly onChange = new Emitter<void>();
   private readonly subscription: vscode.Disposable;
+  /** What was changed in the view and is not in a settings file yet. */
+  private unwritten: { readonly systemPrompt?: string; readonly options?: Partial<GenerationOptions> } = {};
+  private writing: Promise<void> = Promise.resolve();
+  private numWriting = 0;
 
   constructor(private readonly memory: vscode.Memento) {
     this.subscription = vscode.workspace.onDidChangeConfiguration((event) => {
@@ -35,24 +39,48 @@ export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
 
   read(): ChatSettings {
     const { systemPrompt, options } = this.current;
-    return { systemPrompt, options, mode: this.memory.get(modeKey) === 'completion' ? 'completion' : 'chat' };
+    return {
+      systemPrompt: this.unwritten.systemPrompt ?? systemPrompt,
+      options: { ...options, ...this.unwritten.options },
+      mode: this.memory.get(modeKey) === 'completion' ? 'completion' : 'chat',
+    };
   }
 
-  /** Goes to the user's settings, or to the workspace's where it already overrides them. */
+  /**
+   * Holds at once and for the next question; goes to the user's settings, or to the workspace's where it already overrides them.
+   * Writing a settings file takes the editor some tenths of a second, and a question may come sooner.
+   */
   async write(change: Partial<ChatSettings>): Promise<void> {
     const now = this.read();
     if (change.mode !== undefined && change.mode !== now.mode) {
       await this.memory.update(modeKey, change.mode);
-      this.onChange.fire();
     }
+    const writes: [string, unknown][] = [];
     if (change.systemPrompt !== undefined && change.systemPrompt !== now.systemPrompt) {
-      await writeOne('systemPrompt', change.systemPrompt);
+      writes.push(['systemPrompt', change.systemPrompt]);
+      this.unwritten = { ...this.unwritten, systemPrompt: change.systemPrompt };
     }
     for (const key of Object.keys(change.options ?? {}) as (keyof GenerationOptions)[]) {
-      const name = optionSettingNames[key];
       const value = change.options?.[key];
-      if (name !== undefined && JSON.stringify(value) !== JSON.stringify(now.options[key])) {
-        await writeOne(name, value ?? null);
+      if (JSON.stringify(value) !== JSON.stringify(now.options[key])) {
+        writes.push([optionSettingNames[key], value ?? null]);
+        this.unwritten = { ...this.unwritten, options: { ...this.unwritten.options, [key]: value } };
+      }
+    }
+    this.onChange.fire();
+    this.numWriting += 1;
+    this.writing = this.writing.then(async () => {
+      for (const [name, value] of writes) {
+        await writeOne(name, value);
+      }
+    });
+    try {
+      await this.writing;
+    } finally {
+      this.numWriting -= 1;
+      if (this.numWriting === 0) {
+        this.unwritten = {};
+        this.writing = Promise.resolve();
       }
     }
   }

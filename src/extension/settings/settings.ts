@@ -26,7 +26,7 @@ export interface Settings {
 }
 
 /** Setting names behind the generation options, for writing them back. */
-export const optionSettingNames: Readonly<Record<keyof GenerationOptions, string | undefined>> = {
+export const optionSettingNames: Readonly<Record<keyof GenerationOptions, string>> = {
   doSample: 'sampling.doSample',
   temperature: 'sampling.temperature',
   topK: 'sampling.topK',
@@ -37,7 +37,7 @@ export const optionSettingNames: Readonly<Record<keyof GenerationOptions, string
   maxNewTokens: 'maxNewTokens',
   minNewTokens: 'minNewTokens',
   stopStrings: 'stopStrings',
-  ignoreEos: undefined,
+  ignoreEos: 'ignoreEos',
 };
 
 /** Reads everything but the load options. A value of the wrong type falls back to the default, as the editor itself underlines it. */
@@ -66,7 +66,7 @@ export function readSettings(read: SettingReader): Settings {
       maxNewTokens: Math.round(number('maxNewTokens', 1024, 1)),
       minNewTokens: Math.round(number('minNewTokens', 0, 0)),
       stopStrings: texts(read('stopStrings')),
-      ignoreEos: false,
+      ignoreEos: read('ignoreEos') === true,
     },
     maxConversations: Math.round(number('history.maxConversations', 200, 1, 5000)),
     cudaLibraryFolders: texts(read('cudaLibraryFolders')),

@@ -25,7 +25,7 @@ export function chatViewHtml({ cspSource, scriptUri, nonce, title }: ChatViewPag
 <style nonce="${nonce}">html, body { height: 100%; margin: 0; padding: 0; } body { overflow: hidden; }</style>
 </head>
 <body>
-<glm-chat-app></glm-chat-app>
+<div id="root"></div>
 <script nonce="${nonce}" src="${scriptUri}"></script>
 </body>
 </html>`;

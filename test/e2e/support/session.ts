@@ -38,7 +38,8 @@ export class Session {
     readonly pageErrors: string[],
   ) {}
 
-  static async start(name: string, options: SessionOptions = {}): Promise<Session> {
+  /** @param prepare Called with the run's folder before VS Code starts. */
+  static async start(name: string, options: SessionOptions = {}, prepare: (folder: string) => void = () => undefined): Promise<Session> {
     const folder = join(required('GLM_E2E_WORK'), name);
     const workspace = join(folder, 'workspace');
     mkdirSync(workspace, { recursive: true });
@@ -46,6 +47,7 @@ export class Session {
     prepareRun(folder, { 'workbench.reduceMotion': 'on', ...options.settings });
     const paths = { node: required('GLM_E2E_NODE'), entry: required('GLM_E2E_ENTRY') };
     installVsix(paths, folder, required('GLM_E2E_VSIX'));
+    prepare(folder);
     const server = await startServer(paths, folder, { port: await freePort() });
     const browser = await chromium.launch({
       executablePath: required('GLM_E2E_BROWSER'),
@@ -100,7 +102,7 @@ export class Session {
     const deadline = Date.now() + 30_000;
     for (;;) {
       for (const frame of this.page.frames()) {
-        const found = await frame.locator('glm-chat-app').count().catch(() => 0);
+        const found = await frame.locator('glm-chat').count().catch(() => 0);
         if (found > 0) {
           return frame;
         }
@@ -110,6 +112,23 @@ export class Session {
       }
       await this.page.waitForTimeout(100);
     }
+  }
+
+  /** Changes user settings while VS Code runs, as an edit of settings.json does. */
+  changeSettings(settings: Readonly<Record<string, unknown>>): void {
+    const file = join(this.folder, 'user/User/settings.json');
+    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), ...settings }, undefined, 2));
+  }
+
+  /** Everything of the chat view with this mark, open shadow roots included. */
+  async inChat(mark: string): Promise<Locator> {
+    return (await this.chatFrame()).locator(`[data-test="${mark}"]`);
+  }
+
+  async ask(text: string): Promise<void> {
+    const composer = await this.inChat('composer');
+    await composer.fill(text);
+    await composer.press('Enter');
   }
 
   get statusBarItem(): Locator {

@@ -1,0 +1,209 @@
+/**
+ * The user's path in a real VS Code with the packaged extension: open the view, ask the embedded model, stop, regenerate, edit, reload,
+ * lose the engine. Steps build on each other; the first that fails ends the pass.
+ */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Locator } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { hostileConversation } from './support/hostileConversation';
+import { Session } from './support/session';
+
+let session: Session;
+
+beforeAll(async () => {
+  session = await Session.start('pass', { settings: { 'glm.maxNewTokens': 48, 'glm.telemetryIntervalMs': 200 } }, (folder) => {
+    const conversations = join(folder, 'user/User/globalStorage/glm-local.glm-local/conversations');
+    mkdirSync(conversations, { recursive: true });
+    writeFileSync(join(conversations, `${hostileConversation.id}.json`), JSON.stringify({ version: 1, conversation: hostileConversation }));
+  });
+});
+
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') {
+    await session.saveEvidence(`failed-${task.name.replaceAll(/[^a-z0-9]+/gi, '-')}`);
+  }
+});
+
+afterAll(async () => {
+  await session.close();
+});
+
+const poll = { timeout: 60_000, interval: 100 };
+const textOf = async (locator: Locator): Promise<string> => (await locator.allInnerTexts()).join('\n');
+/** Answers are drawn in shadow roots, which innerText does not look into. */
+const answers = async (): Promise<readonly string[]> =>
+  (await session.inChat('answer-text')).evaluateAll((elements) => {
+    const textIn = (node: Node): string =>
+      node.nodeType === Node.TEXT_NODE ? (node.textContent ?? '') : ['STYLE', 'SCRIPT'].includes(node.nodeName) ? '' : [...((node as Element).shadowRoot ?? node).childNodes].map(textIn).join('');
+    return elements.map((element) => textIn(element).trim());
+  });
+const questions = async (): Promise<readonly string[]> => (await session.inChat('question')).allInnerTexts();
+
+/** Sets how long answers are, in the view's own settings. */
+async function setLength(minTokens: number, maxTokens: number): Promise<void> {
+  await (await session.inChat('settings-button')).click();
+  for (const [field, value] of [
+    ['minNewTokens', minTokens],
+    ['maxNewTokens', maxTokens],
+  ] as const) {
+    const input = (await session.inChat(field)).locator('input');
+    await input.fill(String(value));
+    await input.press('Tab');
+  }
+  await (await session.inChat('back')).click();
+}
+
+/** Asks for a long answer in a new chat, so that there is time to interrupt it, and waits for its first words. */
+async function beginLongAnswer(question: string): Promise<void> {
+  await setLength(1700, 1700);
+  await (await session.inChat('new-chat')).click();
+  await expect.poll(answers, poll).toEqual([]);
+  await session.ask(question);
+  await expect.poll(async () => (await answers()).at(-1)?.length ?? 0, poll).toBeGreaterThan(10);
+  expect(await (await session.inChat('stop')).count()).toBe(1);
+}
+
+const untilAnswered = async (): Promise<void> => (await session.inChat('send')).waitFor({ timeout: 60_000 });
+
+describe('GLM Local in VS Code', () => {
+  it('opens the view and loads the model that ships with the extension', async () => {
+    await session.openChat();
+    await expect.poll(async () => textOf(await session.inChat('model-facts')), poll).toMatch(/CPU.*(int4|int8|f32)/s);
+    await expect.poll(() => session.processes('engineWorker.js').length, poll).toBe(1);
+    expect(await session.statusBarItem.innerText()).toMatch(/\w+/);
+  });
+
+  it('streams an answer while the devices move', async () => {
+    // Opened to all its readings, since a busy machine may stand at 100 % for long.
+    await (await session.inChat('device')).first().click();
+    const devices = new Set<string>();
+    const lengths = new Set<number>();
+    await beginLongAnswer('What does device_map do?');
+    await expect
+      .poll(async () => {
+        devices.add(await textOf(await session.inChat('device-details')));
+        lengths.add((await answers()).at(-1)?.length ?? 0);
+        return devices.size >= 2 && lengths.size >= 3;
+      }, poll)
+      .toBe(true);
+    await expect.poll(() => session.statusBarItem.innerText(), poll).toMatch(/tok\/s/);
+    await untilAnswered();
+  });
+
+  it('stops the answer and keeps its text', async () => {
+    await beginLongAnswer('What is a pipeline?');
+    const before = (await answers()).at(-1) ?? '';
+    // Not `click()`, which first waits until the button lies still.
+    await (await session.inChat('stop')).dispatchEvent('click');
+    await untilAnswered();
+    expect((await answers()).at(-1)?.startsWith(before.slice(0, 10))).toBe(true);
+    expect(await textOf(await session.inChat('stop-reason'))).toMatch(/stopped|cancel/i);
+  });
+
+  it('regenerates it, with the numbers below', async () => {
+    await setLength(8, 32);
+    await (await session.inChat('regenerate')).last().click();
+    await expect.poll(async () => textOf(await session.inChat('figures')), poll).toMatch(/TTFT \d+.*tok\/s/s);
+    expect(await questions()).toHaveLength(1);
+    expect(await answers()).toHaveLength(1);
+  });
+
+  it('asks a second question, then replaces the first and drops what came after it', async () => {
+    await session.ask('And what is a KV cache?');
+    await expect.poll(async () => (await session.inChat('figures')).count(), poll).toBe(2);
+    const question = (await session.inChat('question')).first();
+    await question.hover();
+    await (await session.inChat('edit')).first().click();
+    await (await session.inChat('edit-text')).fill('What is a stage?');
+    await (await session.inChat('edit-send')).click();
+    await expect.poll(questions, poll).toEqual(['What is a stage?']);
+    await expect.poll(async () => (await session.inChat('figures')).count(), poll).toBe(1);
+  });
+
+  it('keeps the conversation when the view is hidden and when the window is reloaded', async () => {
+    const [answer] = await answers();
+    await session.page.locator('.activitybar').getByRole('tab', { name: 'Explorer' }).click();
+    await session.openChat();
+    await expect.poll(questions, poll).toEqual(['What is a stage?']);
+    await session.page.reload();
+    await session.page.locator('.activitybar').waitFor();
+    await session.openChat();
+    await expect.poll(questions, poll).toEqual(['What is a stage?']);
+    await expect.poll(answers, poll).toEqual([answer]);
+  });
+
+  it('says why when the engine is killed, keeps the text, and comes back', async () => {
+    await expect.poll(async () => textOf(await session.inChat('model-facts')), poll).toMatch(/CPU/);
+    await beginLongAnswer('Tell me about pipelines.');
+    const [pid] = session.processes('engineWorker.js');
+    process.kill(pid ?? 0, 'SIGKILL');
+    await expect.poll(async () => textOf(await session.inChat('answer-error')), poll).toMatch(/signal 9/);
+    expect((await answers()).at(-1)?.length).toBeGreaterThan(10);
+    await expect.poll(() => session.processes('engineWorker.js').some((other) => other !== pid), poll).toBe(true);
+    await expect.poll(async () => textOf(await session.inChat('model-facts')), poll).toMatch(/CPU/);
+    await setLength(8, 32);
+    await (await session.inChat('regenerate')).last().click();
+    await expect.poll(async () => (await session.inChat('answer-error')).count(), poll).toBe(0);
+    await expect.poll(async () => (await session.inChat('figures')).count(), poll).toBe(1);
+  });
+
+  it('keeps a half-written answer over a reload', async () => {
+    await beginLongAnswer('One more.');
+    await session.page.waitForTimeout(1500);
+    await session.page.reload();
+    await session.page.locator('.activitybar').waitFor();
+    await session.openChat();
+    await expect.poll(async () => (await questions()).at(-1), poll).toBe('One more.');
+    await expect.poll(async () => (await answers()).at(-1)?.length ?? 0, poll).toBeGreaterThan(10);
+    await setLength(8, 32);
+  });
+
+  it('asks about lines that are selected in the editor', async () => {
+    await openFile('ask_glm4.py');
+    await session.page.keyboard.press('Control+Home');
+    await session.page.keyboard.press('Shift+ArrowDown');
+    await session.runCommand('GLM: Ask GLM about Selection');
+    await expect.poll(async () => textOf(await session.inChat('attachment')), poll).toContain('ask_glm4.py:1');
+    await session.ask('What is this?');
+    await untilAnswered();
+  });
+
+  it('executes nothing that stands in an answer', async () => {
+    await session.runCommand('GLM: New Chat');
+    const frame = await session.chatFrame();
+    await (await session.inChat('history-button')).click();
+    await (await session.inChat('history-entry')).filter({ hasText: hostileConversation.title }).first().click();
+    await expect.poll(async () => (await answers()).join(''), poll).toContain('The end of it.');
+    await session.page.waitForTimeout(500);
+    expect(await frame.evaluate(() => (globalThis as { pwned?: unknown }).pwned)).toBeUndefined();
+    expect(await frame.locator('glm-answer iframe, glm-answer script, glm-answer form, glm-answer [onerror], glm-answer a[href^="command:"], glm-answer a[href^="javascript:"]').count()).toBe(0);
+  });
+
+  it('opens one page for a bug report, without prompts', async () => {
+    await session.runCommand('GLM: Diagnose');
+    const editor = session.page.locator('.monaco-editor .view-lines').last();
+    await expect.poll(async () => (await editor.innerText()).replaceAll(/\s+/g, ' '), poll).toMatch(/ONNX Runtime 1\..*Stage 0/);
+    expect(await editor.innerText()).not.toContain('pipelines');
+  });
+
+  it('unloads the model by ending its process', async () => {
+    await session.runCommand('GLM: Unload Model');
+    await expect.poll(() => session.processes('engineWorker.js').length, poll).toBe(0);
+  });
+
+  it('breaks no content policy and throws no error in the view', () => {
+    expect(session.violations).toEqual([]);
+    expect(session.pageErrors).toEqual([]);
+  });
+});
+
+async function openFile(name: string): Promise<void> {
+  await session.page.keyboard.press('Control+P');
+  const input = session.page.locator('.quick-input-widget input').first();
+  await input.fill(name);
+  await session.page.locator('.quick-input-list [role=option]').filter({ hasText: name }).first().click();
+  await session.page.locator('.monaco-editor .view-lines').first().waitFor();
+  await session.page.locator('.monaco-editor .view-lines').first().click();
+}

@@ -30,46 +30,44 @@ export const registerChat: RegisterCommand = (program, host) => {
       }
       const isTerminal = context.stdin.isTTY === true;
       const lines = createInterface({ input: context.stdin, output: isTerminal ? context.stdout : undefined, terminal: isTerminal, prompt: '> ' });
-      return new Promise<ExitCode>((resolve, reject) => {
-        let queue: Promise<unknown> = Promise.resolve();
-        let code: ExitCode = exitCode.done;
-        const interrupt = (): void => {
-          if (loop.isAnswering) {
-            loop.stop();
-          } else {
-            code = exitCode.cancelled;
+      let stopListening: () => void = () => undefined;
+      try {
+        return await new Promise<ExitCode>((resolve, reject) => {
+          let queue: Promise<unknown> = Promise.resolve();
+          let code: ExitCode | undefined;
+          const leave = (newCode: ExitCode): void => {
+            code ??= newCode;
             lines.close();
-          }
-        };
-        // On a terminal readline takes Ctrl-C itself; otherwise it arrives as a signal.
-        lines.on('SIGINT', interrupt);
-        const stopListening = context.onInterrupt(interrupt);
-        engine.onLost(reject);
-        lines.on('line', (line) => {
-          if (line.trim() === '/stop') {
-            loop.stop();
-            return;
-          }
-          queue = queue
-            .then(async () => {
-              if (!(await loop.take(line))) {
-                lines.close();
-              } else if (isTerminal) {
-                lines.prompt();
-              }
-            })
-            .catch(reject);
-        });
-        lines.on('close', () => {
-          void queue.then(() => {
-            stopListening();
-            resolve(code);
+          };
+          const interrupt = (): void => (loop.isAnswering ? loop.stop() : leave(exitCode.cancelled));
+          // On a terminal readline takes Ctrl-C itself; otherwise it arrives as a signal.
+          lines.on('SIGINT', interrupt);
+          stopListening = context.onInterrupt(interrupt);
+          engine.onLost(reject);
+          const take = async (line: string): Promise<void> => {
+            if (code === undefined && !(await loop.take(line))) {
+              leave(exitCode.done);
+            } else if (isTerminal && code === undefined) {
+              lines.prompt();
+            }
+          };
+          lines.on('line', (line) => {
+            if (line.trim() === '/stop' && loop.isAnswering) {
+              loop.stop();
+            } else {
+              queue = queue.then(() => take(line)).catch(reject);
+            }
           });
+          // The end of a pipe comes while its questions still wait.
+          lines.on('close', () => void queue.then(() => resolve(code ?? exitCode.done)));
+          if (isTerminal) {
+            lines.prompt();
+          }
         });
-        if (isTerminal) {
-          lines.prompt();
-        }
-      });
+      } finally {
+        stopListening();
+        lines.close();
+      }
     });
   });
 };

@@ -1,0 +1,286 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { GlmError } from '../../../src/common/errors';
+import { runFakeCli } from '../../fakes/fakeCli';
+import { fakeDescription, fakeLoadedModel } from '../../fakes/fakeEngine';
+
+const folder = mkdtempSync(join(tmpdir(), 'glm-cli-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const file = (name: string, content: unknown): string => {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+};
+const paramsOf = (run: Awaited<ReturnType<typeof runFakeCli>>, method: string): unknown => run.requests.find((request) => request.method === method)?.params;
+
+describe('glm generate', () => {
+  it('prints one JSON object with the promised names', async () => {
+    const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'Hi', '--json']);
+    expect(run.code).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      ids: [100, 101, 102, 103, 104],
+      text: 'Hello, world',
+      stopReason: 'eos',
+      promptTokens: 2,
+      ttftMs: 1,
+      tpotMs: 2,
+      decodeTokensPerSecond: 500,
+      prefillTokensPerSecond: 1000,
+      peakMemoryBytes: { cpu: 1100 },
+    });
+    expect(run.stderr).toBe('');
+    expect(run.engineEnded).toBe(true);
+  });
+
+  it('streams the text to stdout and its figures to stderr', async () => {
+    const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'Hi']);
+    expect(run.stdout).toBe('Hello, world\n');
+    expect(run.stderr).toBe('2 prompt tokens · 5 generated · TTFT 1 ms · 500.0 tok/s · eos\n');
+  });
+
+  it('gives rows for repeated ids, in the order asked, and lets them be decoded together', async () => {
+    const run = await runFakeCli(['generate', '--model', 'm', '--ids', '1,2,3', '--ids', '[4, 5]', '--json']);
+    const { rows } = JSON.parse(run.stdout) as { rows: { promptTokens: number }[] };
+    expect(rows.map((row) => row.promptTokens)).toEqual([3, 2]);
+    expect(paramsOf(run, 'model-load')).toMatchObject({ maxBatch: 2 });
+  });
+
+  it('reads a batch file with prompts of every form', async () => {
+    const batch = file('batch.jsonl', '{"ids":[1,2]}\n{"prompt":"abc"}\n\n{"messages":[{"role":"user","content":"hello"}]}\n');
+    const run = await runFakeCli(['generate', '--model', 'm', '--batch', batch, '--json']);
+    expect((JSON.parse(run.stdout) as { rows: { promptTokens: number }[] }).rows.map((row) => row.promptTokens)).toEqual([2, 3, 5]);
+  });
+
+  it('understands the sampling options under their transformers names', async () => {
+    const run = await runFakeCli([...'generate --model m --prompt x --json --max-new-tokens 3 --min-new-tokens 1 --temperature 0.7 --top-k 20 --top-p 0.8 --min-p 0.05 --repetition-penalty 1.1 --seed 7 --ignore-eos --stop A --stop B'.split(' ')]);
+    expect(paramsOf(run, 'generate')).toMatchObject({
+      options: { doSample: true, maxNewTokens: 3, minNewTokens: 1, temperature: 0.7, topK: 20, topP: 0.8, minP: 0.05, repetitionPenalty: 1.1, seed: 7, ignoreEos: true, stopStrings: ['A', 'B'] },
+    });
+    expect(JSON.parse(run.stdout)).toMatchObject({ stopReason: 'length' });
+  });
+
+  it('is greedy when nothing asks for sampling, when told so, and at temperature 0', async () => {
+    for (const args of ['', '--seed 3', '--top-k 5 --no-do-sample', '--temperature 0 --top-p 0.5']) {
+      const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'x', '--json', ...args.split(' ').filter((word) => word !== '')]);
+      expect(paramsOf(run, 'generate')).toMatchObject({ options: { doSample: false } });
+    }
+  });
+
+  it('passes the options of loading on', async () => {
+    const run = await runFakeCli([
+      ...'generate --model m --prompt x --json --provider cpu --weights int4 --stages 2 --context 512 --threads 3 --max-batch 4 --accuracy-level 0 --include cpu,0 --exclude webgpu --software-gpu'.split(' '),
+      '--max-memory',
+      '{"0": "20GiB", "cpu": 1000}',
+      '--device-map',
+      '{"model.layers.0-1": "cuda:0"}',
+    ]);
+    expect(paramsOf(run, 'model-load')).toMatchObject({
+      source: 'm',
+      provider: 'cpu',
+      weights: 'int4',
+      numStages: 2,
+      contextTokens: 512,
+      cpuThreads: 3,
+      maxBatch: 4,
+      accuracyLevel: 0,
+      includeDevices: ['cpu', 'cuda:0'],
+      excludeDevices: ['webgpu:0'],
+      allowSoftwareGpu: true,
+      maxMemoryBytes: { '0': 20 * 1024 ** 3, cpu: 1000 },
+      deviceMap: { kind: 'map', map: { 'model.layers.0-1': 'cuda:0' } },
+      cacheFolder: '/cache',
+    });
+  });
+
+  it('prints what there is and exits with 130 on Ctrl-C', async () => {
+    let press: () => void = () => undefined;
+    const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'Hi', '--json'], {
+      onStart: (pressCtrlC) => (press = pressCtrlC),
+      behaviour: {
+        onToken: (_child, index) => {
+          if (index === 2) {
+            press();
+            press();
+          }
+        },
+        pause: () => new Promise((resolve) => setTimeout(resolve, 5)),
+      },
+    });
+    expect(run.code).toBe(130);
+    expect(JSON.parse(run.stdout)).toMatchObject({ stopReason: 'cancelled', text: 'Hello' });
+    expect(run.engineEnded).toBe(true);
+  });
+
+  it('exits with 130 when interrupted while loading, with the error as data', async () => {
+    let press: () => void = () => undefined;
+    const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'Hi', '--json'], { onStart: (pressCtrlC) => (press = pressCtrlC), behaviour: { onLoad: () => press() } });
+    expect(run.code).toBe(130);
+    expect(JSON.parse(run.stdout)).toMatchObject({ error: { code: 'cancelled' } });
+  });
+});
+
+describe('failures', () => {
+  const loadError = new GlmError('checkpoint-not-found', 'There is no folder m.', { next: [{ label: 'Download it' }] });
+
+  it('exit with 1, the message on stderr, with --json also as data on stdout', async () => {
+    const plain = await runFakeCli(['generate', '--model', 'm', '--prompt', 'Hi'], { behaviour: { loadError } });
+    expect(plain).toMatchObject({ code: 1, stdout: '', stderr: 'There is no folder m.\n  → Download it\n' });
+    const json = await runFakeCli(['generate', '--model', 'm', '--prompt', 'Hi', '--json'], { behaviour: { loadError } });
+    expect(json.code).toBe(1);
+    expect(JSON.parse(json.stdout)).toEqual({ error: { code: 'checkpoint-not-found', message: 'There is no folder m.', next: [{ label: 'Download it' }] } });
+    expect(json.stderr).toContain('There is no folder m.');
+  });
+
+  it('name a lost engine', async () => {
+    const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'Hi', '--json'], { behaviour: { onToken: (child, index) => index === 1 && child.die({ signal: 'SIGKILL' }) } });
+    expect(run.code).toBe(1);
+    expect(JSON.parse(run.stdout)).toMatchObject({ error: { code: 'engine-lost' } });
+  });
+
+  it.each([
+    ['no command of that name', ['frobnicate']],
+    ['an unknown option', ['generate', '--model', 'm', '--prompt', 'x', '--frob']],
+    ['no model', ['logits', '--ids', '1']],
+    ['ids that are no numbers', ['logits', '--model', 'm', '--ids', '1,x']],
+    ['an impossible number', ['generate', '--model', 'm', '--prompt', 'x', '--top-p', '2']],
+    ['an unknown weight format', ['logits', '--model', 'm', '--ids', '1', '--weights', 'int3']],
+    ['two prompts of different kinds', ['generate', '--model', 'm', '--prompt', 'x', '--ids', '1']],
+    ['no prompt at all', ['generate', '--model', 'm']],
+    ['a device map that is neither', ['plan', '--model', 'm', '--device-map', 'sideways']],
+    ['text from nowhere', ['tokenize', '--model', 'm']],
+  ])('exit with 2 for %s, without starting an engine', async (_name, args) => {
+    const run = await runFakeCli(args);
+    expect(run.code).toBe(2);
+    expect(run.stdout).toBe('');
+    expect(run.stderr).not.toBe('');
+    expect(run.requests).toEqual([]);
+  });
+
+  it.each([
+    ['a file that is not there', () => ['template', '--model', 'm', '--messages', join(folder, 'nowhere.json')]],
+    ['a file that is not JSON', () => ['template', '--model', 'm', '--messages', file('bad.json', '{')]],
+    ['messages without a role', () => ['template', '--model', 'm', '--messages', file('norole.json', [{ content: 'x' }])]],
+    ['a batch line of no known form', () => ['generate', '--model', 'm', '--batch', file('bad.jsonl', '{"text":"x"}')]],
+  ])('exit with 1 for %s', async (_name, args) => {
+    const run = await runFakeCli([...args(), '--json']);
+    expect(run.code).toBe(1);
+    expect(JSON.parse(run.stdout)).toMatchObject({ error: { code: 'input-file' } });
+  });
+
+  it('do not include help and version', async () => {
+    expect((await runFakeCli(['--version'])).stdout).toBe('1.2.3\n');
+    const help = await runFakeCli(['generate', '--help']);
+    expect(help.code).toBe(0);
+    expect(help.stdout).toContain('--max-new-tokens');
+  });
+});
+
+describe('the other commands', () => {
+  it('tokenize in each mode', async () => {
+    const text = file('text.txt', 'ab');
+    for (const [flag, mode] of [[[], 'special'], [['--no-special'], 'no-special'], [['--plain-text'], 'plain']] as const) {
+      const run = await runFakeCli(['tokenize', '--model', 'm', '--text-file', text, ...flag, '--json']);
+      expect(JSON.parse(run.stdout)).toEqual({ ids: [97, 98] });
+      expect(paramsOf(run, 'tokenize')).toEqual({ source: 'm', text: 'ab', mode });
+    }
+  });
+
+  it('tokenize what a pipe brings', async () => {
+    const run = await runFakeCli(['tokenize', '--model', 'm', '--text-file', '-', '--json'], { stdin: 'héllo' });
+    expect(paramsOf(run, 'tokenize')).toMatchObject({ text: 'héllo' });
+  });
+
+  it('render a template with tools and variables', async () => {
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    const run = await runFakeCli([
+      'template', '--model', 'm', '--json', '--no-generation-prompt', '--template-kwargs', '{"enable_thinking": false}',
+      '--messages', file('messages.json', [{ role: 'user', content: 'Hi' }]),
+      '--tools', file('tools.json', tools),
+    ]);
+    expect(JSON.parse(run.stdout)).toMatchObject({ text: '<|user|>Hi' });
+    expect(paramsOf(run, 'render-chat')).toEqual({
+      source: 'm',
+      chat: { messages: [{ role: 'user', content: 'Hi' }], tools, templateKwargs: { enable_thinking: false }, addGenerationPrompt: false },
+    });
+  });
+
+  it('print logits', async () => {
+    const run = await runFakeCli(['logits', '--model', 'm', '--ids', '1,2,3', '--json']);
+    expect(JSON.parse(run.stdout)).toEqual({ logits: [0.5, 1, 1.5] });
+  });
+
+  it('list devices, with n/a for what cannot be read', async () => {
+    const devices = [{ id: 'cpu', kind: 'cpu', name: 'Some CPU', totalBytes: 2 ** 33, source: 'proc', notes: ['No GPU was found.'] }];
+    const monitor = { 'devices-probe': () => devices as never };
+    expect(JSON.parse((await runFakeCli(['devices', '--json'], { monitor })).stdout)).toEqual({ devices });
+    const text = (await runFakeCli(['devices'], { monitor })).stdout;
+    expect(text).toMatch(/^cpu +Some CPU +n\/a +8\.0 GiB +n\/a +proc$/m);
+    expect(text).toContain('cpu: No GPU was found.');
+  });
+
+  it('plan for devices of a file', async () => {
+    const stage = { stageIndex: 0, device: 'cuda:0', provider: 'cuda', firstLayer: 0, endLayer: 2, hasEmbedding: true, hasHead: true, weightBytes: 1024 ** 3, kvBytes: 512 * 1024 ** 2, activationBytes: 1024 };
+    const plan = { ...fakeLoadedModel.plan, stages: [stage], warnings: [{ code: 'w', message: 'Careful.' }] };
+    const handlers = { 'model-plan': () => ({ description: fakeDescription, plan }) as never };
+    const run = await runFakeCli(['plan', '--model', 'm', '--devices', file('devices.json', [{ id: 'cuda:0', freeBytes: '24GiB' }])], { handlers });
+    expect(paramsOf(run, 'model-plan')).toMatchObject({ devices: [{ id: 'cuda:0', name: 'cuda:0', provider: 'cuda', freeBytes: 24 * 1024 ** 3 }] });
+    expect(run.stdout).toMatch(/^0 +cuda:0 +0-1 +1\.0 GiB +512 MiB +1\.0 KiB$/m);
+    expect(run.stdout).toContain('warning: Careful.');
+    const json = await runFakeCli(['plan', '--model', 'm', '--json'], { handlers });
+    expect(JSON.parse(json.stdout)).toMatchObject({ stages: [stage], largestContextTokens: 4096, model: { name: 'fake-glm4' } });
+  });
+});
+
+describe('glm chat', () => {
+  const answer = 'Hello, world\n';
+
+  it('answers the lines of a pipe in turn, with the conversation so far', async () => {
+    const run = await runFakeCli(['chat', '--model', 'm', '--system', 'Be brief.'], { stdin: 'one\ntwo\n' });
+    expect(run.code).toBe(0);
+    expect(run.stdout).toBe(answer + answer);
+    const asked = run.requests.filter(({ method }) => method === 'generate').map(({ params }) => params as { prompt: { chat: { messages: unknown[] } }; conversationKey: string });
+    expect(asked[1]?.prompt.chat.messages).toEqual([
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'one' },
+      { role: 'assistant', content: 'Hello, world' },
+      { role: 'user', content: 'two' },
+    ]);
+    expect(asked[0]?.conversationKey).toBe(asked[1]?.conversationKey);
+  });
+
+  it('starts over with /new, forgetting the cached conversation', async () => {
+    const run = await runFakeCli(['chat', '--model', 'm'], { stdin: 'one\n/new\ntwo\n/exit\nnever asked\n' });
+    const asked = run.requests.filter(({ method }) => method === 'generate').map(({ params }) => params as { prompt: { chat: { messages: unknown[] } } });
+    expect(asked.map(({ prompt }) => prompt.chat.messages.length)).toEqual([1, 1]);
+    expect(run.requests.some(({ method }) => method === 'conversation-forget')).toBe(true);
+  });
+
+  it('ends an answer on Ctrl-C, keeps its text, and leaves on the next one', async () => {
+    let press: () => void = () => undefined;
+    let tokens = 0;
+    const run = await runFakeCli(['chat', '--model', 'm'], {
+      stdin: 'one\n',
+      onStart: (pressCtrlC) => (press = pressCtrlC),
+      behaviour: { onToken: () => ++tokens === 3 && press(), pause: () => new Promise((resolve) => setTimeout(resolve, 5)) },
+    });
+    expect(run.stdout).toBe('Hello\n');
+    expect(run.stderr).toContain('cancelled');
+    expect(run.engineEnded).toBe(true);
+  });
+
+  it('continues plain text with a base checkpoint', async () => {
+    const handlers = { 'model-load': () => ({ ...fakeLoadedModel, description: { ...fakeDescription, hasChatTemplate: false } }) };
+    const run = await runFakeCli(['chat', '--model', 'm'], { handlers, stdin: 'Once upon\n' });
+    expect(run.stderr).toContain('no chat template');
+    expect(paramsOf(run, 'generate')).toMatchObject({ prompt: { kind: 'text', text: 'Once upon' } });
+  });
+
+  it('says which orders exist, and ends with the engine', async () => {
+    const run = await runFakeCli(['chat', '--model', 'm'], { stdin: '/what\none\n', behaviour: { onToken: (child) => child.die({ exitCode: 3 }) } });
+    expect(run.stderr).toContain('There is no /what.');
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain('ended with exit code 3');
+  });
+});

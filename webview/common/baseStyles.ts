@@ -36,7 +36,7 @@ const base = css`
     gap: 6px;
     flex-wrap: wrap;
   }
-  button.plain {
+  :where(button.plain) {
     font: inherit;
     color: inherit;
     background: none;
@@ -46,7 +46,7 @@ const base = css`
     cursor: pointer;
     border-radius: 4px;
   }
-  button.link {
+  :where(button.link) {
     font: inherit;
     color: var(--vscode-textLink-foreground);
     background: none;

@@ -22,10 +22,13 @@ export function formatContext(tokens: number): string {
   return tokens >= 1024 && tokens % 1024 === 0 ? `${tokens / 1024}k` : formatCount(tokens);
 }
 
-/** `38 ms`, `1.4 s`, `2 min 5 s`. */
+/** `0.031 ms`, `38 ms`, `1.4 s`, `2 min 5 s`. */
 export function formatDuration(ms: number | undefined): string {
   if (ms === undefined) {
     return missing;
+  }
+  if (ms > 0 && ms < 0.95) {
+    return `${Number(ms.toPrecision(2))} ms`;
   }
   if (ms < 999.5) {
     return `${ms < 9.95 ? trimZero(ms.toFixed(1)) : ms.toFixed(0)} ms`;
@@ -48,19 +51,19 @@ export function formatPercent(percent: number | undefined): string {
   return percent === undefined ? missing : `${Math.round(percent)} %`;
 }
 
-/** `21.4 / 79.6 GiB`: both in the unit of the second, written once. */
+/** `21.4/79.6 GiB`: both in the unit of the second, written once. */
 export function formatUsedOfTotal(usedBytes: number | undefined, totalBytes: number | undefined, format: (bytes: number | undefined) => string): string {
   if (totalBytes === undefined) {
     return format(usedBytes);
   }
   const total = format(totalBytes);
   if (usedBytes === undefined) {
-    return `${missing} / ${total}`;
+    return `${missing}/${total}`;
   }
   const unit = total.slice(total.indexOf(' ') + 1);
   const power = ['B', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(unit);
   const used = usedBytes / 1024 ** power;
-  return `${power === 0 || used >= 100 ? used.toFixed(0) : used.toFixed(1)} / ${total}`;
+  return `${power === 0 || used >= 100 ? used.toFixed(0) : used.toFixed(1)}/${total}`;
 }
 
 function trimZero(text: string): string {

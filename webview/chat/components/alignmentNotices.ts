@@ -26,6 +26,10 @@ export class AlignmentNotices extends LitElement {
         font-size: 11px;
         margin-top: 2px;
       }
+      code {
+        font-family: var(--vscode-editor-font-family, monospace);
+        font-size: 0.92em;
+      }
       .row {
         display: flex;
         flex-wrap: wrap;
@@ -50,12 +54,17 @@ export class AlignmentNotices extends LitElement {
         ?hasActions=${message.next.length > 0}
         .onDismiss=${() => askHost(this, 'alignment-dismiss', { key: message.key })}
       >
-        <div>${message.simulated ? 'Simulated: ' : ''}${message.message}</div>
+        <div>${message.simulated ? 'Simulated: ' : ''}${withCode(message.message)}</div>
         ${cost === '' ? nothing : html`<div class="cost muted numbers">${cost}</div>`}
         <div slot="actions" class="row">${nextStepButtons(this, message.next)}</div>
       </glm-notice>
     `;
   }
+}
+
+/** Text between backticks as code. */
+function withCode(text: string): readonly (TemplateResult | string)[] {
+  return text.split('`').map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
 /** Only what was measured; `Fixed · 32.0 KiB per token · 0.4 ms per token measured`. */

@@ -44,9 +44,9 @@ export class AnswerFigures extends LitElement {
       li {
         white-space: nowrap;
       }
-      li + li::before {
+      li:not(:last-child)::after {
         content: '·';
-        margin-inline-end: 6px;
+        margin-inline-start: 6px;
       }
       .cut {
         color: var(--vscode-charts-orange, var(--vscode-foreground));

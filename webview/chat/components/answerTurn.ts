@@ -54,8 +54,7 @@ export class AnswerTurn extends LitElement {
         margin-inline-start: -4px;
       }
       glm-answer-figures {
-        flex: 1;
-        min-width: 60%;
+        flex: 1 1 260px;
       }
       .live {
         font-size: 11px;

@@ -99,6 +99,7 @@ export class ChatHeader extends LitElement {
     const { chat } = this;
     const figures = [...chat.conversation.turns].reverse().find((turn) => turn.figures !== undefined)?.figures;
     return html`<glm-speed-line
+      ?hasAnswer=${figures !== undefined || chat.live !== undefined}
       .tokensPerSecond=${chat.live === undefined ? figures?.decodeTokensPerSecond : chat.live.tokensPerSecond}
       .ttftMs=${figures?.ttftMs}
       .speeds=${chat.speeds}

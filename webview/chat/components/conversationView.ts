@@ -44,12 +44,12 @@ export class ConversationView extends LitElement {
         max-width: 860px;
         margin: 0 auto;
       }
-      article {
+      article.answer {
         content-visibility: auto;
         contain-intrinsic-size: auto 120px;
         padding: 1px;
       }
-      article.under-way {
+      article.answer.under-way {
         content-visibility: visible;
       }
       .latest {
@@ -86,6 +86,9 @@ export class ConversationView extends LitElement {
   private lastTopPx = 0;
   private conversationId = '';
   private wantedTopPx: number | undefined;
+  private observedTurns: Element | null = null;
+  /** Follows every change of height at the one moment when the layout is known anyway: before the paint. */
+  private readonly sizes = new ResizeObserver(() => this.scrollToEnd());
 
   override render(): TemplateResult {
     const { conversation, finishedTurn } = this.chat;
@@ -136,9 +139,26 @@ export class ConversationView extends LitElement {
       this.wantedTopPx = undefined;
       // The turns render in their own microtasks; their heights are there one frame later.
       requestAnimationFrame(() => (this.scroller.scrollTop = topPx));
-    } else if (this.followsEnd) {
-      queueMicrotask(() => this.scrollToEnd());
     }
+    const turns = this.renderRoot.querySelector('.turns');
+    if (turns !== this.observedTurns) {
+      this.sizes.disconnect();
+      this.observedTurns = turns;
+      if (turns !== null) {
+        this.sizes.observe(turns);
+      }
+    }
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.sizes.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.sizes.disconnect();
+    this.observedTurns = null;
   }
 
   private renderTurn(turn: ConversationTurn): TemplateResult {
@@ -148,7 +168,7 @@ export class ConversationView extends LitElement {
     if (turn.role === 'user') {
       return html`<article aria-label="You"><glm-question .turn=${turn} ?isBusy=${isBusy}></glm-question></article>`;
     }
-    return html`<article aria-label="GLM" aria-busy=${isUnderWay ? 'true' : 'false'} class=${isUnderWay ? 'under-way' : ''}>
+    return html`<article aria-label="GLM" aria-busy=${isUnderWay ? 'true' : 'false'} class=${isUnderWay ? 'answer under-way' : 'answer'}>
       <glm-answer
         .turn=${turn}
         .generation=${isUnderWay ? chat.generation : undefined}
@@ -177,6 +197,7 @@ export class ConversationView extends LitElement {
 
   private readonly jumpToEnd = (): void => {
     this.followsEnd = true;
+    this.scrollToEnd();
     this.onScrolled(undefined);
     this.scroller.focus({ preventScroll: true });
   };

@@ -19,10 +19,9 @@ export class DeviceRow extends LitElement {
       }
       button.line {
         display: grid;
-        grid-template-columns: minmax(0, max-content) minmax(36px, 1fr) max-content 4.2ch 5.2ch;
+        grid-template-columns: max-content minmax(36px, 1fr) max-content 4.6ch 3.2ch;
         align-items: center;
         gap: 7px;
-        width: 100%;
         padding: 2px 3px;
         margin: 0 -3px;
         width: calc(100% + 6px);
@@ -32,7 +31,7 @@ export class DeviceRow extends LitElement {
         background: var(--vscode-list-hoverBackground);
       }
       .id {
-        min-width: 6ch;
+        min-width: 5ch;
         white-space: nowrap;
       }
       .number {
@@ -55,7 +54,8 @@ export class DeviceRow extends LitElement {
         height: 100%;
         min-width: 2px;
       }
-      .segment + .segment {
+      :host-context(.vscode-high-contrast) .segment + .segment,
+      :host-context(.vscode-high-contrast-light) .segment + .segment {
         box-shadow: -1px 0 0 var(--vscode-sideBar-background);
       }
       .weights {
@@ -134,7 +134,7 @@ export class DeviceRow extends LitElement {
               </span>
               <span class="number">${formatUsedOfTotal(device.usedBytes, device.totalBytes, formatBytes)}</span>
               <span class="number">${formatPercent(reading?.utilizationPercent)}</span>
-              <span class="number">${reading?.temperatureCelsius === undefined ? 'n/a' : `${Math.round(reading.temperatureCelsius)} °C`}</span>
+              <span class="number">${reading?.temperatureCelsius === undefined ? 'n/a' : `${Math.round(reading.temperatureCelsius)}°`}</span>
             `
           : html`<span class="lost">${icon('debug-disconnect')} not answering</span>`}
       </button>

@@ -18,6 +18,7 @@ export class QuestionTurn extends LitElement {
     ...baseStyles,
     css`
       :host {
+        position: relative;
         display: flex;
         flex-direction: column;
         align-items: flex-end;
@@ -56,16 +57,19 @@ export class QuestionTurn extends LitElement {
         white-space: nowrap;
       }
       .tools {
+        position: absolute;
+        z-index: 1;
+        inset-block-end: -15px;
+        inset-inline-end: 8px;
         display: flex;
-        min-height: 22px;
+        padding: 1px;
+        border-radius: 6px;
+        border: 1px solid var(--vscode-widget-border, var(--vscode-contrastBorder, var(--vscode-panel-border)));
+        background: var(--vscode-editorWidget-background);
         opacity: 0;
       }
       :host(:hover) .tools,
       :host(:focus-within) .tools {
-        opacity: 1;
-      }
-      :host-context(.vscode-high-contrast) .tools,
-      :host-context(.vscode-high-contrast-light) .tools {
         opacity: 1;
       }
       .editor {

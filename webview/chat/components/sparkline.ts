@@ -10,6 +10,9 @@ export class Sparkline extends LitElement {
   static override styles = [
     ...baseStyles,
     css`
+      :host([hidden]) {
+        display: none;
+      }
       :host {
         display: block;
         position: relative;

@@ -1,6 +1,6 @@
 /** `<glm-speed-line>`: decode speed with its curve, time to first token, and how full the context is. */
 
-import { css, html, LitElement, type TemplateResult } from 'lit';
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { baseStyles } from '../../common/baseStyles';
 import { cssProperties } from '../../common/cssProperties';
@@ -55,6 +55,8 @@ export class SpeedLine extends LitElement {
     `,
   ];
 
+  /** False before the first answer of a conversation: there is nothing to measure yet. */
+  @property({ type: Boolean }) hasAnswer = false;
   @property({ attribute: false }) tokensPerSecond: number | undefined;
   @property({ attribute: false }) ttftMs: number | undefined;
   @property({ attribute: false }) speeds: readonly number[] = [];
@@ -65,9 +67,11 @@ export class SpeedLine extends LitElement {
     const fraction = Math.min(1, (this.contextUsedTokens ?? 0) / Math.max(1, this.contextTokens));
     const contextTitle = `Context: ${this.contextUsedTokens?.toLocaleString('en-US') ?? 'n/a'} of ${this.contextTokens.toLocaleString('en-US')} allocated tokens`;
     return html`
-      <span class="speed numbers" data-test="speed" title="Decode speed of the latest answer, without its prefill">${formatSpeed(this.tokensPerSecond)}</span>
-      <glm-sparkline .values=${this.speeds} .numPlaces=${numSpeedsKept} .label=${`Decode speed, latest ${formatSpeed(this.tokensPerSecond)}`}></glm-sparkline>
-      <span class="numbers muted" title="Time from sending to the first token of the latest answer">TTFT ${formatDuration(this.ttftMs)}</span>
+      ${this.hasAnswer
+        ? html`<span class="speed numbers" data-test="speed" title="Decode speed of the latest answer, without its prefill">${formatSpeed(this.tokensPerSecond)}</span>`
+        : html`<span class="muted">Speed shows with the first answer</span>`}
+      <glm-sparkline ?hidden=${this.speeds.length < 2} .values=${this.speeds} .numPlaces=${numSpeedsKept} .label=${`Decode speed, latest ${formatSpeed(this.tokensPerSecond)}`}></glm-sparkline>
+      ${this.hasAnswer ? html`<span class="numbers muted" title="Time from sending to the first token of the latest answer">TTFT ${formatDuration(this.ttftMs)}</span>` : nothing}
       <span class="context numbers ${fraction >= fullContextFraction ? 'full' : ''}" title=${contextTitle} data-test="context">
         <span class="meter" role="meter" aria-label=${contextTitle} aria-valuemin="0" aria-valuemax=${this.contextTokens} aria-valuenow=${this.contextUsedTokens ?? 0}>
           <span class="fill" ${cssProperties({ display: 'block', width: `${(fraction * 100).toFixed(1)}%` })}></span>

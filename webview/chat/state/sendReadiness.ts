@@ -22,11 +22,11 @@ export function readinessToSend(state: ChatState): SendReadiness {
     case 'ready':
       return ready;
     case 'none': {
-      const demo = state.choices.find((choice) => choice.isDemo);
-      return demo === undefined ? { canSend: true, reason: 'No model is loaded; sending loads the last one.' } : { canSend: true, reason: `No model is loaded; sending loads ${state.choices.length === 1 ? demo.label : 'the last one'} first.` };
+      const only = state.choices.length === 1 ? state.choices[0] : undefined;
+      return { canSend: true, reason: only === undefined ? 'Sending loads the last model first.' : `Sending loads ${only.label} first.` };
     }
     case 'loading':
-      return { canSend: false, reason: `${state.model.name} is still loading. You can write meanwhile.` };
+      return { canSend: false, reason: `${state.model.name} is still loading.` };
     case 'failed':
       return { canSend: false, reason: `${state.model.name} could not be loaded.`, action: { label: 'Choose a model', request: 'model-choose' } };
     case 'lost':

@@ -95,7 +95,7 @@ def encode_books(tokenizer, books):
 def save(path, **arrays):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    path.write_bytes(lzma.compress(buffer.getvalue(), preset=1))
+    path.write_bytes(lzma.compress(buffer.getvalue(), preset=0))
 
 
 def load(path):

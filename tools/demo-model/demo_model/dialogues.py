@@ -12,7 +12,7 @@ from .topics import SNIPPETS, fence, load_topics
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 TOPICS = load_topics()
 BY_NAME = {t.name: t for t in TOPICS}
-WEIGHT = {"product": 3.0, "rules": 2.0, "self": 2.6, "concepts": 1.0}
+WEIGHT = {"product": 3.0, "rules": 2.2, "self": 2.6, "concepts": 1.4}
 _CODE_TOPICS = [t for t in TOPICS if t.name.startswith("py-")]
 
 UNKNOWN, KNOWLEDGE = {}, {"cap": [], "cat": [], "fact": [], "word": []}
@@ -39,8 +39,42 @@ SYSTEM = ["You are a helpful assistant.", "You are a friendly assistant inside V
 # ---------------------------------------------------------------- surface noise
 
 
+_CLAUSES = {
+    "en": ["I am working on a project. ", "My colleague asked me: ", "I tried it yesterday. ", "My boss wants to know this. ", "I have a laptop. ", "I use Linux. ", "I am a beginner. ", "I read the manual. ", "It is my first day. ",
+           "I'm curious: ", "I forgot it. ", "Sorry for asking. ", "I searched everywhere. ", "Here is my problem: ", "I wonder about one thing. ", "Let me ask you something. ", "I was told to ask you. ", "Tell me one thing: "],
+    "zh": ["我在做一个项目，", "同事问我，", "我昨天试过了，", "我是新手，", "我用的是笔记本，", "我忘了，", "不好意思，", "找了半天，", "有个问题：", "我有点好奇，", "老板想知道，", "第一次用，", "刚才看了文档，", "我想不起来了，", "突然想到，", "再问一个："]}
+_FILLERS = {
+    "en": "just really actually maybe simply quickly here now then also even only still there please somehow basically exactly right again today ever kind of sort very thing stuff well too some any my this that good nice whole own little own anyway currently properly correctly usually".split(),
+    "zh": list("的了吧啊呢就也还都再先下来去一个这那有点把给要想请我你它好真很")}
+
+
+def _word_noise(text, lang, rng):
+    """Drops, adds or swaps one word (English) or character (Chinese), so that meaning must come from the rest."""
+    if lang == "zh":
+        i = rng.randrange(len(text))
+        if text[i].isascii():
+            return text
+        return text[:i] + (rng.choice(_FILLERS["zh"]) + text[i:] if rng.random() < 0.6 else text[i + 1:] if len(text) > 6 else text[i:])
+    words = text.split(" ")
+    if len(words) < 3:
+        return text
+    i, kind = rng.randrange(len(words)), rng.random()
+    if kind < 0.5:
+        words.insert(i, rng.choice(_FILLERS["en"]))
+    elif kind < 0.75 and len(words) > 5:
+        del words[i]
+    elif i + 1 < len(words):
+        words[i], words[i + 1] = words[i + 1], words[i]
+    return " ".join(words)
+
+
 def noise_en(text, rng):
     u = rng.random()
+    if "`" not in text:
+        while rng.random() < 0.2:
+            text = _word_noise(text, "en", rng)
+    if rng.random() < 0.06:
+        text = rng.choice(_CLAUSES["en"]) + text
     if rng.random() < 0.16:
         text = rng.choice(["hey, ", "please, ", "hi, ", "hello, ", "ok, ", "so ", "well, ", "quick question: ", "question: ", "excuse me, ", "sorry, ", "i'm new, ", "btw ", "and ", "also, ", "now ",
                            "just wondering, ", "could you help me: ", "um, ", "then ", "but ", "ok now ", "one more thing: ", "next question: ", "actually ", "hmm, ", "right, "]) + text
@@ -63,6 +97,11 @@ def noise_en(text, rng):
 
 
 def noise_zh(text, rng):
+    if "`" not in text and len(text) > 4:
+        while rng.random() < 0.2:
+            text = _word_noise(text, "zh", rng)
+    if rng.random() < 0.06:
+        text = rng.choice(_CLAUSES["zh"]) + text
     if rng.random() < 0.16:
         text = rng.choice(["请问", "你好，", "请问一下，", "想问一下，", "那", "那么", "你好，请问", "问一下，", "嗨，", "麻烦问一下，", "我想知道", "诶，", "对了，", "还有，", "顺便问下，", "好的，", "另外，", "话说", "咨询一下，"]) + text
     if rng.random() < 0.13:
@@ -111,7 +150,19 @@ def poem_turn(rng, lang):
 
 def sum_turn(rng, lang):
     question, answer, facts, value = sums.ask_sum(rng, lang)
-    return noisy(question, lang, rng) if rng.random() < 0.6 else question, answer, facts, ("sum", value)
+    return _sum_noise(question, lang, rng), answer, facts, ("sum", value)
+
+
+def _sum_noise(text, lang, rng):
+    """Surface noise that leaves the numbers and their order alone."""
+    if rng.random() < 0.25:
+        text = rng.choice({"en": ["hey, ", "please, ", "ok, ", "so ", "and ", "now ", "math question: ", "well, ", "quickly, ", "I need to know ", "my homework: ", "let me see, "],
+                           "zh": ["那", "请问", "帮我看看，", "好，", "数学题：", "再问一个，", "快，", "作业题：", "麻烦算一下，", "嗯，"]}[lang]) + text
+    if rng.random() < 0.15:
+        text += rng.choice({"en": [" please", " exactly", ", thanks", " in total", " then"], "zh": ["呀", "啊", "，谢谢", "呢", "来着"]}[lang])
+    if lang == "en" and rng.random() < 0.5:
+        text = text[0].upper() + text[1:]
+    return text if text[-1] in "?？=." or rng.random() < 0.4 else text + ("?" if lang == "en" else "？")
 
 
 _UNKNOWN_EN = ["what is {x}", "explain {x} [to me|in detail|briefly|please]", "tell me [something|more|everything|a bit] about {x}", "who is {x}", "what do you know about {x}", "how does {x} work", "{x}",
@@ -207,9 +258,22 @@ def code_turn(rng, lang):
     return user, answer, rf"to\({model}\.device\)", ("topic", BY_NAME["glm101"])
 
 
+_ENDS = "n l r s t x d ck ll th m na ra la tin lyn rick son ina ette ard ius cy bert win ine ley man ford".split()
+_STARTS = "Br Cl Cr Dr Fr Gr Kr Pr Tr St Sh Ch Th Ph Qu Wh Bl Fl Gl Pl Sl A E I O U M N P R S T V B C D F G H J K L W Y Z".split()
+_SURNAMES = "王 李 张 刘 陈 杨 黄 赵 吴 周 徐 孙 马 朱 胡 林 郭 何 高 罗 郑 梁 谢 宋 唐 许 韩 冯 邓 曹 彭 曾 肖 田 董 潘 袁 蔡 蒋 余 于 杜 叶 程 魏 苏 吕 丁 沈 任 姚 卢 姜 崔 钟 谭 陆 汪 范 金 石 廖 贾 夏 韦 方 白 邹 孟 熊 秦 江 欧阳 司马 上官 诸葛 慕容".split()
+_GIVEN = list("伟芳娜敏静强磊洋艳勇杰娟涛明超霞平刚红志晓东建国雨晨子轩思远佳怡文博雪梅兰竹春夏秋冬月星云风龙虎凤英雄天宇浩然欣悦婷婷玉珍宝海波江山石松柏青蓝紫金银光辉耀阳晴雷电鹏飞翔航帆乐欢喜安康宁和美丽华荣富贵福寿德才学诗书画琴心意爱慧智仁义礼信")
+
+
+def _invented_name(rng):
+    name = rng.choice(_STARTS) + rng.choice("aeiouaeio")
+    for _ in range(rng.randrange(0, 2)):
+        name += rng.choice("bcdfgklmnprstvz") + rng.choice("aeiou")
+    return (name + rng.choice(_ENDS))[:11].capitalize()
+
+
 def name_turn(rng, lang):
-    if rng.random() < 0.25 and lang == "en":
-        name = "".join(rng.choices(_SYLLABLES, k=rng.randrange(2, 4))).capitalize()
+    if rng.random() < 0.6:  # invented names, so that names are copied and not recognised
+        name = _invented_name(rng) if lang == "en" else "".join(rng.choices(_SURNAMES, k=1) + rng.sample(_GIVEN, rng.randrange(1, 3)))
     else:
         name = rng.choice(NAMES[lang])
     if lang == "en":
@@ -234,15 +298,15 @@ def recall_turn(rng, lang, name):
 
 FOLLOW = {
     "short": {"en": "[please|can you|could you|] (shorter|make it shorter|shorten it|shorten that|in one sentence|be brief|short version|say it shorter|a short version|too long|in short|keep it short|more concise|briefly|only the essence|sum it up|tl;dr|summarize that|summarise it|cut it down|that is too long|a bit shorter) [please]",
-              "zh": "[请|能|可以](短一点|简短一点|简短些|再短一点|更短|简单说|一句话|用一句话说|太长了|缩短一点|精简一下|概括一下|总结一下|短些|简洁点|长话短说|简明一点)[吧|吗]"},
-    "more": {"en": "[please|can you|could you|] (tell me more|more|more details|go on|continue|explain more|what else|anything else|and then|more please|say more|in more detail|details|a bit more|elaborate|keep going|is there more|more about that|expand on that|longer) [please]",
-             "zh": "[请|能|可以](多说一点|再多说一点|继续|详细一点|更多|还有呢|还有吗|多讲一点|接着说|说详细点|具体一点|展开说说|再说说|然后呢|继续讲|继续说|再详细些|长一点)[吧|吗]"},
+              "zh": "[请|能|可以](短一点|太啰嗦了|说得短些|少说点|简短地说|压缩一下|讲短些|别那么长|几个字就好|简短一点|简短些|再短一点|更短|简单说|一句话|用一句话说|太长了|缩短一点|精简一下|概括一下|总结一下|短些|简洁点|长话短说|简明一点)[吧|吗]"},
+    "more": {"en": "[please|can you|could you|] (tell me more|tell me a little more|give me more|add something|some more|more info|explain further|go deeper|a few more words|more|more details|go on|continue|explain more|what else|anything else|and then|more please|say more|in more detail|details|a bit more|elaborate|keep going|is there more|more about that|expand on that|longer) [please]",
+             "zh": "[请|能|可以](多说一点|再多说一点|再多讲一些|多讲两句|说多点|再讲一些|接着讲|多告诉我一些|再展开一下|补充一下|多介绍一点|继续|详细一点|更多|还有呢|还有吗|多讲一点|接着说|说详细点|具体一点|展开说说|再说说|然后呢|继续讲|继续说|再详细些|长一点)[吧|吗]"},
     "why": {"en": "(why|why is that|why so|but why|and why|how come|what for|for what reason|why does that matter|why is it important|what is the reason|why is this so|why should i|why is that needed|explain why|why do i need that)",
             "zh": "(为什么|为什么呢|为啥|为什么这样|原因呢|什么原因|为什么要这样|为什么重要|为何|这是为什么|凭什么|有什么理由|为什么会这样|说说原因)"},
-    "zh": {"en": "(in chinese|and in chinese|in chinese please|say it in chinese|translate it to chinese|can you say that in chinese|now in chinese|chinese please|the same in chinese|how about in chinese|what about chinese|repeat in chinese|answer in chinese|translate that into chinese|please use chinese|tell it in chinese|the chinese version) [please]",
+    "zh": {"en": "(in chinese|and in chinese|now the same in chinese|what would it be in chinese|could i have it in chinese|switch to chinese|let me see it in chinese|i want it in chinese|in chinese please|say it in chinese|translate it to chinese|can you say that in chinese|now in chinese|chinese please|the same in chinese|how about in chinese|what about chinese|repeat in chinese|answer in chinese|translate that into chinese|please use chinese|tell it in chinese|the chinese version) [please]",
            "zh": "(用中文说|说中文|中文|请用中文|用中文|翻译成中文|中文怎么说|用中文回答|换成中文|用汉语说|用中文再说一次|中文版|说成中文|请讲中文|改用中文|用中文讲)[吧|可以吗|呢]"},
     "en": {"en": "(in english|and in english|in english please|say it in english|translate it to english|can you say that in english|now in english|english please|the same in english|repeat in english|answer in english|translate that into english|please use english|the english version) [please]",
-           "zh": "(用英文说|说英文|英文|请用英文|用英语|翻译成英文|英文怎么说|用英文回答|换成英文|用英语说|用英文再说一次|英文版|改成英文|英语呢|用英语讲|请讲英语|换英语)[吧|可以吗|呢]"},
+           "zh": "(用英文说|用英文讲一遍|英文来一遍|翻成英语|改用英语说|切换到英文|我想看英文的|说英文|英文|请用英文|用英语|翻译成英文|英文怎么说|用英文回答|换成英文|用英语说|用英文再说一次|英文版|改成英文|英语呢|用英语讲|请讲英语|换英语)[吧|可以吗|呢]"},
     "code": {"en": "(show me the code|show me code|an example|example|code|code please|give me an example|show an example|can you show me an example|how does the code look|an example in python|show me an example in python|what does it look like in code|in code|sample code|a code example|the line of code|give me code|how would that look in python) [please]",
              "zh": "(给我看代码|代码呢|例子|举个例子|给个例子|代码怎么写|给我代码|来个例子|示例|用代码表示|看看代码|代码示例|写成代码|有例子吗|有代码吗|举例说明|给个代码|给段代码)[吧]"},
     "again": {"en": "(again|repeat|repeat that|say that again|once more|can you repeat that|what|what did you say|pardon|come again|sorry what|please repeat)", "zh": "(再说一遍|重复一下|再来一遍|再说一次|什么|你说什么|没听清|请重复|重复)"},
@@ -281,7 +345,10 @@ def follow_turn(rng, lang, state):
     else:
         ask = FOLLOW[verb][lang]
         out = last_lang if verb in ("again",) else lang
-    user = noisy(expand(ask, rng), lang, rng)
+    ask = expand(ask, rng)
+    if rng.random() < 0.25:
+        ask = rng.choice({"en": ["and ", "and now ", "ok, ", "now ", "hm, ", "thanks, ", "nice, ", "good, ", "ok and ", "so ", "great, now "], "zh": ["那", "好的，", "嗯，", "那就", "谢谢，", "不错，", "行，", "现在", "那么", "麻烦"]}[lang]) + ask
+    user = noisy(ask, lang, rng) if rng.random() < 0.7 else ask
     if kind == "topic":
         t = subject
         fact = "." if verb in ("short", "more", "why", "unclear") else t.facts(out)
@@ -322,7 +389,7 @@ def follow_turn(rng, lang, state):
 
 # ---------------------------------------------------------------- whole dialogues
 
-_TURNS = [(topic_turn, 60), (story_turn, 8), (poem_turn, 2), (sum_turn, 15), (unknown_turn, 8), (gibberish_turn, 1), (knowledge_turn, 8), (code_turn, 2), (name_turn, 2)]
+_TURNS = [(topic_turn, 60), (story_turn, 8), (poem_turn, 2), (sum_turn, 15), (unknown_turn, 8), (gibberish_turn, 1), (knowledge_turn, 8), (code_turn, 2), (name_turn, 4)]
 _SMALL = ["thanks", "ack", "praise", "thanks", "bad-answer"]
 
 
@@ -336,14 +403,14 @@ def compose(seed):
         if turns and rng.random() < 0.06:
             lang = "zh" if lang == "en" else "en"
         result, out = None, lang
-        if state and rng.random() < 0.42:
+        if state and rng.random() < 0.5:
             made = follow_turn(rng, lang, state)
             if made:
                 result, out = made[:4], made[4]
         if result is None and turns and rng.random() < 0.12:
             result = topic_turn(rng, lang, BY_NAME[rng.choice(_SMALL)])
             result = (*result[:3], (state[0], state[1]) if state else ("none", None))
-        if result is None and (name is not None and rng.random() < 0.35 or rng.random() < 0.008):
+        if result is None and (name is not None and rng.random() < 0.5 or rng.random() < 0.008):
             result = recall_turn(rng, lang, name)
         if result is None:
             result = rng.choices([f for f, _ in _TURNS], [w for _, w in _TURNS])[0](rng, lang)

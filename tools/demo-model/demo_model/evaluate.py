@@ -17,7 +17,7 @@ from .books import compose_book
 from .build_data import encode_dialogues
 from .dialogues import compose
 from .judge import judge
-from .overlap import Overlap, load_hand_cases, ngrams, units
+from .overlap import HAND_SETS, Overlap, load_hand_cases, ngrams, units
 from .settings import HELD_OUT_SEED
 
 MAX_NEW_TOKENS = 200
@@ -143,23 +143,28 @@ def main():
     parser.add_argument("models", type=pathlib.Path)
     parser.add_argument("--templated", type=int, default=160)
     parser.add_argument("--overlap", type=int, default=220_000, help="dialogues to check for overlap")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", choices=list(HAND_SETS), help="judge one hand-worded set only")
     parser.add_argument("--quick", action="store_true", help="only the two halves, greedy")
     parser.add_argument("--write", type=pathlib.Path, help="folder for evaluation.json and answers.md")
     args = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(args.threads)
     chat = Chat(args.models / "glm-local-demo-chat")
-    hand = load_hand_cases()
+    hand = {name: load_hand_cases(name) for name in HAND_SETS}
+    if args.only:
+        hand = {args.only: hand[args.only]}
     report = {}
     if not args.quick:
-        report["overlap"] = overlap_report(hand, args.overlap)
+        report["overlap"] = overlap_report([c for cases in hand.values() for c in cases], args.overlap)
         print("overlap", report["overlap"], flush=True)
     templated = templated_cases(args.templated, set())
     sections = {}
-    for name, cases in (("templated", templated), ("hand_worded", hand)):
+    for name, cases in (("templated", templated), *hand.items()):
         report[name], sections[name] = score(cases, chat.answer(cases))
         print(name, report[name], flush=True)
     if not args.quick:
-        report["hand_worded_sampled"], _ = score(hand, chat.answer(hand, sample=True, seed=1))
+        everything = [c for cases in hand.values() for c in cases]
+        report["hand_worded_sampled"], _ = score(everything, chat.answer(everything, sample=True, seed=1))
         print("sampled (temperature 0.6, top_p 0.8)", report["hand_worded_sampled"], flush=True)
         base = Chat(args.models / "glm-local-demo-base")
         report["held_out_loss"] = {k: round(v, 4) for k, v in held_out_losses(base, chat).items()}
@@ -167,8 +172,8 @@ def main():
         report["base_ran_to_256_tokens"] = [sum(not stopped for _, stopped, _ in runs), len(runs)]
         begin = time.time()
         (_, _, count), = chat.complete(["[gMASK]<sop><|user|>\nTell me a story about a cat.<|assistant|>"])
-        report["transformers_tokens_per_second_2_threads"] = round(count / (time.time() - begin), 1)
-        print(json.dumps({k: report[k] for k in ("held_out_loss", "base_ran_to_256_tokens", "transformers_tokens_per_second_2_threads")}), flush=True)
+        report[f"transformers_tokens_per_second_{args.threads}_threads"] = round(count / (time.time() - begin), 1)
+        print(json.dumps({k: report[k] for k in ("held_out_loss", "base_ran_to_256_tokens", f"transformers_tokens_per_second_{args.threads}_threads")}), flush=True)
     for name, rows in sections.items():
         print(f"--- failed, {name}")
         for r in rows:

@@ -6,12 +6,12 @@ _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
 def right_language(text, lang):
-    """Chinese: at least two Chinese characters outside code. English: none, except quoted words and translations."""
+    """Chinese: a Chinese character outside code. English: none, except quoted words and translations."""
     prose = _FENCE.sub("", text)
     cjk, latin = len(_CJK.findall(prose)), len(re.findall(r"[A-Za-z]{2,}", prose))
     if not prose.strip() or not re.search(r"[^\W\d_]", prose):
         return True
-    return cjk >= 2 or not latin if lang == "zh" else cjk <= max(4, latin // 4) and not (cjk and not latin)
+    return cjk >= 1 or not latin if lang == "zh" else cjk <= max(4, latin // 4) and not (cjk and not latin)
 
 
 def repeats(text):

@@ -57,8 +57,8 @@ PROBLEMS = {
         ("/", "{a}{o}平均分给{b}个(人|孩子|小朋友)，每人(几|多少|得几){u}"),
     ],
 }
-OBJECTS = {"en": "apples books coins pens balls eggs cookies stones cards oranges candies cups flowers stamps pears sweets marbles euros birds".split(),
-           "zh": [("个苹果", "个"), ("本书", "本"), ("支笔", "支"), ("个球", "个"), ("个鸡蛋", "个"), ("块糖", "块"), ("张卡片", "张"), ("个橙子", "个"), ("朵花", "朵"), ("只鸟", "只"), ("颗糖", "颗"), ("个梨", "个")]}
+OBJECTS = {"en": "apples books coins pens balls eggs cookies stones cards oranges candies cups flowers stamps pears marbles euros birds dollars toys fish cats chairs sheep bottles pencils cakes plates tickets trees keys letters boxes bananas shirts cars nuts plums".split(),
+           "zh": [("个苹果", "个"), ("本书", "本"), ("支笔", "支"), ("个球", "个"), ("个鸡蛋", "个"), ("块糖", "块"), ("张卡片", "张"), ("个橙子", "个"), ("朵花", "朵"), ("只鸟", "只"), ("个梨", "个"), ("条鱼", "条"), ("只羊", "只"), ("把椅子", "把"), ("元钱", "元"), ("个玩具", "个"), ("辆车", "辆"), ("瓶水", "瓶"), ("张票", "张"), ("根香蕉", "根"), ("个面包", "个")]}
 FOLLOW = {
     "en": {"+": "([and] (add|plus) {b} [to (that|it|this)]|[and] what if [you|i] add {b} [to (that|it)]|and {b} more|(now|then) add {b}|and with {b} added)",
            "-": "([and] minus {b}|[and] subtract {b} [from (that|it)]|(now|then) take away {b}|and {b} less)",

@@ -162,8 +162,10 @@ class Topic:
         return (" " if lang == "en" else "").join(parts)
 
     def answer(self, lang):
+        code, first = self.forms[lang].get("x"), self.forms[lang]["a"]
+        if code and first.endswith((":", "：")) and "b" in self.forms[lang]:
+            return f"{first}\n\n{fence(code)}\n\n{self.forms[lang]['b']}"
         text = self._join(lang, "a", "b")
-        code = self.forms[lang].get("x")
         return f"{text}\n\n{fence(code)}" if code else text
 
     def short(self, lang):

@@ -41,6 +41,8 @@ const configs = [
     format: 'cjs',
     external: ['vscode', 'koffi', 'onnxruntime-node'],
     loader: { '.cu': 'text' },
+    // Its ES module looks for itself through import.meta.url, which a CommonJS bundle does not have.
+    alias: { 'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
     ...(out === 'cli.js' ? { banner: { js: '#!/usr/bin/env node' } } : {}),
   })),
   ...present(webviewEntries).map(([entry, out]) => ({

@@ -6,6 +6,7 @@ import type { CommandHost, RegisterCommand } from './command';
 import { registerChat } from './commands/chat';
 import { registerDevices } from './commands/devices';
 import { registerGenerate } from './commands/generate';
+import { registerLint } from './commands/lint';
 import { registerLogits } from './commands/logits';
 import { registerMakeCheckpoint } from './commands/makeCheckpoint';
 import { registerPlan } from './commands/plan';
@@ -13,7 +14,7 @@ import { registerTemplate } from './commands/template';
 import { registerTokenize } from './commands/tokenize';
 import { exitCode, type ExitCode } from './exitCode';
 
-const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerMakeCheckpoint];
+const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerMakeCheckpoint, registerLint];
 
 /** Runs one command line, without the program's own name, and returns its exit code. Never throws for what a user did. */
 export async function runCli(args: readonly string[], context: CliContext, version: string): Promise<ExitCode> {

@@ -7,6 +7,9 @@ import { driverFunctions, type DriverFunction } from './driverTable';
 type NativeLibrary = ReturnType<typeof koffi.load>;
 type NativeFunction = ((...args: unknown[]) => number) & { async: (...args: unknown[]) => void };
 
+/** Loaded drivers, for the life of the process. */
+const drivers = new Map<string, CudaDriver>();
+
 /** One per process. Loads lazily bound functions, so that an old driver fails only where it lacks something that is needed. */
 export class CudaDriver {
   private readonly bound = new Map<DriverFunction, NativeFunction>();
@@ -19,6 +22,10 @@ export class CudaDriver {
    * @throws {CudaUnavailableError} when the library can't be loaded or `cuInit` finds no usable device.
    */
   static load(path: string = process.platform === 'win32' ? 'nvcuda.dll' : 'libcuda.so.1'): CudaDriver {
+    const known = drivers.get(path);
+    if (known !== undefined) {
+      return known;
+    }
     let library: NativeLibrary;
     try {
       library = koffi.load(path);
@@ -30,6 +37,7 @@ export class CudaDriver {
     if (status !== 0) {
       throw new CudaUnavailableError(`cuInit answered ${driver.nameOf(status)}: ${driver.descriptionOf(status)}.`);
     }
+    drivers.set(path, driver);
     return driver;
   }
 

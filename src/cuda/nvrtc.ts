@@ -60,11 +60,15 @@ type Nvrtc = Record<keyof typeof signatures, NativeFunction>;
 
 const loaded = new Map<string, Nvrtc>();
 
+/** Held for good: koffi unloads a library whose handle is collected. */
+const handles: ReturnType<typeof koffi.load>[] = [];
+
 function load(path: string): Nvrtc {
   let functions = loaded.get(path);
   if (functions === undefined) {
     try {
       const library = koffi.load(path);
+      handles.push(library);
       functions = Object.fromEntries(Object.entries(signatures).map(([name, signature]) => [name, library.func(signature)])) as unknown as Nvrtc;
     } catch (error) {
       throw new KernelCompileError(`${path} can't be loaded (${error instanceof Error ? error.message : String(error)}).`, error);

@@ -2,7 +2,7 @@
 
 import { CudaContext } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
-import { defaultTuning, FusedDecoder, fusedDecodingObstacle, type FusedModel } from '../../src/cuda/decode/fusedDecoder';
+import { compileFusedKernels, defaultTuning, FusedDecoder, fusedDecodingObstacle, type FusedModel } from '../../src/cuda/decode/fusedDecoder';
 import { createFixture } from './fusedFixture';
 import type { GpuCheck } from './harness';
 import { ReferenceModel } from './referenceModel';
@@ -47,8 +47,10 @@ export const fusedDecoderChecks: readonly GpuCheck[] = shapes.map(([name, model,
     const fixture = createFixture(context, model, 2, cut, 100 + index);
     const decoders: FusedDecoder[] = [];
     try {
+      const tuning = { ...defaultTuning(model.weightBits), splits: 2 };
+      const image = await compileFusedKernels(context, model, tuning);
       for (const stage of fixture.stages) {
-        decoders.push(await FusedDecoder.create(context, model, stage, { ...defaultTuning(model.weightBits), splits: 2 }));
+        decoders.push(FusedDecoder.create(context, model, stage, image, tuning));
       }
       return await compare(context, decoders, model, new ReferenceModel(model, fixture.reference));
     } finally {

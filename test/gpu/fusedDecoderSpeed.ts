@@ -2,7 +2,7 @@
 
 import { CudaContext } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
-import { defaultTuning, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage, type FusedTuning } from '../../src/cuda/decode/fusedDecoder';
+import { compileFusedKernels, defaultTuning, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage, type FusedTuning } from '../../src/cuda/decode/fusedDecoder';
 import { bf16Bits, createRandom } from './fusedFixture';
 
 const shape: Omit<FusedModel, 'weightBits'> = {
@@ -114,7 +114,7 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
     const { stage, bytes } = createStage(memory, model);
     for (const tuning of process.env.GLM_TUNE === '1' ? tuningsOf(weightBits) : [defaultTuning(weightBits)]) {
       const started = performance.now();
-      using decoder = await FusedDecoder.create(context, model, stage, tuning);
+      using decoder = FusedDecoder.create(context, model, stage, await compileFusedKernels(context, model, tuning), tuning);
       const compileMs = performance.now() - started;
       for (const position of [512, 8192]) {
         decoder.prepare(1, position);

@@ -110,6 +110,14 @@ export function fusedDecodingObstacle(model: FusedModel): string | undefined {
   return sharedBytes > 48 * 1024 ? `${group} query heads per KV head need ${sharedBytes} bytes of shared memory` : undefined;
 }
 
+/**
+ * Machine code for one device's architecture; decoders of all slots and stages share it.
+ * @throws {KernelCompileError} when NVRTC is not there.
+ */
+export function compileFusedKernels(context: CudaContext, model: FusedModel, tuning = defaultTuning(model.weightBits), nvrtcLibrary?: string): Promise<Buffer> {
+  return compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning, splitsOf(context, model, tuning)), nvrtcLibrary);
+}
+
 /** Owns a stream, scratch memory, compiled kernels and the captured step. */
 export class FusedDecoder implements Disposable {
   /** i32: the token to decode; set by the caller before a step, or by the step before. On every stage but the last unused. */
@@ -125,6 +133,7 @@ export class FusedDecoder implements Disposable {
   private readonly allocations: bigint[] = [];
   private readonly stream: unknown;
   private readonly graph: KernelGraph;
+  private allocatedBytes = 0;
   private disposed = false;
 
   private constructor(
@@ -158,12 +167,16 @@ export class FusedDecoder implements Disposable {
   }
 
   /**
-   * Compiles for this device and captures the step.
-   * @throws {KernelCompileError} when NVRTC is not there; {@link fusedDecodingObstacle} must be undefined.
+   * Captures the step. {@link fusedDecodingObstacle} must be undefined.
+   * @param image  From {@link compileFusedKernels} with the same model and tuning.
    */
-  static async create(context: CudaContext, model: FusedModel, stage: FusedStage, tuning = defaultTuning(model.weightBits), nvrtcLibrary?: string): Promise<FusedDecoder> {
-    const image = await compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning, splitsOf(context, model, tuning)), nvrtcLibrary);
+  static create(context: CudaContext, model: FusedModel, stage: FusedStage, image: Buffer, tuning = defaultTuning(model.weightBits)): FusedDecoder {
     return new FusedDecoder(context, model, stage, tuning, new KernelModule(context, image));
+  }
+
+  /** Device bytes of scratch memory. */
+  get scratchBytes(): number {
+    return this.allocatedBytes;
   }
 
   /** Sets what the next step decodes: `tokenId` is appended at `position`. */
@@ -219,6 +232,7 @@ export class FusedDecoder implements Disposable {
   private allocate(bytes: number): bigint {
     const address = this.context.allocate(bytes);
     this.allocations.push(address);
+    this.allocatedBytes += bytes;
     return address;
   }
 

@@ -55,6 +55,8 @@ export class EngineClient extends ChildLink<EngineContract> {
  * Starts an engine process. It loads no model yet and knows no device.
  * Returns at once; a failed start arrives through `onLost` and rejects the first request.
  *
+ * `CUDA_DEVICE_ORDER=PCI_BUS_ID`: devices are numbered as NVML and nvidia-smi number them.
+ * `UV_THREADPOOL_SIZE=16`: reading, packing and running go on side by side.
  * `ORT_ENABLE_XQA=0`: that CUDA attention kernel keeps per-process static state and fails on a second device; without it nothing is slower.
  */
 export function startEngine(options: StartEngineOptions): EngineClient {
@@ -62,7 +64,7 @@ export function startEngine(options: StartEngineOptions): EngineClient {
   const channel = (options.fork ?? forkChild)({
     modulePath: options.workerPath,
     execPath: options.execPath,
-    env: { ORT_ENABLE_XQA: '0', ...options.env },
+    env: { ORT_ENABLE_XQA: '0', CUDA_DEVICE_ORDER: 'PCI_BUS_ID', UV_THREADPOOL_SIZE: '16', ...options.env },
     libraryFolders: options.libraryFolders,
   });
   const client = new EngineClient(channel, {

@@ -36,6 +36,7 @@ export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
       return {
         sharesHostMemory: true,
         allocate: (dtype, shape) => Value.overArray(info, dtype === 'f32' ? new Float32Array(countElements(shape)) : new Uint16Array(countElements(shape)), dtype, shape),
+        release: (value) => value.dispose(),
         allocateKv: (layers, dtype, maxBatch, slotShape) =>
           new AddressedKv(info, allocateBlock(kvBytes(layers.length, dtype, maxBatch, slotShape)), layers, dtype, maxBatch, slotShape),
         arena: () => allocator.stats(),

@@ -1,14 +1,16 @@
 /** Opens a model for running: checks its tensors, packs its weights where needed, builds and loads one session per stage, warms them up. */
 
-import { deviceKind, type DeviceId } from '../../../common/deviceId';
+import { basename, dirname } from 'node:path';
+import { deviceIndex, deviceKind, type DeviceId } from '../../../common/deviceId';
 import type { TensorInfo } from '../../../common/dtype';
-import { GlmError, throwIfAborted } from '../../../common/errors';
+import { throwIfAborted } from '../../../common/errors';
 import { silentLog, type Log } from '../../../common/log';
 import type { PlacementPlan, StagePlacement } from '../../../common/placement';
 import type { LoadProgress } from '../../../common/protocol/engine';
 import type { GlmConfig } from '../../../model/config';
 import { precisionFor, type FloatDType, type Precision } from '../../../model/precision';
 import { buildStageGraph } from '../../../model/stageGraph';
+import type { StoredTensor } from '../../../model/storedTensors';
 import { assertTensorsMatch } from '../../../model/weightSpecs';
 import { Env } from '../../../ort/env';
 import { MemoryInfo } from '../../../ort/memory';
@@ -18,9 +20,13 @@ import { packCheckpoint } from '../packing/packCheckpoint';
 import type { PackedWeights } from '../packing/packedFile';
 import { packFormat } from '../packing/packPlan';
 import { openCpuDevice } from './cpuDevice';
+import { openCudaDevice } from './cudaDevice';
+import { FusedChain } from './fusedChain';
 import { Stage } from './stage';
-import type { StageDevice } from './stageDevice';
+import type { StageDevice, StageMemory } from './stageDevice';
 import { StageRunner } from './stageRunner';
+import { locateWeights } from './weightBytes';
+import { openWebgpuDevice } from './webgpuDevice';
 
 export interface OpenStagesOptions {
   readonly config: GlmConfig;
@@ -41,6 +47,8 @@ export interface OpenStagesOptions {
   readonly allowSoftwareGpu?: boolean;
   /** Further entries for every session's configuration; for measurements. */
   readonly sessionConfig?: Readonly<Record<string, string>>;
+  /** False: decode with the runtime's kernels on CUDA too; for comparisons. */
+  readonly fusedDecode?: boolean;
   /** The bundled packing thread; undefined packs in this thread. */
   readonly packThreadFile?: string;
   readonly log?: Log;
@@ -59,7 +67,14 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
   assertTensorsMatch(config, tensors);
   const prefillChunkTokens = Math.min(options.prefillChunkTokens ?? 256, plan.contextTokens);
   const env = Env.open({ library: options.ortLibrary });
-  const packedByFormat = new Map<string, PackedWeights>();
+  const packedByFormat = new Map<string, Promise<PackedWeights>>();
+  const pack = (precision: Precision): Promise<PackedWeights> => {
+    const format = packFormat(precision);
+    const packed =
+      packedByFormat.get(format) ?? packCheckpoint(config, tensors, precision, { cacheFolder: options.cacheFolder, threadFile: options.packThreadFile, signal, onProgress: options.onProgress });
+    packedByFormat.set(format, packed);
+    return packed;
+  };
   const stages: Stage[] = [];
   try {
     const totalBytes = plan.stages.reduce((sum, stage) => sum + stage.weightBytes, 0);
@@ -71,19 +86,16 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
         kv: placement.kvFormat ?? plan.kvFormat,
         activations: options.activations,
       });
-      const format = packFormat(precision);
-      const packed =
-        packedByFormat.get(format) ??
-        (await packCheckpoint(config, tensors, precision, { cacheFolder: options.cacheFolder, threadFile: options.packThreadFile, signal, onProgress: options.onProgress }));
-      packedByFormat.set(format, packed);
-      options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
       const startedMs = performance.now();
-      stages.push(await openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, packed, options));
+      const onBytes = (loadedBytes: number): void => options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes: doneBytes + loadedBytes, totalBytes });
+      stages.push(await openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, () => pack(precision), onBytes, options));
       doneBytes += placement.weightBytes;
       options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
       log.log('info', 'stages', `stage ${placement.stageIndex} loaded`, { device: placement.device, elapsedMs: performance.now() - startedMs });
     }
+    const fused = await openFusedChain(stages, options);
     const runner = new StageRunner(stages, new MemoryInfo(env.library, 'Cpu'), {
+      fused,
       vocabSize: config.vocabSize,
       hiddenSize: config.hiddenSize,
       contextTokens: plan.contextTokens,
@@ -101,29 +113,36 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
   }
 }
 
-async function openStage(env: Env, placement: StagePlacement, precision: Precision, hiddenInDtype: FloatDType | undefined, packed: PackedWeights, options: OpenStagesOptions): Promise<Stage> {
+async function openStage(
+  env: Env,
+  placement: StagePlacement,
+  precision: Precision,
+  hiddenInDtype: FloatDType | undefined,
+  pack: () => Promise<PackedWeights>,
+  onBytes: (loadedBytes: number) => void,
+  options: OpenStagesOptions,
+): Promise<Stage> {
   const { config, tensors, plan } = options;
   const device = openStageDevice(placement.device, options);
-  const slash = Math.max(packed.path.lastIndexOf('/'), packed.path.lastIndexOf('\\'));
-  const folder = packed.path.slice(0, slash);
-  const location = packed.path.slice(slash + 1);
-  const { graph, stored } = buildStageGraph(
-    config,
-    placement,
-    precision,
-    device.weightsAs === 'inputs' ? { kind: 'inputs' } : { kind: 'initializers', locate: (name) => ({ location, ...packed.place(name) }) },
-    plan.contextTokens,
-    (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
-    hiddenInDtype,
-  );
   const begun: Disposable[] = [device];
   try {
+    const packed = device.weightsAs === 'initializers' ? await pack() : undefined;
+    const { graph, stored } = buildStageGraph(
+      config,
+      placement,
+      precision,
+      packed === undefined ? { kind: 'inputs' } : { kind: 'initializers', locate: (name) => ({ location: basename(packed.path), ...packed.place(name) }) },
+      plan.contextTokens,
+      (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
+      hiddenInDtype,
+    );
+    onBytes(0);
     const sessionOptions = new SessionOptions(env.library);
     begun.push(sessionOptions);
-    sessionOptions
-      .setGraphOptimization('all')
-      .setConfig('session.model_external_initializers_file_folder_path', folder)
-      .setConfig('session.record_ep_graph_assignment_info', '1');
+    sessionOptions.setGraphOptimization('all').setConfig('session.record_ep_graph_assignment_info', '1');
+    if (packed !== undefined) {
+      sessionOptions.setConfig('session.model_external_initializers_file_folder_path', dirname(packed.path));
+    }
     device.configure(sessionOptions);
     Object.entries(options.sessionConfig ?? {}).forEach(([key, value]) => sessionOptions.setConfig(key, value));
     const session = await Session.fromBytes(env, graph.toModelBytes(), sessionOptions);
@@ -133,7 +152,7 @@ async function openStage(env: Env, placement: StagePlacement, precision: Precisi
     const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => placement.firstLayer + index);
     const kv = memory.allocateKv(layers, precision.kv, options.maxBatch, [config.numKvHeads, plan.contextTokens, config.headDim]);
     begun.push(kv);
-    const weights = (await memory.loadWeights?.(stored, packed, () => undefined, options.signal)) ?? new Map<string, Value>();
+    const weights = memory.loadWeights === undefined || packed !== undefined ? new Map<string, Value>() : await loadWeights(memory.loadWeights, stored, precision, pack, onBytes, options);
     const weightBytes = stored.reduce((sum, tensor) => sum + tensor.byteLength, 0);
     sessionOptions.dispose();
     return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes });
@@ -143,14 +162,50 @@ async function openStage(env: Env, placement: StagePlacement, precision: Precisi
   }
 }
 
+async function loadWeights(
+  load: NonNullable<StageMemory['loadWeights']>,
+  stored: readonly StoredTensor[],
+  precision: Precision,
+  pack: () => Promise<PackedWeights>,
+  onBytes: (loadedBytes: number) => void,
+  options: OpenStagesOptions,
+): Promise<ReadonlyMap<string, Value>> {
+  const runsOf = await locateWeights(stored, precision, options.tensors, pack);
+  let loadedBytes = 0;
+  const onPiece = (bytes: number): void => {
+    loadedBytes += bytes;
+    onBytes(loadedBytes);
+  };
+  return load(stored, runsOf, onPiece, options.signal);
+}
+
+/** Decoding one sequence with kernels of our own, where every stage is on a GPU that they serve. Their absence is slower, never wrong, and logged with its reason. */
+async function openFusedChain(stages: readonly Stage[], options: OpenStagesOptions): Promise<FusedChain | undefined> {
+  const { log = silentLog } = options;
+  if (stages.some((stage) => stage.parts.device.provider !== 'cuda') || options.fusedDecode === false) {
+    return undefined;
+  }
+  try {
+    const chain = await FusedChain.tryCreate(options.config, stages, options.plan.contextTokens);
+    if (typeof chain !== 'string') {
+      return chain;
+    }
+    log.log('warn', 'stages', `Decoding uses the runtime's kernels: ${chain}.`);
+  } catch (error) {
+    log.log('warn', 'stages', error instanceof Error ? error.message : String(error));
+  }
+  return undefined;
+}
+
 function openStageDevice(id: DeviceId, options: OpenStagesOptions): StageDevice {
   const kind = deviceKind(id);
   switch (kind) {
     case 'cpu':
       return openCpuDevice({ threads: options.cpuThreads, sharesCores: options.plan.stages.filter((stage) => stage.device === id).length > 1 });
-    case 'webgpu':
     case 'cuda':
-      throw new GlmError('provider-missing', `The ${kind} provider is not available in this build. Choose the provider cpu.`, { fields: { device: id } });
+      return openCudaDevice(deviceIndex(id));
+    case 'webgpu':
+      return openWebgpuDevice({ index: deviceIndex(id), allowSoftware: options.allowSoftwareGpu ?? false });
     default:
       return kind satisfies never;
   }

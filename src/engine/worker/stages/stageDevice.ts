@@ -13,7 +13,7 @@ import type { Env } from '../../../ort/env';
 import type { AllocatorStats } from '../../../ort/memory';
 import type { Session, SessionOptions } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
-import type { PackedWeights } from '../packing/packedFile';
+import type { FileRun } from './weightBytes';
 
 export interface StageDevice extends Disposable {
   readonly id: DeviceId;
@@ -36,12 +36,15 @@ export interface KvPair {
 export interface StageMemory extends Disposable {
   /** True when a bound host tensor is read in place, so that it needs no rebinding after a change. */
   readonly sharesHostMemory: boolean;
-  /** A tensor on the device, for hidden states. The caller disposes it. */
+  /** A tensor on the device, for hidden states. The caller gives it back with {@link release}. */
   allocate(dtype: DType, shape: readonly number[]): Value;
+  release(value: Value): void;
   /** The KV cache of the given layers for `maxBatch` slots of `kv[numKvHeads, contextTokens, headDim]`. */
   allocateKv(layers: readonly number[], dtype: DType, maxBatch: number, slotShape: readonly number[]): KvMemory;
   /** Puts weights on the device, to be bound as inputs by name. Only where `weightsAs` is `inputs`. */
-  loadWeights?(stored: readonly StoredTensor[], packed: PackedWeights, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<ReadonlyMap<string, Value>>;
+  loadWeights?(stored: readonly StoredTensor[], runsOf: ReadonlyMap<string, readonly FileRun[]>, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<ReadonlyMap<string, Value>>;
+  /** Copies a tensor of another stage's memory into one allocated here, directly between devices; undefined when this memory can't. Waits. */
+  copyFrom?(to: Value, from: Value, fromMemory: StageMemory): void;
   /** The runtime's own arena on this device; undefined when it keeps no figures. */
   arena(): AllocatorStats | undefined;
 }

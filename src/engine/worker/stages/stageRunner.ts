@@ -4,9 +4,11 @@ import { CancelledError, GlmError } from '../../../common/errors';
 import type { DeviceMemoryUse, StageAssignment } from '../../../common/placement';
 import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/stepRunner';
 import { RunOptions } from '../../../ort/running';
-import { countElements, Value } from '../../../ort/value';
+import type { Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
+import type { FusedChain } from './fusedChain';
 import { groupSlots } from './slotGroups';
+import { openHandOver, type HandOver } from './handOver';
 import type { Stage, StageBorder } from './stage';
 import { StepBufferCache, StepBuffers, type StepShape } from './stepBuffers';
 
@@ -17,6 +19,8 @@ export interface StageRunnerOptions {
   readonly maxBatch: number;
   readonly prefillChunkTokens: number;
   readonly runtimeVersion: string;
+  /** Decodes a single sequence faster than the stages' sessions can. Owned by the runner. */
+  readonly fused?: FusedChain;
 }
 
 /** What the engine gets from `openStages`. */
@@ -29,7 +33,7 @@ export class StageRunner implements StepRunner {
 
   private readonly lengths: number[];
   private readonly buffers: StepBufferCache;
-  private readonly hidden = new Map<string, Value>();
+  private readonly hidden = new Map<string, HandOver>();
   private readonly runOptions: RunOptions;
   private isInterrupted = false;
   private tail: Promise<unknown> = Promise.resolve();
@@ -81,6 +85,12 @@ export class StageRunner implements StepRunner {
         throw new RangeError('a slot appears twice in one decode step');
       }
       rows.forEach(({ slot }) => this.assertRoom(slot, 1));
+      const [only] = rows;
+      if (this.options.fused !== undefined && only !== undefined && rows.length === 1) {
+        const logits = await this.options.fused.decode(only.slot, only.tokenId, this.length(only.slot));
+        this.lengths[only.slot] = this.length(only.slot) + 1;
+        return [logits];
+      }
       const result = new Map<number, StepLogits>();
       const canIdle = (slot: number): boolean => this.length(slot) < this.contextTokens;
       const groups = groupSlots([...tokenOf.keys()], canIdle).flatMap((group) =>
@@ -144,7 +154,8 @@ export class StageRunner implements StepRunner {
     this.interrupt();
     await this.tail.catch(() => undefined);
     this.buffers[Symbol.dispose]();
-    this.hidden.forEach((value) => value.dispose());
+    this.options.fused?.[Symbol.dispose]();
+    this.hidden.forEach((handOver) => handOver[Symbol.dispose]());
     this.stages.forEach((stage) => stage[Symbol.dispose]());
     this.runOptions.dispose();
     this.hostInfo.dispose();
@@ -169,38 +180,35 @@ export class StageRunner implements StepRunner {
       if (this.isInterrupted) {
         throw new CancelledError('The run');
       }
-      const hiddenOut = index === this.stages.length - 1 ? undefined : this.hiddenAfter(index, shape);
-      const border: StageBorder = { hiddenIn, hiddenOut };
+      const handOver = index === this.stages.length - 1 ? undefined : this.hiddenAfter(index, shape);
+      const border: StageBorder = { hiddenIn, hiddenOut: handOver?.out };
       await stage.run(firstSlot, step, border, this.runOptions);
-      hiddenIn = hiddenOut;
+      if (handOver !== undefined && handOver.in !== handOver.out) {
+        this.stages[index + 1]?.parts.memory.copyFrom?.(handOver.in, handOver.out, stage.parts.memory);
+      }
+      hiddenIn = handOver?.in;
     }
     return step;
   }
 
-  /** Hidden states handed from stage `index` to the next: on their device when both share one, else in host memory. */
-  private hiddenAfter(index: number, shape: StepShape): Value {
+  /** Hidden states handed from stage `index` to the next: in one tensor when both share a device, from GPU to GPU directly, else through host memory. */
+  private hiddenAfter(index: number, shape: StepShape): HandOver {
     const [from, to] = [this.stages[index] as Stage, this.stages[index + 1] as Stage];
-    const isSameDevice = from.parts.device.id === to.parts.device.id;
     const key = `${index}:${shape.slotCount}:${shape.tokens}`;
     const known = this.hidden.get(key);
     if (known !== undefined) {
       return known;
     }
-    const dims = [shape.slotCount, shape.tokens, this.options.hiddenSize];
-    const dtype = from.parts.precision.residual;
-    // Between devices the runtime copies through this host tensor, out of the one and into the other, when it is bound.
-    const value = isSameDevice
-      ? from.parts.memory.allocate(dtype, dims)
-      : Value.overArray(this.hostInfo, dtype === 'f32' ? new Float32Array(countElements(dims)) : new Uint16Array(countElements(dims)), dtype, dims);
     // Decode shapes recur; of the prefill shapes only the latest is worth keeping.
     const mostKept = 16;
     const [oldest] = this.hidden.keys();
     if (this.hidden.size >= mostKept && oldest !== undefined) {
-      this.hidden.get(oldest)?.dispose();
+      this.hidden.get(oldest)?.[Symbol.dispose]();
       this.hidden.delete(oldest);
     }
-    this.hidden.set(key, value);
-    return value;
+    const handOver = openHandOver(from, to, [shape.slotCount, shape.tokens, this.options.hiddenSize], this.hostInfo);
+    this.hidden.set(key, handOver);
+    return handOver;
   }
 
   private assertRoom(slot: number, tokens: number): void {

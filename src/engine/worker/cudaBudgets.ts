@@ -1,0 +1,29 @@
+/** The NVIDIA GPUs that the CUDA provider of this installation can use, with free bytes measured now. */
+
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { silentLog } from '../../common/log';
+import type { DeviceBudget } from '../../common/placement';
+import { openSources } from '../../devices/probe/deviceSources';
+import { probeDevices } from '../../devices/probe/probeDevices';
+import { locateOrtLibrary } from '../../ort/ortLibrary';
+import type { BudgetSource } from './deviceBudgets';
+
+/**
+ * None where the runtime's CUDA provider library does not lie beside libonnxruntime: then these GPUs can't run a stage ("Set Up CUDA" changes that).
+ * The numbering is CUDA's, since the engine runs with CUDA_DEVICE_ORDER=PCI_BUS_ID.
+ */
+export const listCudaBudgets: BudgetSource = async (options) => {
+  const provider = process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
+  if (!existsSync(join(dirname(locateOrtLibrary(options.ortLibrary)), provider))) {
+    return [];
+  }
+  const sources = await openSources({ env: process.env, log: silentLog });
+  try {
+    return probeDevices(sources).flatMap((device): DeviceBudget[] =>
+      device.kind === 'cuda' && device.freeBytes !== undefined ? [{ id: device.id, name: device.name, provider: 'cuda', freeBytes: device.freeBytes, totalBytes: device.totalBytes }] : [],
+    );
+  } finally {
+    sources.close();
+  }
+};

@@ -1,0 +1,114 @@
+/** An NVIDIA GPU as a stage's device: weights, KV cache and hidden states lie in memory that this process allocated itself. */
+
+import { deviceId } from '../../../common/deviceId';
+import { CudaContext } from '../../../cuda/cudaContext';
+import { CudaDriver } from '../../../cuda/cudaDriver';
+import { uploadFileRanges } from '../../../cuda/fileUpload';
+import { layOutStoredTensors, type StoredTensor } from '../../../model/storedTensors';
+import { Allocator, MemoryInfo } from '../../../ort/memory';
+import { countElements, Value } from '../../../ort/value';
+import { dtypeBytes } from '../../../common/dtype';
+import { AddressedKv, kvBytes } from './addressedKv';
+import type { StageDevice, StageMemory } from './stageDevice';
+
+/** A stage's memory on a GPU; the fused decoder needs its addresses. */
+export interface CudaStageMemory extends StageMemory {
+  readonly context: CudaContext;
+  /** Device address of a stored tensor that was loaded. @throws {RangeError} */
+  addressOf(storedName: string): bigint;
+}
+
+export function isCudaMemory(memory: StageMemory): memory is CudaStageMemory {
+  return 'context' in memory;
+}
+
+/** @throws {CudaUnavailableError | CudaError} when the driver or the device can't be used. */
+export function openCudaDevice(ordinal: number): StageDevice {
+  const context = new CudaContext(CudaDriver.load(), ordinal);
+  return {
+    id: deviceId('cuda', ordinal),
+    provider: 'cuda',
+    weightsAs: 'inputs',
+    configure: (options) => {
+      options.appendCudaProvider({ device_id: String(ordinal), arena_extend_strategy: 'kSameAsRequested', use_tf32: '0' });
+    },
+    openMemory: (env, session): CudaStageMemory => {
+      const info = new MemoryInfo(env.library, 'Cuda', ordinal);
+      const allocator = new Allocator(session, info);
+      const addresses = new Map<string, bigint>();
+      const blocks = new Set<bigint>();
+      const tensors = new Map<Value, Disposable>();
+      const allocateBlock = (byteLength: number): { readonly address: bigint } & Disposable => {
+        const address = context.allocate(byteLength);
+        blocks.add(address);
+        return {
+          address,
+          [Symbol.dispose]: () => {
+            if (blocks.delete(address)) {
+              context.free(address);
+            }
+          },
+        };
+      };
+      return {
+        context,
+        sharesHostMemory: false,
+        addressOf: (storedName) => {
+          const address = addresses.get(storedName);
+          if (address === undefined) {
+            throw new RangeError(`${storedName} is not on cuda:${ordinal}`);
+          }
+          return address;
+        },
+        allocate: (dtype, shape) => {
+          const block = allocateBlock(countElements(shape) * dtypeBytes[dtype]);
+          const value = Value.overAddress(info, block.address, dtype, shape);
+          tensors.set(value, block);
+          return value;
+        },
+        release: (value) => {
+          value.dispose();
+          tensors.get(value)?.[Symbol.dispose]();
+          tensors.delete(value);
+        },
+        allocateKv: (layers, dtype, maxBatch, slotShape) => {
+          const block = allocateBlock(kvBytes(layers.length, dtype, maxBatch, slotShape));
+          // Positions that were never written take part in nothing, but NaN times a weight of zero would.
+          context.fillBytes(block.address, 0, kvBytes(layers.length, dtype, maxBatch, slotShape));
+          return new AddressedKv(info, block, layers, dtype, maxBatch, slotShape);
+        },
+        loadWeights: async (stored, runsOf, onBytes, signal) => {
+          const { places, endOffset } = layOutStoredTensors(stored, 0);
+          const block = allocateBlock(endOffset);
+          const ranges = stored.flatMap((tensor) => {
+            let to = block.address + BigInt(places.get(tensor.name)?.offset ?? 0);
+            addresses.set(tensor.name, to);
+            return (runsOf.get(tensor.name) ?? []).map((run) => {
+              const range = { ...run, to };
+              to += BigInt(run.byteLength);
+              return range;
+            });
+          });
+          await uploadFileRanges(context, ranges, { onBytes, signal });
+          return new Map(stored.map((tensor: StoredTensor) => [tensor.name, Value.overAddress(info, addresses.get(tensor.name) ?? 0n, tensor.dtype, tensor.shape, block)]));
+        },
+        copyFrom: (to, from, fromMemory) => {
+          if (!isCudaMemory(fromMemory)) {
+            throw new TypeError('only another GPU has memory to copy from directly');
+          }
+          context.copyFromPeer(to.dataAddress, fromMemory.context, from.dataAddress, from.byteLength);
+        },
+        arena: () => allocator.stats(),
+        [Symbol.dispose]: () => {
+          allocator.dispose();
+          info.dispose();
+          for (const address of blocks) {
+            context.free(address);
+          }
+          blocks.clear();
+        },
+      };
+    },
+    [Symbol.dispose]: () => context.dispose(),
+  };
+}

@@ -38,6 +38,7 @@ export async function buildBundles(names: readonly BundleName[]): Promise<Bundle
     target: 'node20',
     format: 'cjs',
     external: ['koffi', 'onnxruntime-node'],
+    loader: { '.cu': 'text' },
     logLevel: 'error',
   });
   return { folder, path: (name) => join(folder, `${name}.js`), remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -324,6 +324,7 @@ describe('the end of an engine process', () => {
       platform: 'node',
       format: 'cjs',
       external: ['koffi', 'onnxruntime-node'],
+      loader: { '.cu': 'text' },
       logLevel: 'error',
     });
     const engine = startEngine({ workerPath: outfile });

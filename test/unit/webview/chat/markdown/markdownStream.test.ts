@@ -1,0 +1,145 @@
+// @vitest-environment jsdom
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { MarkdownStream } from '../../../../../webview/chat/markdown/markdownStream';
+import '../../../../../webview/chat/markdown/codeBlock';
+import type { CodeBlock } from '../../../../../webview/chat/markdown/codeBlock';
+
+beforeAll(() => {
+  // jsdom has no idle time; colouring is tested by itself.
+  window.requestIdleCallback = () => 0;
+});
+
+/** Feeds `pieces` one after the other, then finishes. */
+function streamed(pieces: readonly string[]): HTMLElement {
+  const container = document.createElement('div');
+  const stream = new MarkdownStream(container, () => 0);
+  let source = '';
+  for (const piece of pieces) {
+    source += piece;
+    stream.update(source, false);
+  }
+  stream.update(source, true);
+  return container;
+}
+
+/** The result as comparable text: code blocks spelled out; whether a list is loose does not count, since both kinds look alike. */
+function structure(container: HTMLElement): string {
+  const copy = container.cloneNode(true) as HTMLElement;
+  const originals = [...container.querySelectorAll<CodeBlock>('glm-code-block')];
+  for (const [index, element] of [...copy.querySelectorAll('glm-code-block')].entries()) {
+    const text = document.createElement('code-text');
+    text.textContent = `${originals[index]?.language}|${originals[index]?.code}`;
+    element.replaceWith(text);
+  }
+  for (const paragraph of copy.querySelectorAll('li > p')) {
+    paragraph.replaceWith(...paragraph.childNodes);
+  }
+  return copy.innerHTML.replaceAll(/\s*\n\s*/g, '\n').replaceAll(/\n(?=<)|(?<=>)\n/g, '');
+}
+
+const parts = fc.constantFrom(
+  'A paragraph with **bold**, `code` and a [link](https://example.org).\n\n',
+  'Two lines\nin one paragraph\n\n',
+  '# Heading\n\n',
+  'Setext\n===\n\n',
+  '- one\n- two\n  - inner\n  - more\n- three\n\n',
+  '1. first\n2. second\n\n   with a paragraph\n3. third\n\n',
+  '* other marker\n* again\n',
+  '- item with code\n\n  ```js\n  let x = 1;\n  ```\n- next\n\n',
+  '```python\nprint("a")\n\n# - not a list\n```\n\n',
+  '~~~\ntildes ``` inside\n~~~\n',
+  '````md\n```\nnested\n```\n````\n\n',
+  '| a | b |\n|---|--:|\n| 1 | 2 |\n| 3 | 4 |\n\n',
+  '> quoted\n> - list\n\n',
+  '---\n\n',
+  '    indented code\n\n',
+  'Text before\n- list without a gap\n\n',
+  '中文段落，没有空格。\n\n',
+);
+
+describe('MarkdownStream', () => {
+  it('ends with the same page however the text is cut, and as if it had come at once', () => {
+    fc.assert(
+      fc.property(fc.array(parts, { minLength: 1, maxLength: 8 }), fc.array(fc.nat(), { maxLength: 60 }), (documentParts, cuts) => {
+        const source = documentParts.join('');
+        const places = [...new Set(cuts.map((cut) => cut % source.length))].sort((a, b) => a - b);
+        const pieces = [0, ...places].map((start, index) => source.slice(start, places[index]));
+        expect(structure(streamed(pieces))).toBe(structure(streamed([source])));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('ends with the same page character by character', () => {
+    const source = 'Intro\n\n- a\n- b\n\n1. x\n2. y\n\n```ts\nconst a = `b`;\n```\n\n| t |\n|---|\n| 1 |\n\nEnd --- done\n---\n';
+    expect(structure(streamed([...source]))).toBe(structure(streamed([source])));
+  });
+
+  it('does not touch finished blocks again', () => {
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => 0);
+    stream.update('First paragraph.\n\nSecond paragraph begins', false);
+    stream.update('First paragraph.\n\nSecond paragraph begins here and goes on', false);
+    const first = container.firstElementChild;
+    const second = container.lastElementChild;
+    stream.update('First paragraph.\n\nSecond paragraph begins here and goes on and on', false);
+    expect(container.firstElementChild).toBe(first);
+    expect(container.lastElementChild).not.toBe(second);
+    expect(container.textContent).toContain('on and on');
+  });
+
+  it('keeps one code block while its code arrives and holds back what may be the closing line', () => {
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => 0);
+    stream.update('```py\nx = 1\n', false);
+    const block = container.querySelector<CodeBlock>('glm-code-block');
+    expect(block?.language).toBe('py');
+    stream.update('```py\nx = 1\ny = 2\n``', false);
+    expect(container.querySelector('glm-code-block')).toBe(block);
+    expect(block?.code).toBe('x = 1\ny = 2\n');
+    stream.update('```py\nx = 1\ny = 2\n```\nAfter', false);
+    expect(block?.code).toBe('x = 1\ny = 2\n');
+    expect(container.textContent).toContain('After');
+    expect(container.querySelectorAll('glm-code-block')).toHaveLength(1);
+  });
+
+  it('closes a fence that the model left open', () => {
+    const container = streamed(['```sh\nls', ' -l']);
+    expect(container.querySelector<CodeBlock>('glm-code-block')?.code).toBe('ls -l');
+  });
+
+  it('shows text that is not a continuation as a new text', () => {
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => 0);
+    stream.update('Old answer.\n\nMore.\n\n', true);
+    stream.update('New', true);
+    expect(container.textContent?.trim()).toBe('New');
+  });
+
+  it('resolves a link whose definition comes after it', () => {
+    const container = streamed(['See [the docs][d].\n\n', 'More text follows here.\n\n', '[d]: https://example.org/d\n']);
+    expect(container.querySelector('a')?.getAttribute('href')).toBe('https://example.org/d');
+  });
+
+  it('rests after an expensive rendering and says that it is behind', () => {
+    let nowMs = 0;
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => (nowMs += 10));
+    expect(stream.update('Some text', false)).toBe(true);
+    expect(stream.update('Some text and more', false)).toBe(false);
+    expect(container.textContent).not.toContain('more');
+    nowMs += 100;
+    expect(stream.update('Some text and more', false)).toBe(true);
+    expect(container.textContent).toContain('more');
+  });
+
+  it('is never behind with the last text', () => {
+    let nowMs = 0;
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => (nowMs += 10));
+    stream.update('Some text', false);
+    expect(stream.update('Some text, finished', true)).toBe(true);
+    expect(container.textContent).toContain('finished');
+  });
+});

@@ -14,16 +14,18 @@ const mayImport = {
   diagnostics: ['common'],
   ort: ['common'],
   cuda: ['common'],
+  // Finding and downloading CUDA's libraries: files and network only, no native calls, so that front ends may use it.
+  cudaSetup: ['common'],
   checkpoint: ['common'],
   probe: ['common'],
   telemetry: ['common', 'probe'],
   monitor: ['common', 'probe', 'telemetry'],
-  worker: ['common', 'onnx', 'model', 'tokenizer', 'generation', 'plan', 'alignment', 'ort', 'cuda', 'checkpoint', 'probe'],
+  worker: ['common', 'onnx', 'model', 'tokenizer', 'generation', 'plan', 'alignment', 'ort', 'cuda', 'cudaSetup', 'checkpoint', 'probe'],
   client: ['common'],
   bench: ['common', 'client', 'plan'],
   server: ['common', 'client'],
-  cli: ['common', 'client', 'bench', 'server', 'plan', 'alignment', 'diagnostics', 'model', 'checkpoint', 'tokenizer'],
-  extension: ['common', 'client', 'bench', 'plan', 'diagnostics', 'server'],
+  cli: ['common', 'client', 'bench', 'server', 'plan', 'alignment', 'diagnostics', 'model', 'checkpoint', 'tokenizer', 'cudaSetup'],
+  extension: ['common', 'client', 'bench', 'plan', 'diagnostics', 'server', 'cudaSetup'],
   webview: ['common'],
 };
 
@@ -60,6 +62,7 @@ export default tseslint.config(
         { type: 'probe', pattern: 'src/devices/probe/**', partialMatch: false },
         { type: 'telemetry', pattern: 'src/devices/telemetry/**', partialMatch: false },
         { type: 'plan', pattern: 'src/devices/plan/**', partialMatch: false },
+        { type: 'cudaSetup', pattern: 'src/cuda/setup/**', partialMatch: false },
         ...['common', 'onnx', 'model', 'tokenizer', 'generation', 'alignment', 'diagnostics', 'ort', 'cuda', 'checkpoint', 'monitor', 'bench', 'server', 'cli', 'extension'].map((type) => ({
           type,
           pattern: `src/${type}/**`,
@@ -87,6 +90,7 @@ export default tseslint.config(
   },
   { files: pure.map((folder) => `src/${folder}/**/*.ts`), rules: { 'no-restricted-imports': ['error', { paths: [noVscode, noKoffi], patterns: [noTests, noNode] }] } },
   { files: ['src/ort/**/*.ts', 'src/cuda/**/*.ts', 'src/devices/{probe,telemetry}/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: [noVscode], patterns: [noTests] }] } },
+  { files: ['src/cuda/setup/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: [noVscode, noKoffi], patterns: [noTests] }] } },
   { files: ['src/extension/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: [noKoffi], patterns: [noTests] }] } },
   // Scripts outside the TypeScript project; no rule here needs their types.
   { files: ['tools/**/*.mjs'], languageOptions: { parserOptions: { projectService: false } } },

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { cpuDevice, deviceId } from '../../../../src/common/deviceId';
+import { openModel, planModel } from '../../../../src/engine/worker/planModel';
+import { checkpointFolder, tinyLoadOptions } from '../../../fakes/checkpoints';
+
+const mebibyte = 1024 ** 2;
+const cpu = (freeBytes: number) => [{ id: cpuDevice, name: 'CPU', provider: 'cpu' as const, freeBytes }];
+
+describe('planModel', () => {
+  it('describes a checkpoint and places all of it', async () => {
+    const opened = await openModel(checkpointFolder('tiny-glm4'), {});
+    expect(opened.description).toMatchObject({ name: 'tiny-glm4', architecture: 'glm4', numLayers: 3, headDim: 32, fileDtype: 'bf16', isDemo: false, maxContextTokens: 2048 });
+    const { plan, formats } = planModel(opened, tinyLoadOptions('tiny-glm4', ''), cpu(1024 * mebibyte));
+    expect(formats).toEqual({ provider: 'cpu', weights: 'f32', kvCache: 'f32' });
+    expect(plan.stages.map((stage) => [stage.firstLayer, stage.endLayer])).toEqual([[0, 3]]);
+    expect(plan.contextTokens).toBe(2048);
+    expect(plan.warnings).toEqual([]);
+  });
+
+  it('lowers a context nobody asked for, and says so', async () => {
+    const opened = await openModel(checkpointFolder('tiny-glm'), {});
+    const roomy = planModel(opened, tinyLoadOptions('tiny-glm', ''), cpu(1024 * mebibyte)).plan;
+    expect(roomy.contextTokens).toBe(8192);
+    const tight = planModel(opened, tinyLoadOptions('tiny-glm', ''), cpu(195 * mebibyte)).plan;
+    expect(tight.contextTokens).toBeLessThan(8192);
+    expect(tight.warnings.map((warning) => warning.code)).toEqual(['context-lowered']);
+  });
+
+  it('refuses a context that was asked for and does not fit, with the largest that would', async () => {
+    const opened = await openModel(checkpointFolder('tiny-glm'), {});
+    const options = tinyLoadOptions('tiny-glm', '', { contextTokens: 100_000 });
+    expect(() => planModel(opened, options, cpu(195 * mebibyte))).toThrow(expect.objectContaining({ code: 'model-does-not-fit' }));
+  });
+
+  it('warns of a context beyond the one the model was made for', async () => {
+    const opened = await openModel(checkpointFolder('tiny-glm4'), {});
+    const { plan } = planModel(opened, tinyLoadOptions('tiny-glm4', '', { contextTokens: 4096 }), cpu(1024 * mebibyte));
+    expect(plan.contextTokens).toBe(4096);
+    expect(plan.warnings.map((warning) => warning.code)).toEqual(['context-beyond-model']);
+  });
+
+  it('plans for GPUs that are not there', async () => {
+    const opened = await openModel(checkpointFolder('tiny-edge'), {});
+    const gpus = [0, 1].map((index) => ({ id: deviceId('cuda', index), name: 'GPU', provider: 'cuda' as const, freeBytes: 8192 * mebibyte }));
+    const { plan } = planModel(opened, tinyLoadOptions('tiny-edge', '', { provider: 'auto', weights: 'auto', deviceMap: { kind: 'balanced' } }), [...gpus, ...cpu(1024 * mebibyte)]);
+    expect(plan.stages.map((stage) => stage.device)).toEqual(['cuda:0', 'cuda:1']);
+    expect(plan.weightFormat).toBe('bf16');
+  });
+});

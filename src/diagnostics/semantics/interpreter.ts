@@ -15,7 +15,7 @@ import { execute } from './statements';
 import { State } from './state';
 import { none, optionsOf, unknown, type ClassValue, type HeapObject, type InstanceObject, type ModelObject, type RefValue, type Value } from './values';
 
-const maxSteps = 600_000;
+const maxSteps = 300_000;
 const maxCallDepth = 14;
 const maxActivations = 12;
 
@@ -185,6 +185,9 @@ export class Interpreter {
   /** Every model that has a name here: model id → dotted name, the shortest and innermost first. */
   visibleModels(frame: Frame): ReadonlyMap<number, string> {
     const found = new Map<number, string>();
+    if (this.facts.finalModels.size === 0) {
+      return found;
+    }
     const add = (value: Value | undefined, text: string): void => {
       const [only, ...others] = value ? optionsOf(value) : [];
       for (const option of only ? [only, ...others] : []) {

@@ -19,7 +19,7 @@ export interface ConcreteNode {
 /** A collection literal longer than this holds data, not code: it is kept as one node without children. */
 const maxLiteralChars = 20_000;
 const collections = new Set(['list', 'dictionary', 'tuple', 'set', 'concatenated_string', 'binary_operator']);
-const leaves = new Set(['identifier', 'integer', 'float', 'true', 'false', 'none', 'string_content', 'string_start', 'string_end', 'comment']);
+const leaves = new Set(['identifier', 'integer', 'float', 'true', 'false', 'none', 'string_start', 'string_end', 'pass_statement', 'break_statement', 'continue_statement']);
 
 /** Where comments stand, for the ignore comments. */
 export interface CommentSpan {
@@ -36,11 +36,14 @@ export interface CommentSpan {
 export function copyTree(tree: Tree, offset: number, comments: CommentSpan[]): ConcreteNode {
   const cursor = tree.walk();
   try {
-    return copyNode({ cursor, offset, comments }, 0);
+    return copyNode({ cursor, offset, comments, hasErrors: tree.rootNode.hasError }, 0);
   } finally {
     cursor.delete();
   }
 }
+
+/** Nodes whose anonymous children matter. */
+const hasOperators = new Set(['binary_operator', 'boolean_operator', 'comparison_operator', 'augmented_assignment']);
 
 /** Deeper nesting is cut off: such code is generated, and the walk must not exhaust the stack. */
 const maxDepth = 400;
@@ -49,6 +52,8 @@ interface Walk {
   readonly cursor: TreeCursor;
   readonly offset: number;
   readonly comments: CommentSpan[];
+  /** Without any, nodes need not be asked one by one. */
+  readonly hasErrors: boolean;
 }
 
 function copyNode(walk: Walk, depth: number): ConcreteNode {
@@ -57,7 +62,7 @@ function copyNode(walk: Walk, depth: number): ConcreteNode {
   const start = cursor.startIndex + offset;
   const end = cursor.endIndex + offset;
   const field = cursor.currentFieldName ?? undefined;
-  let broken = type === 'ERROR' || cursor.nodeIsMissing;
+  let broken = walk.hasErrors && (type === 'ERROR' || cursor.nodeIsMissing);
   const isData = end - start > maxLiteralChars && collections.has(type);
   if (leaves.has(type) || isData || depth > maxDepth || !cursor.gotoFirstChild()) {
     return { type, field, start, end, children: [], broken };
@@ -73,9 +78,9 @@ function copyNode(walk: Walk, depth: number): ConcreteNode {
         broken ||= child.broken;
         children.push(child);
       }
-    } else if (cursor.nodeIsMissing) {
+    } else if (walk.hasErrors && cursor.nodeIsMissing) {
       broken = true;
-    } else {
+    } else if (hasOperators.has(type)) {
       const childField = cursor.currentFieldName;
       if (childField) {
         children.push({ type: cursor.nodeType, field: childField, start: cursor.startIndex + offset, end: cursor.endIndex + offset, children: [], broken: false });

@@ -44,7 +44,7 @@ async function main(): Promise<void> {
     throw new Error('Name a checkpoint: --model DIR. "glm make-checkpoint --shape 9b --out DIR" writes one with random weights.');
   }
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
-  const monitor = startMonitor({ workerPath: join(__dirname, 'monitor.js') });
+  const monitor = startMonitor({ monitorPath: join(__dirname, 'monitor.js') });
   const described = await monitor.request('devices-probe', {});
   await monitor.end();
   const devices = described.filter((device) => device.kind === 'cuda').map((device) => device.id);

@@ -1,15 +1,18 @@
 // `npm run check`: types, lint with its layers, unit and golden tests, commands of the manifest. Runs the slow ones side by side and prints each part's time.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+/** Where testAll.mjs reads the counts. */
+const results = join(root, '.cache/tests');
+mkdirSync(results, { recursive: true });
 const bin = (name) => join(root, 'node_modules', name);
 const parts = [
   ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json']],
   ['lint', [bin('eslint/bin/eslint.js'), 'src', 'webview', 'test', 'tools', '--max-warnings', '0', '--cache', '--cache-location', '.cache/eslint/']],
-  ['tests', [bin('vitest/vitest.mjs'), 'run', '--reporter=dot']],
+  ['tests', [bin('vitest/vitest.mjs'), 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${join(results, 'unit.json')}`]],
   ['commands', [join(root, 'tools/checkCommands.mjs')]],
 ].filter(([, args]) => existsSync(args[0]));
 
@@ -24,8 +27,9 @@ function run([name, args]) {
   });
 }
 
-const results = await Promise.all(parts.map(run));
-for (const { name, code, output, seconds } of results) {
+const done = await Promise.all(parts.map(run));
+for (const { name, code, output, seconds } of done) {
   process.stdout.write(`\n== ${name}: ${code === 0 ? 'ok' : 'FAILED'} in ${seconds.toFixed(1)} s\n${code === 0 && name !== 'tests' ? '' : output}`);
 }
-process.exit(results.some((result) => result.code !== 0) ? 1 : 0);
+writeFileSync(join(results, 'parts.json'), JSON.stringify(done.map(({ name, code }) => ({ name, ok: code === 0 }))));
+process.exit(done.some((result) => result.code !== 0) ? 1 : 0);

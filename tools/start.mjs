@@ -45,7 +45,7 @@ function openDesktop(code) {
 
 async function serve() {
   const server = ensureServer(say);
-  const run = prepareRun(join(cacheRoot(), 'start'));
+  const run = prepareRun(process.env.GLM_START_FOLDER ?? join(cacheRoot(), 'start'));
   const port = process.env.GLM_PORT === undefined ? await freePort() : Number(process.env.GLM_PORT);
   const password = process.env.GLM_PASSWORD;
   mkdirSync(folder, { recursive: true });
@@ -80,7 +80,7 @@ if (build !== 0) {
 }
 const code = findCode();
 if (code === undefined || !openDesktop(code)) {
-  if (canServe()) {
+  if (canServe() && process.env.GLM_CAN_SERVE !== 'no') {
     await serve();
   } else {
     process.stderr.write(

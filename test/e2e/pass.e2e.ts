@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hostileConversation } from './support/hostileConversation';
-import { Session } from './support/session';
+import { Session, textsIn } from './support/session';
 
 let session: Session;
 
@@ -31,14 +31,8 @@ afterAll(async () => {
 });
 
 const poll = { timeout: 60_000, interval: 100 };
-const textOf = async (locator: Locator): Promise<string> => (await locator.allInnerTexts()).join('\n');
-/** Answers are drawn in shadow roots, which innerText does not look into. */
-const answers = async (): Promise<readonly string[]> =>
-  (await session.inChat('answer-text')).evaluateAll((elements) => {
-    const textIn = (node: Node): string =>
-      node.nodeType === Node.TEXT_NODE ? (node.textContent ?? '') : ['STYLE', 'SCRIPT'].includes(node.nodeName) ? '' : [...((node as Element).shadowRoot ?? node).childNodes].map(textIn).join('');
-    return elements.map((element) => textIn(element).trim());
-  });
+const textOf = async (locator: Locator): Promise<string> => (await textsIn(locator)).join('\n');
+const answers = async (): Promise<readonly string[]> => textsIn(await session.inChat('answer-text'));
 const questions = async (): Promise<readonly string[]> => (await session.inChat('question')).allInnerTexts();
 
 /** Sets how long answers are, in the view's own settings. */
@@ -48,9 +42,13 @@ async function setLength(minTokens: number, maxTokens: number): Promise<void> {
     ['minNewTokens', minTokens],
     ['maxNewTokens', maxTokens],
   ] as const) {
-    const input = (await session.inChat(field)).locator('input');
-    await input.fill(String(value));
-    await input.press('Tab');
+    const input = await session.inChat(field);
+    await input.locator('input').fill(String(value));
+    await input.locator('input').press('Tab');
+    // Until the host has echoed it: the next change is sent together with what the view then holds.
+    await expect
+      .poll(() => input.evaluate((element, name) => ((element.getRootNode() as ShadowRoot).host as unknown as { settings: { options: Record<string, unknown> } }).settings.options[name], field), poll)
+      .toBe(value);
   }
   await (await session.inChat('back')).click();
 }
@@ -63,6 +61,18 @@ async function beginLongAnswer(question: string): Promise<void> {
   await session.ask(question);
   await expect.poll(async () => (await answers()).at(-1)?.length ?? 0, poll).toBeGreaterThan(10);
   expect(await (await session.inChat('stop')).count()).toBe(1);
+}
+
+/** Reloads the window and opens the chat again. VS Code may bring back an older state of the view, in which a panel was still open. */
+async function reloadWindow(): Promise<void> {
+  await session.page.reload();
+  await session.page.locator('.activitybar').waitFor();
+  await session.openChat();
+  const back = await session.inChat('back');
+  await expect.poll(async () => (await (await session.inChat('composer')).count()) + (await back.count()), poll).toBeGreaterThan(0);
+  if ((await back.count()) > 0) {
+    await back.click();
+  }
 }
 
 const untilAnswered = async (): Promise<void> => (await session.inChat('send')).waitFor({ timeout: 60_000 });
@@ -127,9 +137,7 @@ describe('GLM Local in VS Code', () => {
     await session.page.locator('.activitybar').getByRole('tab', { name: 'Explorer' }).click();
     await session.openChat();
     await expect.poll(questions, poll).toEqual(['What is a stage?']);
-    await session.page.reload();
-    await session.page.locator('.activitybar').waitFor();
-    await session.openChat();
+    await reloadWindow();
     await expect.poll(questions, poll).toEqual(['What is a stage?']);
     await expect.poll(answers, poll).toEqual([answer]);
   });
@@ -152,9 +160,7 @@ describe('GLM Local in VS Code', () => {
   it('keeps a half-written answer over a reload', async () => {
     await beginLongAnswer('One more.');
     await session.page.waitForTimeout(1500);
-    await session.page.reload();
-    await session.page.locator('.activitybar').waitFor();
-    await session.openChat();
+    await reloadWindow();
     await expect.poll(async () => (await questions()).at(-1), poll).toBe('One more.');
     await expect.poll(async () => (await answers()).at(-1)?.length ?? 0, poll).toBeGreaterThan(10);
     await setLength(8, 32);

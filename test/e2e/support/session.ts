@@ -153,6 +153,15 @@ export class Session {
   }
 }
 
+/** The text of each element, open shadow roots included, which innerText does not look into. */
+export function textsIn(locator: Locator): Promise<readonly string[]> {
+  return locator.evaluateAll((elements) => {
+    const textIn = (node: Node): string =>
+      node.nodeType === Node.TEXT_NODE ? (node.textContent ?? '') : ['STYLE', 'SCRIPT'].includes(node.nodeName) ? '' : [...((node as Element).shadowRoot?.childNodes ?? []), ...node.childNodes].map(textIn).join(' ');
+    return elements.map((element) => textIn(element).replaceAll(/\s+/g, ' ').trim());
+  });
+}
+
 /** Reads /proc: the e2e pass runs on Linux only. Only processes of this run's folder count. */
 function processesOf(bundle: string, folder: string): readonly number[] {
   return listProcesses()

@@ -48,7 +48,7 @@ export const deviceFromAvailability: Rule = {
         findings.push({
           start: move.call.start,
           end: move.call.end,
-          message: `${written} comes from is_available(), but device_map decides where ${call.modelText ?? 'the model'} starts: use ${call.modelText ?? 'model'}.device.`,
+          message: `\`${written}\` comes from is_available(), but device_map decides where \`${call.modelText ?? 'the model'}\` starts: use \`${call.modelText ?? 'model'}.device\`.`,
           related: [{ span: call.call, message: 'they are given to the model here' }],
           fix: edit && { title: `Use ${modelDevice}`, safety: 'safe', edits: [edit] },
         });

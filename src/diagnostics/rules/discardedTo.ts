@@ -48,7 +48,7 @@ function report(context: RuleContext, move: DiscardedMove): Finding {
   return {
     start: call.start,
     end: call.end,
-    message: `${name}.${method}(…) returns a moved copy, which is thrown away: ${name} stays where it was.`,
+    message: `\`${name}.${method}(…)\` returns a moved copy, which is thrown away: \`${name}\` stays where it was.`,
     fix: { title: `Assign the result back to ${target}`, safety: 'safe', edits },
   };
 }

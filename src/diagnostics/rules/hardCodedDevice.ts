@@ -51,7 +51,7 @@ export const hardCodedDevice: Rule = {
         findings.push({
           start: move.call.start,
           end: move.call.end,
-          message: `Inputs are moved to the hard-coded device "${device.kind === 'literal' ? device.name : ''}", but device_map decides where ${call.modelText ?? 'the model'} starts: use ${call.modelText ?? 'model'}.device.`,
+          message: `Inputs are moved to the hard-coded device "${device.kind === 'literal' ? device.name : ''}", but device_map decides where \`${call.modelText ?? 'the model'}\` starts: use \`${call.modelText ?? 'model'}.device\`.`,
           related: [{ span: call.call, message: 'they are given to the model here' }],
           fix: edit && { title: `Use ${modelDevice}`, safety: 'safe', edits: [edit] },
         });

@@ -61,12 +61,12 @@ function checkCall(context: RuleContext, call: ModelCall): readonly Finding[] {
   if (!first) {
     return [];
   }
-  const callee = call.modelText ?? 'the model';
+  const callee = call.modelText === undefined ? 'the model' : `\`${call.modelText}\``;
   return [
     {
       start: first.call.start,
       end: first.call.end,
-      message: `${subjectOf(left)} on the CPU, but ${callee} is on an accelerator: move ${left.length > 1 ? 'them' : 'it'} with .to(${call.modelText ?? 'model'}.device) before the call.`,
+      message: `${subjectOf(left)} on the CPU, but ${callee} is on an accelerator: move ${left.length > 1 ? 'them' : 'it'} with \`.to(${call.modelText ?? 'model'}.device)\` before the call.`,
       related: [{ span: call.call, message: `${context.textOf(call.call.func)}(…) receives ${left.length > 1 ? 'them' : 'it'} here` }, ...others.map((origin) => ({ span: origin.call, message: 'also left on the CPU' }))],
       fix: fixFor(call, left, distinct),
     },

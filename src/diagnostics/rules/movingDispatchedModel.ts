@@ -39,11 +39,11 @@ export const movingDispatchedModel: Rule = {
           const isQuantized = move.models.every(({ model }) => model.quantized.every((quantized) => quantized));
           const reason = isQuantized ? 'it was loaded in 4 or 8 bit, and bitsandbytes has placed it already' : 'device_map has placed its layers already';
           const method = call.func.kind === 'attribute' ? call.func.name : 'to';
-          const name = receiver.kind === 'name' || receiver.kind === 'attribute' ? textOf(receiver) : 'This model';
+          const name = receiver.kind === 'name' || receiver.kind === 'attribute' ? `\`${textOf(receiver)}\`` : 'This model';
           return {
             start: call.start,
             end: call.end,
-            message: `${name} must not be moved with .${method}(…): ${reason}.`,
+            message: `${name} must not be moved with \`.${method}(…)\`: ${reason}.`,
             related: move.models.map(({ model }) => ({ span: model.origin, message: 'loaded here' })),
             fix: { title: `Delete .${method}(…)`, safety: 'unsafe' as const, edits: [{ start: receiver.end, end: call.end, text: '' }] },
           };

@@ -68,7 +68,7 @@ export function recordDiscardedMove(interpreter: Interpreter, statement: Express
     return;
   }
   const receiver = call.func.object;
-  if (result.kind !== 'tensor' || !isStorable(receiver) || !changesPlace(result)) {
+  if (result.kind !== 'tensor' || !isStorable(receiver) || !isMovedBy(result, call)) {
     return;
   }
   const before = interpreter.evaluate(receiver, frame);
@@ -81,8 +81,8 @@ function isMoveCall(call: CallExpr): boolean {
   return call.func.kind === 'attribute' && (call.func.name === 'to' || call.func.name === 'cuda');
 }
 
-function changesPlace(value: Extract<Value, { kind: 'tensor' }>): boolean {
-  return value.places.some((place) => place.kind === 'moved');
+function isMovedBy(value: Extract<Value, { kind: 'tensor' }>, call: CallExpr): boolean {
+  return value.places.some((place) => place.kind === 'moved' && place.move.call === call);
 }
 
 function isStorable(expr: Expr): boolean {

@@ -303,7 +303,7 @@ export interface MatchStmt extends Span {
   readonly cases: readonly (readonly Stmt[])[];
 }
 
-/** Code that does not parse (yet). The names in it lose what was known about them; whole statements inside still count. */
+/** Code that does not parse (yet). The names it assigns lose what was known about them; whole statements inside still count. */
 export interface BrokenStmt extends Span {
   readonly kind: 'broken';
   readonly names: readonly string[];

@@ -203,7 +203,7 @@ function lowerImport(source: string, node: ConcreteNode): ImportStmt {
   return { kind: 'import', start: node.start, end: node.end, module: moduleNode && textOf(source, moduleNode), names };
 }
 
-/** Keeps whole statements inside unparsable code and collects the names it mentions outside them. */
+/** Keeps whole statements inside unparsable code and collects the names it seems to assign. */
 function lowerBroken(source: string, node: ConcreteNode): Stmt {
   const names: string[] = [];
   const body: Stmt[] = [];
@@ -212,7 +212,9 @@ function lowerBroken(source: string, node: ConcreteNode): Stmt {
       if (compound.has(child.type) || (child.type.endsWith('_statement') && !child.broken)) {
         body.push(lowerStatement(source, child));
       } else if (child.type === 'identifier') {
-        names.push(textOf(source, child));
+        if (/^[ \t]*=(?!=)/.test(source.slice(child.end, child.end + 20))) {
+          names.push(textOf(source, child));
+        }
       } else {
         visit(child);
       }

@@ -1,0 +1,241 @@
+import { describe, expect, it } from 'vitest';
+import { ask, openChat, requestsOf, useBrowser, waitForRequest } from './support/openChat';
+
+useBrowser();
+
+describe('asking', () => {
+  it('streams an answer after Enter and shows its figures', async () => {
+    const page = await openChat({ scenario: 'empty-demo' });
+    await page.evaluate(() => (window.fakeHost.answer = { text: 'Hello **there**, this is a whole answer in one paragraph.', tokensPerSecond: 60 }));
+    await page.locator('[data-test=composer]').fill('Hi');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-test=stop]').waitFor();
+    await page.getByText('Hello').waitFor();
+    await page.locator('[data-test=stop-reason]').waitFor();
+    expect(await page.locator('[data-test=figures]').innerText()).toMatch(/prompt 512 \(480 reused\)[\s\S]*tokens[\s\S]*TTFT 38 ms[\s\S]*60 tok\/s[\s\S]*complete/);
+    expect(await page.locator('glm-markdown strong').innerText()).toBe('there');
+    expect(await page.locator('[data-test=composer]').inputValue()).toBe('');
+    expect(await requestsOf(page)).toEqual([{ method: 'prompt-send', params: { text: 'Hi' } }]);
+  });
+
+  it('leads from an empty view to a first answer with one click', async () => {
+    const page = await openChat({ scenario: 'empty' });
+    await page.locator('[data-test=suggestion]').first().click();
+    await page.locator('[data-test=figures]').waitFor();
+    expect(await page.locator('[data-test=suggestion]').count()).toBe(0);
+  });
+
+  it('offers questions in English and Chinese', async () => {
+    const page = await openChat({ scenario: 'empty' });
+    const languages = await page.locator('[data-test=suggestion]').evaluateAll((buttons) => buttons.map((button) => button.getAttribute('lang')));
+    expect(new Set(languages)).toEqual(new Set(['en', 'zh']));
+  });
+
+  it('writes a new line with Shift+Enter and sends nothing that is empty', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('[data-test=composer]').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('a');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('b');
+    expect(await page.locator('[data-test=composer]').inputValue()).toBe('a\nb');
+    expect(await requestsOf(page)).toEqual([]);
+  });
+
+  it('does not send the Enter that chooses a candidate of an input method', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('[data-test=composer]').fill('你好');
+    await page.locator('[data-test=composer]').dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    expect(await requestsOf(page)).toEqual([]);
+  });
+
+  it('stops with Escape and keeps the partial text', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.evaluate(() => (window.fakeHost.answer = { text: 'word '.repeat(2000), tokensPerSecond: 100 }));
+    await page.locator('[data-test=composer]').fill('Go');
+    await page.keyboard.press('Enter');
+    await page.getByText('word word').waitFor();
+    await page.keyboard.press('Escape');
+    await waitForRequest(page, 'generation-stop');
+    await page.locator('[data-test=send]').waitFor();
+    expect(await page.locator('[data-test=stop-reason]').last().innerText()).toBe('stopped');
+    expect(await page.locator('[data-test=answer-text]').last().innerText()).toContain('word');
+  });
+
+  it('brings the text back and says why when the host refuses it', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('[data-test=composer]').fill('fail');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-test=request-problem]').waitFor();
+    expect(await page.locator('[data-test=request-problem]').innerText()).toContain('40,000 tokens');
+    expect(await page.locator('[data-test=composer]').inputValue()).toBe('fail');
+  });
+
+  it('explains why it cannot send, and sends nothing then', async () => {
+    const page = await openChat({ scenario: 'loading' });
+    await page.locator('[data-test=composer]').fill('Too early');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-test=send]').click();
+    expect(await page.locator('[data-test=hint]').innerText()).toContain('still loading');
+    expect(await page.locator('[data-test=send]').getAttribute('aria-disabled')).toBe('true');
+    expect(await page.locator('[data-test=composer]').inputValue()).toBe('Too early');
+    expect(await requestsOf(page)).toEqual([]);
+  });
+
+  it('turns a long paste into an attachment within a second, even 5 MB', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    const elapsedMs = await page.locator('[data-test=composer]').evaluate((area) => {
+      const data = new DataTransfer();
+      data.setData('text/plain', 'x'.repeat(5_000_000));
+      const startMs = performance.now();
+      area.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true, composed: true }));
+      return performance.now() - startMs;
+    });
+    await page.locator('[data-test=attachment]').waitFor();
+    expect(elapsedMs).toBeLessThan(1000);
+    expect(await page.locator('[data-test=attachment]').innerText()).toContain('Pasted text');
+    expect(await page.locator('[data-test=composer]').inputValue()).toBe('');
+    await page.getByRole('button', { name: 'Remove Pasted text' }).click();
+    expect(await waitForRequest(page, 'attachment-remove')).toEqual({ name: 'Pasted text' });
+    await page.locator('[data-test=attachment]').waitFor({ state: 'detached' });
+  });
+});
+
+describe('changing a conversation', () => {
+  it('edits a question', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('[data-test=question]').hover();
+    await page.locator('[data-test=edit]').click();
+    await page.locator('[data-test=edit-text]').fill('Another question');
+    await page.keyboard.press('Enter');
+    expect(await waitForRequest(page, 'question-edit')).toEqual({ turnId: 'q1', text: 'Another question' });
+    await page.locator('[data-test=figures]').waitFor();
+    expect(await page.locator('[data-test=question]').innerText()).toBe('Another question');
+  });
+
+  it('leaves the question as it was on Escape', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('[data-test=question]').hover();
+    await page.locator('[data-test=edit]').click();
+    await page.locator('[data-test=edit-text]').fill('Never mind');
+    await page.keyboard.press('Escape');
+    expect(await page.locator('[data-test=question]').innerText()).toContain('over two GPUs');
+    expect(await requestsOf(page)).toEqual([]);
+  });
+
+  it('regenerates an answer', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('[data-test=regenerate]').click();
+    expect(await waitForRequest(page, 'answer-regenerate')).toEqual({ turnId: 'a1' });
+    await page.getByText('Hello.').waitFor();
+  });
+
+  it('deletes a turn only after the question whether to', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('glm-answer [data-test=delete]').click();
+    expect(await requestsOf(page)).toEqual([]);
+    await page.locator('glm-answer [data-test=confirm]').click();
+    expect(await waitForRequest(page, 'turn-delete')).toEqual({ turnId: 'a1' });
+    await page.locator('glm-answer').waitFor({ state: 'detached' });
+  });
+
+  it('allows no change while an answer is under way', async () => {
+    const page = await openChat({ scenario: 'prefill' });
+    expect(await page.locator('[data-test=regenerate]').first().getAttribute('disabled')).not.toBeNull();
+    expect(await page.locator('[data-test=edit]').first().getAttribute('disabled')).not.toBeNull();
+  });
+
+  it('copies, inserts and files code exactly as it is', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    const block = page.locator('glm-code-block').first();
+    const code = await block.evaluate((element) => (element as HTMLElement & { code: string }).code);
+    expect(code).toMatch(/^import torch\n[\s\S]*print\(tokenizer\.decode\(output\[0\]\)\)\n$/);
+    await block.getByRole('button', { name: 'Copy code' }).click();
+    expect(await waitForRequest(page, 'code-copy')).toEqual({ text: code });
+    await block.getByRole('button', { name: 'Insert at cursor' }).click();
+    expect(await waitForRequest(page, 'code-insert')).toEqual({ text: code });
+    await block.getByRole('button', { name: 'new file' }).click();
+    expect(await waitForRequest(page, 'code-new-file')).toEqual({ text: code, languageId: 'python' });
+  });
+
+  it('copies an answer as the model wrote it', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('[data-test=copy-answer]').click();
+    expect(((await waitForRequest(page, 'code-copy')) as { text: string }).text).toContain('```python\nimport torch');
+  });
+
+  it('colours code once it is complete', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.locator('glm-code-block .hljs-keyword').first().waitFor();
+  });
+});
+
+describe('scrolling', () => {
+  const long = { text: Array.from({ length: 400 }, (_, index) => `Line ${index} of the answer.\n\n`).join(''), tokensPerSecond: 400 };
+  const distance = (element: Element): number => element.scrollHeight - element.scrollTop - element.clientHeight;
+
+  it('follows the answer, yields when the user scrolls up, and returns by the button', async () => {
+    const page = await openChat({ scenario: 'empty-demo' });
+    await page.evaluate((answer) => (window.fakeHost.answer = answer), long);
+    await page.locator('[data-test=composer]').fill('Go');
+    await page.keyboard.press('Enter');
+    await page.getByText('Line 60 of').waitFor({ state: 'attached' });
+    const scroller = page.locator('glm-conversation .scroller');
+    expect(await scroller.evaluate(distance)).toBeLessThan(40);
+    await scroller.hover();
+    await page.mouse.wheel(0, -400);
+    await page.locator('[data-test=jump]').waitFor();
+    const topPx = await scroller.evaluate((element) => element.scrollTop);
+    await page.getByText('Line 120 of').waitFor({ state: 'attached' });
+    expect(Math.abs((await scroller.evaluate((element) => element.scrollTop)) - topPx)).toBeLessThan(5);
+    await page.locator('[data-test=jump]').click();
+    await page.locator('[data-test=jump]').waitFor({ state: 'detached' });
+    await page.getByText('Line 200 of').waitFor({ state: 'attached' });
+    expect(await scroller.evaluate(distance)).toBeLessThan(40);
+    await page.keyboard.press('Escape');
+  });
+
+  it('says a finished answer once, not its tokens', async () => {
+    const page = await openChat({ scenario: 'empty-demo' });
+    await page.evaluate(() => {
+      const log = document.querySelector('glm-chat')?.shadowRoot?.querySelector('glm-conversation')?.shadowRoot?.querySelector('[role=log]') as HTMLElement;
+      const said: string[] = [];
+      Object.assign(window, { said });
+      new MutationObserver(() => said.push(log.textContent ?? '')).observe(log, { childList: true, characterData: true, subtree: true });
+      window.fakeHost.answer = { text: 'The **answer** is 42, and it takes a while to say it.', tokensPerSecond: 30 };
+    });
+    await ask(page, 'What is the answer?');
+    await page.waitForFunction(() => (window as Window & { said?: string[] }).said?.length === 1);
+    expect(await page.evaluate(() => (window as Window & { said?: string[] }).said)).toEqual(['GLM: The answer is 42, and it takes a while to say it.']);
+    expect(await page.locator('[role=log]').getAttribute('aria-live')).toBe('polite');
+  });
+
+  it('shows the newest part of a long conversation and the rest on demand', async () => {
+    const turns = Array.from({ length: 150 }, (_, index) => ({ id: `t${index}`, role: index % 2 === 0 ? ('user' as const) : ('assistant' as const), text: `Message ${index}` }));
+    const page = await openChat({ scenario: 'chat', change: { conversation: { id: 'long', title: '', turns, updatedAtMs: 0 } } });
+    await page.getByText('Message 149').waitFor();
+    expect(await page.getByText('Message 10', { exact: true }).count()).toBe(0);
+    await page.getByText('Show 90 earlier messages').click();
+    await page.getByText('Message 10', { exact: true }).waitFor({ state: 'attached' });
+  });
+});
+
+describe('thinking', () => {
+  it('is folded away and rendered when opened', async () => {
+    const page = await openChat({ scenario: 'thinking' });
+    expect(await page.getByText('Check small divisors').count()).toBe(0);
+    await page.locator('[data-test=thinking]').first().click();
+    await page.getByText('Check small divisors').waitFor();
+    expect(await page.locator('[data-test=thinking]').last().innerText()).toContain('Thinking');
+  });
+
+  it('goes over into the answer while streaming', async () => {
+    const page = await openChat({ scenario: 'empty-demo' });
+    await page.evaluate(() => (window.fakeHost.answer = { thinking: 'Let me see whether that is so. '.repeat(5), text: 'It is so.', tokensPerSecond: 80 }));
+    await page.locator('[data-test=composer]').fill('Is it?');
+    await page.keyboard.press('Enter');
+    await page.getByText('Thinking …').waitFor();
+    await page.getByText('It is so.').waitFor();
+    expect(await page.getByText('Thought first').count()).toBe(1);
+  });
+});

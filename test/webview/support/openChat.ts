@@ -1,0 +1,56 @@
+/** Opens the built chat view in a browser, one browser and one build per test file; every page is closed and checked after its test. */
+
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { buildScripts, launchBrowser, openView, type ViewOptions, type ViewPage, type ViewScripts } from '../../../tools/screenshots/webviewPage.mjs';
+import type { HostRequest } from './fakeHost';
+
+let browser: Browser;
+let scripts: ViewScripts;
+const pages: ViewPage[] = [];
+
+/** Call once at the top of a test file. */
+export function useBrowser(): void {
+  beforeAll(async () => {
+    [browser, scripts] = await Promise.all([launchBrowser(), buildScripts()]);
+  });
+  afterEach(async () => {
+    for (const page of pages.splice(0)) {
+      const violations = await page.evaluate(() => window.violations);
+      await page.context().close();
+      expect({ violations, errors: page.errors, outside: page.outside }).toEqual({ violations: [], errors: [], outside: [] });
+    }
+  });
+  afterAll(async () => {
+    await browser?.close();
+  });
+}
+
+export async function openChat(options: ViewOptions): Promise<ViewPage> {
+  const page = await openView(browser, scripts, options);
+  pages.push(page);
+  if (options.isDoorClosed !== true) {
+    await page.waitForFunction(() => window.fakeHost.requests.length > 0);
+    await page.waitForFunction(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true)))));
+  }
+  return page;
+}
+
+/** What the view asked for, `view-ready` left out. */
+export async function requestsOf(page: ViewPage): Promise<readonly HostRequest[]> {
+  return (await page.evaluate(() => window.fakeHost.requests)).filter((request) => request.method !== 'view-ready');
+}
+
+/** Waits until the view has asked for `method` and returns the parameters of the latest such request. */
+export async function waitForRequest(page: ViewPage, method: string): Promise<unknown> {
+  await page.waitForFunction((name) => window.fakeHost.requests.some((request) => request.method === name), method);
+  return page.evaluate((name) => window.fakeHost.requests.filter((request) => request.method === name).at(-1)?.params, method);
+}
+
+/** Sends a question and waits for the answer's end. */
+export async function ask(page: ViewPage, text: string): Promise<void> {
+  await page.locator('[data-test=composer]').fill(text);
+  await page.keyboard.press('Enter');
+  await page.locator('[data-test=figures]').last().waitFor();
+  await page.locator('[data-test=send]').waitFor();
+}

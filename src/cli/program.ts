@@ -10,11 +10,13 @@ import { registerLint } from './commands/lint';
 import { registerLogits } from './commands/logits';
 import { registerMakeCheckpoint } from './commands/makeCheckpoint';
 import { registerPlan } from './commands/plan';
+import { registerSetupCuda } from './commands/setupCuda';
+import { registerServe } from './commands/serve';
 import { registerTemplate } from './commands/template';
 import { registerTokenize } from './commands/tokenize';
 import { exitCode, type ExitCode } from './exitCode';
 
-const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerMakeCheckpoint, registerLint];
+const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerServe, registerMakeCheckpoint, registerLint, registerSetupCuda];
 
 /** Runs one command line, without the program's own name, and returns its exit code. Never throws for what a user did. */
 export async function runCli(args: readonly string[], context: CliContext, version: string): Promise<ExitCode> {

@@ -22,6 +22,8 @@ export interface SearchOptions {
   readonly systemFolders?: readonly string[];
   /** Conda installations to look into besides the active one; replaced by tests. */
   readonly condaRoots?: readonly string[];
+  /** Prefixes of the system's own Pythons; replaced by tests. */
+  readonly systemPrefixes?: readonly string[];
   /** The loader's cache as `ldconfig -p` prints it; replaced by tests. */
   readonly readLoaderCache?: () => Promise<string | undefined>;
 }
@@ -40,7 +42,8 @@ export async function findSearchFolders(options: SearchOptions): Promise<readonl
     ...(options.workspaceFolders ?? []).flatMap((folder) => ['.venv', 'venv', 'env', '.conda'].map((name) => join(folder, name))),
     ...(await prefixesOnPath(options, split(env.PATH))),
     ...condaPrefixes,
-    ...(platform === 'win32' ? [] : [join(options.home, '.local'), '/usr', '/usr/local']),
+    ...(platform === 'win32' ? [] : [join(options.home, '.local')]),
+    ...(options.systemPrefixes ?? (platform === 'win32' ? [] : ['/usr', '/usr/local'])),
   ];
   const candidates: readonly SearchFolder[] = [
     ...named('the folders you named', options.extraFolders ?? []),

@@ -5,18 +5,7 @@
  */
 
 import type { TensorInfo } from '../common/dtype';
-
-/** The texts a tokenizer can be made of; a missing file is undefined. Structurally the input of `createTokenizer`. */
-export interface TokenizerFiles {
-  /** `tokenizer.json` of the tokenizers library. */
-  readonly tokenizerJson?: string;
-  readonly tokenizerConfigJson?: string;
-  readonly chatTemplateJinja?: string;
-  /** `tokenizer.model`: lines of `base64(token) rank` (tiktoken form). */
-  readonly tokenizerModel?: string;
-  readonly specialTokensMapJson?: string;
-  readonly addedTokensJson?: string;
-}
+import type { TokenizerFiles } from '../common/tokenizerFiles';
 
 /** A checkpoint without its tensors: cheap to read, enough for a list, a plan's config, tokenizing and templates. */
 export interface CheckpointSummary {

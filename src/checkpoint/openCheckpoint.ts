@@ -7,7 +7,8 @@ import { formatBytes } from '../common/byteFormat';
 import type { TensorInfo } from '../common/dtype';
 import { throwIfAborted } from '../common/errors';
 import { errorCodeOf, isAbsent, readTextIfPresent } from './boundedFile';
-import type { Checkpoint, CheckpointSummary, OpenOptions, TokenizerFiles } from './checkpoint';
+import type { TokenizerFiles } from '../common/tokenizerFiles';
+import type { Checkpoint, CheckpointSummary, OpenOptions } from './checkpoint';
 import { CheckpointError, downloadAgain } from './checkpointError';
 import { entriesOf, findSnapshot, hubCacheRoots, incompleteDownloads, isRepoName, repoFolderOf, repoFolders, repoNameOf } from './hubCache';
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensorsHeader';
@@ -144,7 +145,6 @@ async function readSmallFiles(folder: string, name: string, configText: string, 
     chatTemplateJinja: await read('chat_template.jinja'),
     tokenizerModel: await read('tokenizer.model', maxTokenizerBytes),
     specialTokensMapJson: await read('special_tokens_map.json'),
-    addedTokensJson: await read('added_tokens.json'),
   };
   return {
     folder,

@@ -51,7 +51,7 @@ class Loop implements Generator {
     }
     checkGenerationOptions(request.options);
     checkPrompt(request, this.runner);
-    const sequence = new Sequence(this.tokenizer, this.options, this.runner.contextTokens, request, callbacks, signal);
+    const sequence = new Sequence(this.tokenizer, this.options, this.runner, request, callbacks, signal);
     const roomTokens = this.runner.contextTokens - sequence.promptIds.length;
     if (roomTokens < request.options.maxNewTokens) {
       callbacks.onContextLimit?.({ promptTokens: sequence.promptIds.length, contextTokens: this.runner.contextTokens, roomTokens, maxNewTokens: request.options.maxNewTokens });
@@ -168,7 +168,10 @@ class Loop implements Generator {
         await this.choose(job, () => sequence.choose(logits));
       }
     } catch (error) {
-      this.fail(job, error);
+      // A runner may break off a step for a cancel; the next turn of the loop then ends the request.
+      if (sequence.signal?.aborted !== true) {
+        this.fail(job, error);
+      }
     }
   }
 

@@ -30,8 +30,8 @@ export function isGreedy(options: GenerationOptions): boolean {
  * Chooses the next token. Uses the device's few highest logits when they certainly give the same choice as the whole row.
  * @throws {GlmError} `logits-not-finite` when there is nothing to choose from.
  */
-export async function chooseToken(logits: StepLogits, state: SamplerState): Promise<number> {
-  const fromTop = logits.top === undefined ? undefined : rowFromTop(logits.top, state);
+export async function chooseToken(logits: StepLogits, vocabSize: number, state: SamplerState): Promise<number> {
+  const fromTop = logits.top === undefined ? undefined : rowFromTop(logits.top, vocabSize, state);
   const row = fromTop ?? adjust({ scores: (await logits.full()).slice() }, state);
   return chooseFromRow(row, state);
 }
@@ -83,21 +83,56 @@ function chooseFromRow(row: ScoreRow, { options, random }: SamplerState): number
 /**
  * The adjusted row of the device's highest logits, or undefined when tokens that it left out could matter.
  *
- * What was left out is at most the lowest value in the list and is only lowered by a penalty above 1 and by the mask. So when at least as many
- * entries as the choice looks at stay strictly above that value, the whole row gives the same result.
+ * What was left out is at most the lowest value in the list, and is only lowered by a penalty above 1 and by the mask.
  */
-function rowFromTop(top: NonNullable<StepLogits['top']>, state: SamplerState): ScoreRow | undefined {
-  const { options } = state;
-  const needed = isGreedy(options) ? 1 : options.topK;
-  if (needed === 0 || options.repetitionPenalty < 1 || top.values.length <= needed) {
+function rowFromTop(top: NonNullable<StepLogits['top']>, vocabSize: number, state: SamplerState): ScoreRow | undefined {
+  if (state.options.repetitionPenalty < 1 || top.values.length === 0) {
     return undefined;
   }
   const floor = top.values[top.values.length - 1]!;
   const order = Array.from(top.ids.keys()).sort((a, b) => top.ids[a]! - top.ids[b]!);
   const row = adjust({ ids: Int32Array.from(order, (i) => top.ids[i]!), scores: Float32Array.from(order, (i) => top.values[i]!) }, state);
-  let above = 0;
-  for (const score of row.scores) {
-    above += score > floor ? 1 : 0;
+  return isSettledBy(row.scores, floor, vocabSize - row.scores.length, state.options) ? row : undefined;
+}
+
+/** Whether `numOthers` more scores, none above `floor`, would leave the choice as it is. */
+function isSettledBy(scores: Float32Array, floor: number, numOthers: number, options: GenerationOptions): boolean {
+  const above = scores.filter((score) => score > floor).sort().reverse();
+  const best = above[0];
+  if (numOthers === 0) {
+    return true;
   }
-  return above >= needed ? row : undefined;
+  if (best === undefined) {
+    return false;
+  }
+  if (isGreedy(options)) {
+    return true;
+  }
+  if (options.topK > 0) {
+    return above.length >= options.topK;
+  }
+  const weightOf = (score: number): number => Math.exp((score - best) / options.temperature);
+  if (options.topP < 1) {
+    // The whole sum of weights lies between these two; the set that reaches top_p must be the same for both.
+    const least = above.reduce((sum, score) => sum + weightOf(score), 0);
+    const most = least + (scores.length - above.length + numOthers) * weightOf(floor);
+    const needed = numToReach(options.topP * least, above, weightOf);
+    return needed !== undefined && needed === numToReach(options.topP * most, above, weightOf);
+  }
+  return options.minP > 0 && weightOf(floor) < options.minP * 0.999;
+}
+
+/** How many of the scores, best first, it takes until their weights reach `target`; undefined when all together do not, or only just might. */
+function numToReach(target: number, scores: Float32Array, weightOf: (score: number) => number): number | undefined {
+  let sum = 0;
+  for (let i = 0; i < scores.length; i++) {
+    sum += weightOf(scores[i]!);
+    if (Math.abs(sum - target) < 1e-6 * target) {
+      return undefined;
+    }
+    if (sum >= target) {
+      return i + 1;
+    }
+  }
+  return undefined;
 }

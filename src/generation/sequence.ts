@@ -7,7 +7,7 @@ import type { GenerationCallbacks, GenerationOutcome, GenerationRequest, Generat
 import { createRandom } from './random';
 import { chooseToken, isGreedy, type SamplerState } from './sampler';
 import type { Slot } from './slotTable';
-import type { StepLogits } from './stepRunner';
+import type { StepLogits, StepRunner } from './stepRunner';
 
 export class Sequence {
   readonly promptIds: Int32Array;
@@ -32,7 +32,7 @@ export class Sequence {
   constructor(
     tokenizer: TextDecoder,
     private readonly tools: GeneratorOptions,
-    private readonly contextTokens: number,
+    private readonly model: Pick<StepRunner, 'vocabSize' | 'contextTokens'>,
     readonly request: GenerationRequest,
     readonly callbacks: GenerationCallbacks,
     readonly signal: AbortSignal | undefined,
@@ -80,7 +80,7 @@ export class Sequence {
   /** Chooses the next token, says what became certain, and sets `stopReason` when it was the last. */
   async choose(logits: StepLogits): Promise<void> {
     const { options, eosIds } = this.request;
-    const id = await chooseToken(logits, { ...this.sampler, generatedTokens: this.ids.length });
+    const id = await chooseToken(logits, this.model.vocabSize, { ...this.sampler, generatedTokens: this.ids.length });
     throwIfAborted(this.signal, 'The answer');
     this.ids.push(id);
     this.seen.add(id);
@@ -93,7 +93,7 @@ export class Sequence {
       this.stopReason = 'stop-string';
     } else if (this.ids.length >= options.maxNewTokens) {
       this.stopReason = 'length';
-    } else if (this.promptIds.length + this.ids.length >= this.contextTokens) {
+    } else if (this.promptIds.length + this.ids.length >= this.model.contextTokens) {
       this.stopReason = 'context';
     }
     this.say(text, [id]);

@@ -1,9 +1,10 @@
 /** Builds a {@link GlmTokenizer} from a checkpoint's texts. Pure and synchronous; a vocabulary of 151 thousand takes 1 to 2 s of one core. */
 
 import { Tokenizer } from '@huggingface/tokenizers';
+import type { TokenizerFiles } from '../common/tokenizerFiles';
 import { createChatTemplate, findChatTemplate, templateVariables, type ChatTemplate } from './chatTemplate';
 import { glm4FallbackTemplate } from './fallbackTemplate';
-import type { GlmTokenizer, TokenizerContext, TokenizerFiles } from './glmTokenizer';
+import type { GlmTokenizer, TokenizerContext } from './glmTokenizer';
 import { renderGuarded } from './specialLiterals';
 import { createTokenDecoder } from './tokenDecoder';
 import { TemplateError, TokenizerError } from './tokenizerError';

@@ -2,16 +2,6 @@
 
 import type { ChatInput } from '../common/chat';
 
-/** The texts a tokenizer can be made of; a missing file is undefined. */
-export interface TokenizerFiles {
-  readonly tokenizerJson?: string;
-  readonly tokenizerConfigJson?: string;
-  readonly chatTemplateJinja?: string;
-  readonly tokenizerModel?: string;
-  readonly specialTokensMapJson?: string;
-  readonly addedTokensJson?: string;
-}
-
 /** Parsed config.json and generation_config.json, where the stop list and the pad token stand. */
 export interface TokenizerContext {
   readonly configJson?: Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /** Reads the tokenizer's texts into the two objects the tokenizers library takes, with added tokens merged as transformers merges them. */
 
-import type { TokenizerFiles } from './glmTokenizer';
+import type { TokenizerFiles } from '../common/tokenizerFiles';
 import { tokenizerJsonFromTiktoken } from './tiktokenModel';
 import { TokenizerError } from './tokenizerError';
 

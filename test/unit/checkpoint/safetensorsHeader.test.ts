@@ -98,7 +98,7 @@ describe('readSafetensorsHeader', () => {
           expect(error).toHaveProperty('reason');
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { CancelledError } from '../../../src/common/errors';
 import { defaultLength, greedySampling, type GenerationOptions } from '../../../src/common/sampling';
 import type { GenerationRequest, Generator } from '../../../src/generation/generation';
 import { createGenerator } from '../../../src/generation/generator';
@@ -162,6 +163,14 @@ describe('cancelling', () => {
     expect(next.reusedTokens).toBe(8);
   });
 
+  it('takes a step that the runner broke off for the cancel as cancelled', async () => {
+    const controller = new AbortController();
+    let steps = 0;
+    const { generator } = setUp({ onStep: () => { if (++steps === 2) { controller.abort(); throw new CancelledError('Prefill'); } } });
+    expect(await generator.generate(request(prompt), {}, controller.signal)).toMatchObject({ stopReason: 'cancelled', ids: [] });
+    expect(await generator.generate(request(prompt))).toMatchObject({ reusedTokens: 4, ids: greedyContinuation(prompt, 6) });
+  });
+
   it('takes a request out of the queue, and one that was cancelled before runs nothing', async () => {
     const { runner, generator } = setUp({ maxBatch: 1 });
     const controller = new AbortController();
@@ -225,7 +234,7 @@ describe('batches', () => {
           expect(got.ids).toEqual(got.stopReason === 'cancelled' ? alone.ids.slice(0, got.ids.length) : alone.ids);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 });

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultLength, greedySampling, type GenerationOptions } from '../../../src/common/sampling';
 import { createRandom } from '../../../src/generation/random';
-import { chooseToken, distributionOf, type SamplerState } from '../../../src/generation/sampler';
+import { chooseToken as choose, distributionOf, type SamplerState } from '../../../src/generation/sampler';
+import type { StepLogits } from '../../../src/generation/stepRunner';
 import { logitsAfter, topOf } from './fakeRunner';
 
 const state = (options: Partial<GenerationOptions>, more: Partial<SamplerState> = {}): SamplerState => ({
@@ -14,6 +15,7 @@ const state = (options: Partial<GenerationOptions>, more: Partial<SamplerState> 
   ...more,
 });
 const full = (row: Float32Array) => ({ full: () => Promise.resolve(row) });
+const chooseToken = async (logits: StepLogits, given: SamplerState, vocabSize = 50): Promise<number> => choose(logits, vocabSize, given);
 const kept = (logits: readonly number[], options: Partial<GenerationOptions>, more?: Partial<SamplerState>): number[] => distributionOf(Float32Array.from(logits), state(options, more)).map(({ id }) => id);
 const row = fc.uniqueArray(fc.integer({ min: -4000, max: 4000 }), { minLength: 1, maxLength: 60 }).map((values) => values.map((value) => value / 256));
 
@@ -142,14 +144,14 @@ describe('the device’s highest logits', () => {
     const options = fc.record({ doSample: fc.boolean(), temperature: fc.constantFrom(0.5, 1, 2), topK: fc.nat(12), topP: fc.constantFrom(0.3, 0.9, 1), minP: fc.constantFrom(0, 0.1), repetitionPenalty: fc.constantFrom(0.7, 1, 1.3, 3), minNewTokens: fc.nat(1) });
     await fc.assert(
       fc.asyncProperty(options, fc.array(fc.nat(49), { minLength: 1, maxLength: 30 }), fc.nat(1000), fc.integer({ min: 1, max: 20 }), async (chosen, history, seed, numTop) => {
-        // Few different values, so that equals meet at every border.
-        const logits = logitsAfter(history, 50).map((x) => Math.round(x));
+        // Few different values, so that equals meet at every border; the square makes some of them stand out.
+        const logits = logitsAfter(history, 50).map((x) => Math.round(x * Math.abs(x)));
         const more = { eosIds: [3, 7], seen: new Set(history) };
         const whole = await chooseToken(full(logits), state(chosen, { ...more, random: createRandom(seed) }));
         const short = await chooseToken({ top: topOf(logits, numTop), ...full(logits) }, state(chosen, { ...more, random: createRandom(seed) }));
         expect(short).toBe(whole);
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 
@@ -158,7 +160,12 @@ describe('the device’s highest logits', () => {
     const never = { top: topOf(logits, 16), full: () => Promise.reject(new Error('asked for the whole row')) };
     expect(await chooseToken(never, state({ doSample: false }))).toBe(topOf(logits, 1).ids[0]);
     expect(topOf(logits, 8).ids).toContain(await chooseToken(never, state({ topK: 8, topP: 0.9 })));
-    await expect(chooseToken(never, state({ topK: 0 }))).rejects.toThrow('whole row');
+    await expect(chooseToken(never, state({}))).rejects.toThrow('whole row');
+    const clear = logitsAfter([1, 2, 3], 50).map((x) => 9 * x);
+    const settled = { ...never, top: topOf(clear, 16) };
+    expect(topOf(clear, 8).ids).toContain(await chooseToken(settled, state({ topP: 0.8 })));
+    expect(topOf(clear, 8).ids).toContain(await chooseToken(settled, state({ minP: 0.1 })));
+    await expect(chooseToken(settled, state({ topP: 0.8 }), 1e40)).rejects.toThrow('whole row');
   });
 });
 

@@ -55,7 +55,7 @@ describe('createStopMatcher', () => {
           expect(want.text.startsWith(said)).toBe(true);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 });

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTokenizer } from '../../../src/tokenizer/createTokenizer';
-import type { GlmTokenizer, TokenizerContext, TokenizerFiles } from '../../../src/tokenizer/glmTokenizer';
+import type { TokenizerFiles } from '../../../src/common/tokenizerFiles';
+import type { GlmTokenizer, TokenizerContext } from '../../../src/tokenizer/glmTokenizer';
 
 const root = join(__dirname, '../../fixtures/tokenizer');
 

@@ -65,7 +65,7 @@ describe('renderChat with special literals in a message', () => {
         expect(turns.decode(ids, { skipSpecial: false })).toBe(text);
         expect(ids.filter((id) => turns.specialTokens.some((token) => token.id === id))).toHaveLength(4);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

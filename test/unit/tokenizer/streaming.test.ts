@@ -12,7 +12,7 @@ describe.each(fixtureNames)('stream decoder of %s', (name) => {
         const stream = tokenizer.streamDecoder({ skipSpecial });
         expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(tokenizer.decode(ids, { skipSpecial }));
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 
@@ -28,7 +28,7 @@ describe.each(fixtureNames)('stream decoder of %s', (name) => {
           expect(text.startsWith(soFar)).toBe(true);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });
@@ -89,7 +89,7 @@ describe('createThinkSplitter', () => {
         const inside = cuts.filter((cut) => cut <= text.length);
         expect(split(text, inside, startsInside)).toEqual(split(text, [], startsInside));
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 });

@@ -47,6 +47,8 @@ export class EngineSupervisor {
   private client: EngineClient | undefined;
   private last: LoadOptions | undefined;
   private abortLoad: AbortController | undefined;
+  /** The load under way or waiting, for those who want its outcome rather than a load of their own. */
+  private currentLoad: Promise<LoadedModel> | undefined;
   private busyCount = 0;
   private cancelIdle: () => void = () => undefined;
   private idleUnloadMs: number | undefined;
@@ -112,7 +114,14 @@ export class EngineSupervisor {
     if (signal?.aborted) {
       controller.abort();
     }
-    return this.enqueue(() => this.loadNow(options, controller.signal)).finally(() => signal?.removeEventListener('abort', onAbort));
+    const load = this.enqueue(() => this.loadNow(options, controller.signal)).finally(() => {
+      signal?.removeEventListener('abort', onAbort);
+      if (this.currentLoad === load) {
+        this.currentLoad = undefined;
+      }
+    });
+    this.currentLoad = load;
+    return load;
   }
 
   /** Loads what was loaded last, such as after a loss or an idle unload. */
@@ -123,9 +132,9 @@ export class EngineSupervisor {
     return this.load(this.last, signal);
   }
 
-  /** The loaded model, after bringing back one that was put away or lost. */
+  /** The loaded model, after waiting for a load under way, or bringing back one that was put away or lost. */
   async ensureLoaded(signal?: AbortSignal): Promise<LoadedModel> {
-    return this.current.kind === 'ready' ? this.current.model : this.reload(signal);
+    return this.current.kind === 'ready' ? this.current.model : (this.currentLoad ?? this.reload(signal));
   }
 
   /** Frees the model's memory and ends its process. Cancels a load under way. Harmless when nothing is loaded. */

@@ -71,6 +71,15 @@ describe('EngineSupervisor', () => {
     expect(children.map((child) => child.isEnded)).toEqual([true, false]);
   });
 
+  it('joins a load under way when the model is wanted', async () => {
+    const { supervisor, children } = supervise();
+    const loading = supervisor.load(fakeLoadOptions);
+    const [first, second] = await Promise.all([supervisor.ensureLoaded(), supervisor.ensureLoaded()]);
+    expect(await loading).toBe(first);
+    expect(second).toBe(first);
+    expect(children).toHaveLength(1);
+  });
+
   it('refuses requests without a model, saying whether one is on its way', async () => {
     const { supervisor, children } = supervise();
     await expect(supervisor.generate(fakeGenerate, {})).rejects.toMatchObject({ code: 'no-model', message: 'No model is loaded. Choose one first.' });

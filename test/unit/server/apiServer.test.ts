@@ -1,0 +1,226 @@
+import { request as httpRequest } from 'node:http';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { GlmError } from '../../../src/common/errors';
+import type { EngineContract, GenerateParams, LoadedModel } from '../../../src/common/protocol/engine';
+import { EngineSupervisor, startEngine } from '../../../src/engine/client';
+import { startApiServer, type ApiServer, type ApiServerOptions } from '../../../src/server/apiServer';
+import { FakeChild } from '../../fakes/fakeChild';
+import { FakeClock } from '../../fakes/fakeClock';
+import { fakeDescription, fakeEngineHandlers, fakeLoadedModel, fakeLoadOptions, type FakeEngineBehaviour } from '../../fakes/fakeEngine';
+
+const servers: ApiServer[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+async function serve(behaviour: FakeEngineBehaviour = {}, options: Partial<ApiServerOptions> = {}, model: LoadedModel = fakeLoadedModel) {
+  const asked: GenerateParams[] = [];
+  const supervisor = new EngineSupervisor({
+    clock: new FakeClock(),
+    start: () => {
+      const child = new FakeChild<EngineContract>((fake) => {
+        const handlers = fakeEngineHandlers(behaviour)(fake);
+        return {
+          ...handlers,
+          'model-load': () => model,
+          generate: (params, signal) => {
+            asked.push(params);
+            return handlers.generate(params, signal);
+          },
+        };
+      });
+      return startEngine({ workerPath: 'unused', fork: () => child, clock: new FakeClock() });
+    },
+  });
+  await supervisor.load(fakeLoadOptions);
+  const server = await startApiServer({ engine: supervisor, port: 0, log: { log: () => undefined }, ...options });
+  servers.push(server);
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(server.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) });
+  return { server, asked, post, supervisor };
+}
+
+const hello = { model: 'any', messages: [{ role: 'user', content: 'Hi' }] };
+
+async function events(response: Response): Promise<readonly unknown[]> {
+  const lines = (await response.text()).split('\n\n').filter((line) => line !== '');
+  expect(lines.at(-1)).toBe('data: [DONE]');
+  return lines.slice(0, -1).map((line) => JSON.parse(line.replace(/^data: /, '')) as unknown);
+}
+
+describe('POST /v1/chat/completions', () => {
+  it('answers whole, with usage and finish reason', async () => {
+    const { post, asked } = await serve();
+    const response = await post('/v1/chat/completions', hello);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      object: 'chat.completion',
+      model: 'fake-glm4',
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Hello, world' }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 2, completion_tokens: 5, total_tokens: 7 },
+    });
+    expect(asked[0]).toMatchObject({ prompt: { kind: 'chat', chat: { messages: [{ role: 'user', content: 'Hi' }] } }, options: { doSample: true, temperature: 1, maxNewTokens: 4096 } });
+  });
+
+  it('streams chunks that add up, the role first, the finish reason and the usage last', async () => {
+    const { post } = await serve();
+    const response = await post('/v1/chat/completions', { ...hello, stream: true, stream_options: { include_usage: true } });
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    const chunks = (await events(response)) as { choices: { delta: { role?: string; content?: string }; finish_reason: string | null }[]; usage?: object }[];
+    const choices = chunks.flatMap((chunk) => chunk.choices);
+    expect(choices[0]?.delta.role).toBe('assistant');
+    expect(choices.map((choice) => choice.delta.content ?? '').join('')).toBe('Hello, world');
+    expect(choices.map((choice) => choice.finish_reason).filter((reason) => reason !== null)).toEqual(['stop']);
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 7 } });
+  });
+
+  it('passes sampling, stop, seed, tools and limits on', async () => {
+    const { post, asked } = await serve();
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    await post('/v1/chat/completions', { ...hello, temperature: 0.5, top_p: 0.9, top_k: 5, min_p: 0.1, repetition_penalty: 1.2, seed: 9, stop: ['X', 'Y'], max_tokens: 3, tools, chat_template_kwargs: { enable_thinking: false } });
+    expect(asked[0]).toMatchObject({
+      options: { doSample: true, temperature: 0.5, topP: 0.9, topK: 5, minP: 0.1, repetitionPenalty: 1.2, seed: 9, stopStrings: ['X', 'Y'], maxNewTokens: 3 },
+      prompt: { chat: { tools, templateKwargs: { enable_thinking: false } } },
+    });
+    const { choices } = (await (await post('/v1/chat/completions', { ...hello, max_completion_tokens: 2, temperature: 0 })).json()) as { choices: unknown[] };
+    expect(choices[0]).toMatchObject({ finish_reason: 'length', message: { content: 'Hello' } });
+    expect(asked[1]?.options.doSample).toBe(false);
+  });
+
+  it('gives several choices, each with a seed of its own', async () => {
+    const { post, asked } = await serve();
+    const { choices, usage } = (await (await post('/v1/chat/completions', { ...hello, n: 3, seed: 5 })).json()) as { choices: { index: number }[]; usage: object };
+    expect(choices.map((choice) => choice.index)).toEqual([0, 1, 2]);
+    expect(asked.map((params) => params.options.seed)).toEqual([5, 6, 7]);
+    expect(usage).toMatchObject({ prompt_tokens: 2, completion_tokens: 15 });
+  });
+
+  it('joins text parts and refuses pictures', async () => {
+    const { post, asked } = await serve();
+    await post('/v1/chat/completions', { messages: [{ role: 'developer', content: [{ type: 'text', text: 'a' }, { type: 'text', text: 'b' }] }] });
+    expect(asked[0]?.prompt).toMatchObject({ chat: { messages: [{ role: 'system', content: 'a\nb' }] } });
+    const refused = await post('/v1/chat/completions', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] });
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({ error: { type: 'invalid_request_error', param: 'messages[0].content' } });
+  });
+
+  it('parts what a thinking model thought from what it says', async () => {
+    const model = { ...fakeLoadedModel, description: { ...fakeDescription, thinks: true } };
+    const { post } = await serve({ tokens: ['Let me', ' see</th', 'ink>\n', 'Four.'] }, {}, model);
+    const whole = (await (await post('/v1/chat/completions', hello)).json()) as { choices: unknown[] };
+    expect(whole.choices[0]).toMatchObject({ message: { content: 'Four.', reasoning_content: 'Let me see' } });
+    const chunks = (await events(await post('/v1/chat/completions', { ...hello, stream: true }))) as { choices: { delta: { content?: string; reasoning_content?: string } }[] }[];
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe('Four.');
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.reasoning_content ?? '').join('')).toBe('Let me see');
+  });
+
+  it('cancels the generation when the client goes away', async () => {
+    let generated = 0;
+    const { server, post } = await serve({ tokens: Array.from({ length: 1000 }, () => 'x'), onToken: () => (generated += 1), pause: () => new Promise((resolve) => setTimeout(resolve, 2)) });
+    const controller = new AbortController();
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${server.url}/v1/chat/completions`, { method: 'POST', headers, body: JSON.stringify({ ...hello, stream: true }), signal: controller.signal });
+    await response.body?.getReader().read();
+    controller.abort();
+    await vi.waitFor(
+      async () => {
+        const before = generated;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        expect(generated).toBe(before);
+      },
+      { timeout: 5000 },
+    );
+    expect(generated).toBeLessThan(1000);
+    expect((await post('/v1/chat/completions', { ...hello, max_tokens: 2 })).status).toBe(200);
+  });
+});
+
+describe('POST /v1/completions', () => {
+  it('continues texts and ids, several at once', async () => {
+    const { post, asked } = await serve();
+    const response = (await (await post('/v1/completions', { prompt: ['abc', 'de'], max_tokens: 2 })).json()) as { choices: { text: string }[]; usage: object };
+    expect(response).toMatchObject({ object: 'text_completion', usage: { prompt_tokens: 5, completion_tokens: 4 } });
+    expect(response.choices.map((choice) => choice.text)).toEqual(['Hello', 'Hello']);
+    await post('/v1/completions', { prompt: [1, 2, 3] });
+    expect(asked.at(-1)).toMatchObject({ prompt: { kind: 'ids', ids: [1, 2, 3] }, options: { maxNewTokens: 16 } });
+  });
+
+  it('streams text', async () => {
+    const { post } = await serve();
+    const chunks = (await events(await post('/v1/completions', { prompt: 'x', stream: true }))) as { choices: { text: string }[] }[];
+    expect(chunks.map((chunk) => chunk.choices[0]?.text).join('')).toBe('Hello, world');
+  });
+});
+
+describe('the server', () => {
+  it('lists the model and says that it lives', async () => {
+    const { server } = await serve();
+    expect(await (await fetch(`${server.url}/v1/models`)).json()).toMatchObject({ object: 'list', data: [{ id: 'fake-glm4', object: 'model' }] });
+    expect(await (await fetch(`${server.url}/health`)).json()).toEqual({ status: 'ok' });
+  });
+
+  it.each([
+    ['a body that is no JSON', '{', {}, 400, 'not_json'],
+    ['a body that is no object', '[]', {}, 400, 'not_json'],
+    ['a body of another type', '{}', { 'content-type': 'text/plain' }, 415, 'not_json'],
+    ['no messages', {}, {}, 400, 'invalid_value'],
+    ['an unknown role', { messages: [{ role: 'boss', content: 'x' }] }, {}, 400, 'invalid_value'],
+    ['an impossible temperature', { ...hello, temperature: -1 }, {}, 400, 'invalid_value'],
+    ['a count that is no whole number', { ...hello, max_tokens: 1.5 }, {}, 400, 'invalid_value'],
+    ['what it does not support', { ...hello, logprobs: true }, {}, 400, 'unsupported_parameter'],
+    ['a format it cannot force', { ...hello, response_format: { type: 'json_object' } }, {}, 400, 'unsupported_parameter'],
+  ])('refuses %s', async (_name, body, headers, status, code) => {
+    const { post } = await serve();
+    const response = await post('/v1/chat/completions', body, headers);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ error: { code, type: 'invalid_request_error' } });
+  });
+
+  it('says 404 with what there is', async () => {
+    const { post } = await serve();
+    const response = await post('/v1/embeddings', {});
+    expect(response.status).toBe(404);
+    expect(((await response.json()) as { error: { message: string } }).error.message).toContain('/v1/chat/completions');
+  });
+
+  it('hands on what the engine refuses, as the API names it', async () => {
+    const { server } = await serve();
+    await server.close();
+    const failing = await startApiServer({
+      engine: { ensureLoaded: () => Promise.resolve(fakeLoadedModel), generate: () => Promise.reject(new GlmError('prompt-too-long', 'Too long.')) },
+      port: 0,
+      log: { log: () => undefined },
+    });
+    servers.splice(0, 1, failing);
+    const response = await fetch(`${failing.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ ...hello, stream: true }) });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { code: 'context_length_exceeded', message: 'Too long.' } });
+  });
+
+  it('ends a stream with the error when the engine is lost in the middle', async () => {
+    const { post, supervisor } = await serve({ onToken: (child, index) => index === 3 && setTimeout(() => child.die({ signal: 'SIGKILL' }), 5), pause: () => new Promise((resolve) => setTimeout(resolve, 20)) });
+    const chunks = await events(await post('/v1/chat/completions', { ...hello, stream: true }));
+    expect(chunks.at(-1)).toMatchObject({ error: { code: 'engine_lost', type: 'server_error' } });
+    expect(supervisor.state.kind).toBe('lost');
+    expect((await post('/v1/chat/completions', { ...hello, max_tokens: 1 })).status).toBe(200);
+  });
+
+  it('asks for its key', async () => {
+    const { server, post } = await serve({}, { apiKey: 'secret' });
+    expect((await fetch(`${server.url}/v1/models`)).status).toBe(401);
+    expect((await post('/v1/chat/completions', hello, { authorization: 'Bearer wrong!' })).status).toBe(401);
+    expect((await post('/v1/chat/completions', hello, { authorization: 'Bearer secret' })).status).toBe(200);
+  });
+
+  it('does not answer to a name that a web page gave it', async () => {
+    const { server } = await serve();
+    const status = await new Promise<number | undefined>((resolve) => {
+      const { port } = new URL(server.url);
+      httpRequest({ host: '127.0.0.1', port, path: '/v1/models', headers: { host: 'evil.example' } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).end();
+    });
+    expect(status).toBe(403);
+  });
+});

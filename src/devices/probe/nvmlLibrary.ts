@@ -34,8 +34,7 @@ export function nvmlLibraryPaths(platform: NodeJS.Platform): readonly string[] {
 export async function loadNvml(paths: readonly string[]): Promise<Nvml> {
   let koffi: Koffi;
   try {
-    const loaded = await import('koffi');
-    koffi = (loaded as { readonly default?: Koffi }).default ?? (loaded as unknown as Koffi);
+    ({ koffi } = await import('./nativeCalls'));
   } catch (error) {
     throw new NvmlUnavailableError(`The native call library (koffi) does not load on ${process.platform}-${process.arch}: ${firstLine(error)}`);
   }

@@ -14,6 +14,7 @@ const parts = [
   ['lint', [bin('eslint/bin/eslint.js'), 'src', 'webview', 'test', 'tools', '--max-warnings', '0', '--cache', '--cache-location', '.cache/eslint/']],
   ['tests', [bin('vitest/vitest.mjs'), 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${join(results, 'unit.json')}`]],
   ['commands', [join(root, 'tools/checkCommands.mjs')]],
+  ['readme', [join(root, 'tools/readmeTables.mjs'), '--check']],
 ].filter(([, args]) => existsSync(args[0]));
 
 function run([name, args]) {

@@ -29,6 +29,8 @@ export class GlmContext implements vscode.Disposable {
   readonly chat: ChatSession;
   readonly view: ChatViewProvider;
   readonly reports = new ReportDocuments();
+  /** From the first line of the bundle to the end of activation. */
+  activationMs: number | undefined;
 
   private readonly supervisor: EngineSupervisor;
   private readonly store: ConversationStore;

@@ -167,7 +167,7 @@ describe('GLM Local in VS Code', () => {
   });
 
   it('asks about lines that are selected in the editor', async () => {
-    await openFile('ask_glm4.py');
+    await session.openFile('ask_glm4.py');
     await session.page.keyboard.press('Control+Home');
     await session.page.keyboard.press('Shift+ArrowDown');
     await session.runCommand('GLM: Ask GLM about Selection');
@@ -204,12 +204,3 @@ describe('GLM Local in VS Code', () => {
     expect(session.pageErrors).toEqual([]);
   });
 });
-
-async function openFile(name: string): Promise<void> {
-  await session.page.keyboard.press('Control+P');
-  const input = session.page.locator('.quick-input-widget input').first();
-  await input.fill(name);
-  await session.page.locator('.quick-input-list [role=option]').filter({ hasText: name }).first().click();
-  await session.page.locator('.monaco-editor .view-lines').first().waitFor();
-  await session.page.locator('.monaco-editor .view-lines').first().click();
-}

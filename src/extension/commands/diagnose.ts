@@ -15,6 +15,7 @@ export function registerDiagnose(ctx: GlmContext): vscode.Disposable {
       const content = diagnoseReport({
         versions: {
           'GLM Local': String(ctx.extension.extension.packageJSON.version),
+          Activation: ctx.activationMs === undefined ? 'n/a' : `${ctx.activationMs.toFixed(1)} ms`,
           'VS Code': `${vscode.version} (${vscode.env.appName}, ${vscode.env.remoteName ?? 'local'}, ${vscode.env.uiKind === vscode.UIKind.Web ? 'web' : 'desktop'})`,
           'Extension host': `Node ${process.versions.node}${process.versions.electron === undefined ? '' : `, Electron ${process.versions.electron}`}`,
           System: `${platform()} ${release()} ${arch()}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`,

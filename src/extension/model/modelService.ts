@@ -155,6 +155,11 @@ export class ModelService implements ChatModel {
     return result;
   }
 
+  /** Token ids of `text`, whose special-token literals stay text. @throws {GlmError} `no-model` when none is loaded. */
+  async tokenize(text: string): Promise<readonly number[]> {
+    return (await this.options.supervisor.request('tokenize', { text, mode: 'plain' })).ids;
+  }
+
   forget(conversationKey: string): void {
     if (this.options.supervisor.state.kind === 'ready') {
       this.options.supervisor.request('conversation-forget', { conversationKey }).catch((error: unknown) => {

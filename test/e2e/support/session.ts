@@ -93,7 +93,13 @@ export class Session {
   }
 
   async openChat(): Promise<Frame> {
-    await this.page.locator('.activitybar').getByRole('tab', { name: 'GLM' }).click();
+    // A click on the tab of the view that is already open would close it.
+    await this.page.locator('.activitybar [role=tab][aria-selected=true]').first().waitFor();
+    const tab = this.page.locator('.activitybar').getByRole('tab', { name: 'GLM' });
+    await tab.waitFor();
+    if ((await tab.getAttribute('aria-selected')) !== 'true') {
+      await tab.click();
+    }
     return this.chatFrame();
   }
 
@@ -133,6 +139,37 @@ export class Session {
 
   get statusBarItem(): Locator {
     return this.page.locator('.statusbar-item[id="glm-local.glm-local.glm.status"]');
+  }
+
+  async openFile(name: string): Promise<void> {
+    await this.page.keyboard.press('Control+P');
+    const input = this.page.locator('.quick-input-widget input').first();
+    await input.waitFor();
+    await input.fill(name);
+    await this.page.locator('.quick-input-list [role=option]').filter({ hasText: name }).first().click();
+    const lines = this.page.locator('.monaco-editor .view-lines').first();
+    await lines.waitFor();
+    await lines.click({ position: { x: 300, y: 5 } });
+  }
+
+  /** Drags the right edge of the side bar. */
+  async dragSideBarTo(x: number): Promise<void> {
+    const box = await this.page.locator('.part.sidebar').boundingBox();
+    const from = (box?.x ?? 48) + (box?.width ?? 300);
+    await this.page.mouse.move(from, 400);
+    await this.page.mouse.down();
+    await this.page.mouse.move((from + x) / 2, 400, { steps: 4 });
+    await this.page.mouse.move(x, 400, { steps: 4 });
+    await this.page.mouse.up();
+  }
+
+  async chooseTheme(name: string): Promise<void> {
+    await this.runCommand('Preferences: Color Theme');
+    const input = this.page.locator('.quick-input-widget input').first();
+    await input.fill(name.replace('Default ', ''));
+    await this.page.waitForTimeout(400);
+    await this.page.keyboard.press('Enter');
+    await this.page.waitForTimeout(600);
   }
 
   /** Process ids of running bundles of the extension, such as `engineWorker.js`. */

@@ -1,0 +1,4 @@
+/** Imported first, so that the time of activation includes the evaluation of every other module. */
+
+/** Milliseconds of the host's clock when this bundle began to run. */
+export const bundleBeganMs = performance.now();

@@ -72,7 +72,7 @@ const proprietary = 'NVIDIA software licence';
 export const neededPackages: readonly NeededPackage[] = [
   { id: 'nvidia-cuda-runtime', versionPrefix: '13.0', keep: /^(libcudart\.so\.13|cudart64_13\.dll)$/, licence: proprietary, unpackedRatio: 1 },
   { id: 'nvidia-cublas', versionPrefix: '13.1', keep: /^(libcublas(Lt)?\.so\.13|cublas(Lt)?64_13\.dll)$/, licence: proprietary, unpackedRatio: 1.6 },
-  { id: 'nvidia-curand', versionPrefix: '10.4', keep: /^(libcurand\.so\.10|curand64_10\.dll)$/, licence: proprietary, unpackedRatio: 1.6 },
+  { id: 'nvidia-curand', versionPrefix: '10.4.0', keep: /^(libcurand\.so\.10|curand64_10\.dll)$/, licence: proprietary, unpackedRatio: 1.6 },
   { id: 'nvidia-cuda-nvrtc', versionPrefix: '13.0', keep: /^(libnvrtc(-builtins)?\.so\.13(\.0)?|nvrtc(-builtins)?64_130(_0)?\.dll)$/, licence: proprietary, unpackedRatio: 1.6 },
   { id: 'nvidia-cudnn-cu13', versionPrefix: '9', keep: /^(libcudnn(_[a-z_]+)?\.so\.9|cudnn(_[a-z_]+)?64_9\.dll)$/, licence: proprietary, unpackedRatio: 2 },
   { id: 'onnxruntime-gpu', versionPrefix: ortVersion, keep: /^(lib)?onnxruntime_providers_(cuda|shared)\.(so|dll)$/, licence: 'MIT', unpackedRatio: 1.3 },

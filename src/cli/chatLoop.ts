@@ -3,7 +3,7 @@
  * Reads lines from anywhere and knows nothing of a terminal's keys; see commands/chat.ts for those.
  */
 
-import type { ChatMessage } from '../common/chat';
+import { answerForHistory, type ChatMessage } from '../common/chat';
 import { isGlmError } from '../common/errors';
 import type { LoadedModel, PromptInput } from '../common/protocol/engine';
 import type { GenerationOptions } from '../common/sampling';
@@ -115,7 +115,7 @@ export class ChatLoop {
         },
         controller.signal,
       );
-      this.messages = [...messages, { role: 'assistant', content: result.text }];
+      this.messages = [...messages, { role: 'assistant', content: answerForHistory(result.text) }];
       output.stream('\n');
       output.note(describeFigures(result));
       if (result.stopReason === 'context') {

@@ -20,3 +20,11 @@ export interface ChatInput {
   /** Default true. */
   readonly addGenerationPrompt?: boolean;
 }
+
+/**
+ * An answer as a chat template wants it back in the history. GLM opens its turn with a line break, which its templates write themselves:
+ * sent back as it came, it would stand there twice, and the cached keys and values of the answer could not be used again.
+ */
+export function answerForHistory(text: string): string {
+  return text.startsWith('\n') ? text.slice(1) : text;
+}

@@ -1,6 +1,6 @@
 /** From a conversation to what the engine is asked: messages for the chat template, or plain text for a base checkpoint. */
 
-import type { ChatMessage } from '../../common/chat';
+import { answerForHistory, type ChatMessage } from '../../common/chat';
 import type { PromptInput } from '../../common/protocol/engine';
 import type { Attachment, ChatSettings, ConversationTurn } from '../../common/protocol/webview';
 
@@ -15,7 +15,7 @@ export function buildPrompt(turns: readonly ConversationTurn[], settings: Pick<C
   const messages: ChatMessage[] = settings.systemPrompt.trim() === '' ? [] : [{ role: 'system', content: settings.systemPrompt }];
   for (const turn of turns) {
     if (turn.role === 'user' || turn.text !== '') {
-      messages.push({ role: turn.role, content: withAttachments(turn) });
+      messages.push({ role: turn.role, content: turn.role === 'assistant' ? answerForHistory(turn.text) : withAttachments(turn) });
     }
   }
   return { kind: 'chat', chat: { messages, addGenerationPrompt: true } };

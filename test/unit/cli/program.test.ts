@@ -250,6 +250,12 @@ describe('glm chat', () => {
     expect(asked[0]?.conversationKey).toBe(asked[1]?.conversationKey);
   });
 
+  it('hands an answer back without the line break that the template writes itself', async () => {
+    const run = await runFakeCli(['chat', '--model', 'm'], { stdin: 'one\ntwo\n', behaviour: { tokens: ['\n', 'Yes.\n'] } });
+    const asked = run.requests.filter(({ method }) => method === 'generate').map(({ params }) => params as { prompt: { chat: { messages: unknown[] } } });
+    expect(asked[1]?.prompt.chat.messages[1]).toEqual({ role: 'assistant', content: 'Yes.\n' });
+  });
+
   it('starts over with /new, forgetting the cached conversation', async () => {
     const run = await runFakeCli(['chat', '--model', 'm'], { stdin: 'one\n/new\ntwo\n/exit\nnever asked\n' });
     const asked = run.requests.filter(({ method }) => method === 'generate').map(({ params }) => params as { prompt: { chat: { messages: unknown[] } } });

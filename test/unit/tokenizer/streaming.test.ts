@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createThinkSplitter } from '../../../src/tokenizer/thinkSplitter';
 import { fixtureNames, fixtureTokenizer } from './fixtures';
 
 describe.each(fixtureNames)('stream decoder of %s', (name) => {
@@ -57,39 +56,5 @@ describe('stream decoder', () => {
   it('passes over ids that no token has', () => {
     const tokenizer = fixtureTokenizer('pairs');
     expect(tokenizer.decode([tokenizer.vocabSize, ...tokenizer.encode('ok', 'plain'), 151_551], { skipSpecial: false })).toBe('ok');
-  });
-});
-
-describe('createThinkSplitter', () => {
-  const split = (text: string, cuts: readonly number[], startsInside: boolean): { thinking: string; answer: string } => {
-    const splitter = createThinkSplitter(startsInside);
-    const bounds = [0, ...[...cuts].sort((a, b) => a - b), text.length];
-    const deltas = [...bounds.slice(1).map((end, i) => splitter.push(text.slice(bounds[i], end))), splitter.end()];
-    return { thinking: deltas.map((delta) => delta.thinking).join(''), answer: deltas.map((delta) => delta.answer).join('') };
-  };
-
-  it.each([
-    ['<think>\nplan</think>\n\nDone.', false, '\nplan', 'Done.'],
-    ['plan</think>Done <think>not again</think>', true, 'plan', 'Done <think>not again</think>'],
-    [' \n<think>a</think>b', false, 'a', 'b'],
-    ['No thought. </think>', false, '', 'No thought. </think>'],
-    ['<thin air', false, '', '<thin air'],
-    ['still thinking </thi', true, 'still thinking </thi', ''],
-    ['<thi', false, '', '<thi'],
-    ['', true, '', ''],
-  ])('splits %j', (text, startsInside, thinking, answer) => {
-    expect(split(text, [], startsInside)).toEqual({ thinking, answer });
-  });
-
-  it('does not depend on how the text is cut (property)', () => {
-    const piece = fc.constantFrom('<think>', '</think>', '<th', 'ink>', '</', 'a', ' ', '\n', '你');
-    fc.assert(
-      fc.property(fc.array(piece, { maxLength: 10 }), fc.array(fc.nat(60), { maxLength: 8 }), fc.boolean(), (pieces, cuts, startsInside) => {
-        const text = pieces.join('');
-        const inside = cuts.filter((cut) => cut <= text.length);
-        expect(split(text, inside, startsInside)).toEqual(split(text, [], startsInside));
-      }),
-      { numRuns: 250 },
-    );
   });
 });

@@ -13,13 +13,7 @@ export class State {
   constructor(readonly parent?: State) {}
 
   get(key: string): Value | undefined {
-    for (let state: State | undefined = this; state; state = state.parent) {
-      const value = state.variables.get(key);
-      if (value) {
-        return value;
-      }
-    }
-    return undefined;
+    return State.search(this, (state) => state.variables.get(key));
   }
 
   set(key: string, value: Value): void {
@@ -27,13 +21,7 @@ export class State {
   }
 
   object(id: number): HeapObject | undefined {
-    for (let state: State | undefined = this; state; state = state.parent) {
-      const object = state.heap.get(id);
-      if (object) {
-        return object;
-      }
-    }
-    return undefined;
+    return State.search(this, (state) => state.heap.get(id));
   }
 
   setObject(id: number, object: HeapObject): void {
@@ -47,9 +35,7 @@ export class State {
   /** What this state and its ancestors below `base` wrote, as one overlay over `base`. */
   flattenTo(base: State): State {
     const chain: State[] = [];
-    for (let state: State | undefined = this; state && state !== base; state = state.parent) {
-      chain.push(state);
-    }
+    State.search(this, (state) => (state === base ? state : void chain.push(state)));
     const flat = new State(base);
     for (const state of chain.reverse()) {
       state.variables.forEach((value, key) => flat.variables.set(key, value));
@@ -79,5 +65,16 @@ export class State {
       const objects = branches.map((branch) => branch.heap.get(id) ?? this.object(id)).filter((object) => object !== undefined);
       this.heap.set(id, objects.reduce(joinObjects));
     }
+  }
+
+  /** The nearest answer on the way from a state to its oldest ancestor. */
+  private static search<T>(start: State, read: (state: State) => T | undefined): T | undefined {
+    for (let state: State | undefined = start; state; state = state.parent) {
+      const found = read(state);
+      if (found !== undefined) {
+        return found;
+      }
+    }
+    return undefined;
   }
 }

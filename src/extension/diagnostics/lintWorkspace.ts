@@ -1,0 +1,54 @@
+/** "GLM: Check Python Files in Workspace": every file, in the lint thread, with progress. */
+import * as vscode from 'vscode';
+import type { Log } from '../../common/log';
+import { registerCommand } from '../commands/registerCommand';
+import type { DiagnosticsController } from './diagnosticsController';
+import { readLintSettings } from './lintSettings';
+import type { LintWorkerClient } from './lintWorkerClient';
+
+/** Requests under way at once: enough to keep the thread busy while files are read. */
+const numParallel = 4;
+
+export function registerLintWorkspace(controller: DiagnosticsController, worker: LintWorkerClient, log: Log): vscode.Disposable {
+  return registerCommand(log, 'glm.lintWorkspace', () =>
+    vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: 'GLM: checking Python files', cancellable: true }, (progress, token) => lintWorkspace(controller, worker, log, progress, token)),
+  );
+}
+
+async function lintWorkspace(
+  controller: DiagnosticsController,
+  worker: LintWorkerClient,
+  log: Log,
+  progress: vscode.Progress<{ readonly message?: string; readonly increment?: number }>,
+  token: vscode.CancellationToken,
+): Promise<void> {
+  const files = await vscode.workspace.findFiles('**/*.{py,ipynb}', excludeGlob(), undefined, token);
+  let numDone = 0;
+  let numFindings = 0;
+  const queue = [...files];
+  const work = async (): Promise<void> => {
+    for (let uri = queue.shift(); uri && !token.isCancellationRequested; uri = queue.shift()) {
+      try {
+        const { diagnostics } = await worker.request({ kind: 'file', path: uri.fsPath, settings: readLintSettings(uri) });
+        controller.setScanned(uri, diagnostics);
+        numFindings += diagnostics.length;
+      } catch (error) {
+        log.log('warn', 'lint', `${uri.fsPath}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      numDone++;
+      progress.report({ message: `${numDone} of ${files.length}, ${numFindings} found`, increment: 100 / files.length });
+    }
+  };
+  await Promise.all(Array.from({ length: numParallel }, work));
+  log.log('info', 'lint', `Checked ${numDone} of ${files.length} files, ${numFindings} findings`);
+  if (!token.isCancellationRequested) {
+    const text = numFindings === 0 ? `Nothing found in ${files.length} Python files.` : `${numFindings} problems in ${files.length} Python files.`;
+    void vscode.window.showInformationMessage(text, ...(numFindings > 0 ? ['Show Problems'] : [])).then((choice) => choice && vscode.commands.executeCommand('workbench.actions.view.problems'));
+  }
+}
+
+/** What no linter should look at, and what the user excludes. */
+function excludeGlob(): string {
+  const own = readLintSettings().workspaceExclude;
+  return `{**/node_modules/**,**/site-packages/**,**/.venv/**,**/venv/**,**/.git/**,**/__pycache__/**,**/.ipynb_checkpoints/**${own === '' ? '' : `,${own}`}}`;
+}

@@ -20,7 +20,7 @@ const declared = new Set(contributes.commands.map(({ command }) => command));
 const registered = new Map();
 const named = [];
 for (const { path, text } of [...sources('src'), ...sources('webview')]) {
-  for (const [, id] of text.matchAll(/\bregister(?:TextEditor)?Command\(\s*(?:ctx\.log,\s*)?['"`](glm\.[\w.]+)['"`]/g)) {
+  for (const [, id] of text.matchAll(/\bregister(?:TextEditor)?Command\(\s*(?:[\w.]+,\s*)?['"`](glm\.[\w.]+)['"`]/g)) {
     registered.set(id, path);
   }
   for (const match of text.matchAll(/\bcommand: ['"`](glm\.[\w.]+)['"`]|executeCommand\(\s*['"`](glm\.[\w.]+)['"`]/g)) {

@@ -1,10 +1,10 @@
 // `npm start`: builds, then opens VS Code with the extension: the desktop one when it is found, else one served on 127.0.0.1.
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheRoot, canServe, ensureServer, freePort, prepareRun, startServer } from './vscodeServer.mjs';
+import { cacheRoot, canServe, ensureServer, freePort, installVsix, prepareRun, startServer } from './vscodeServer.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const say = (line) => process.stdout.write(`${line}\n`);
@@ -49,9 +49,19 @@ async function serve() {
   const port = process.env.GLM_PORT === undefined ? await freePort() : Number(process.env.GLM_PORT);
   const password = process.env.GLM_PASSWORD;
   mkdirSync(folder, { recursive: true });
-  const running = await startServer(server, run, { port, home: homedir(), password });
-  const payload = JSON.stringify([['extensionDevelopmentPath', `vscode-remote://127.0.0.1:${port}${root}`]]);
-  const address = `${running.address}/?folder=${encodeURIComponent(folder)}&payload=${encodeURIComponent(payload)}`;
+  const packages = mkdtempSync(join(tmpdir(), 'glm-start-'));
+  try {
+    say('Packaging and installing the extension …');
+    const packed = spawnSync(process.execPath, [join(root, 'tools/package/packageVsix.mjs'), '--out', packages], { cwd: root, encoding: 'utf8' });
+    if (packed.status !== 0) {
+      throw new Error(packed.stdout + packed.stderr);
+    }
+    installVsix(server, run, join(packages, readdirSync(packages)[0]));
+  } finally {
+    rmSync(packages, { recursive: true, force: true });
+  }
+  const running = await startServer(server, run, { port, home: homedir(), password, env: { GLM_OPEN_VIEW: '1' } });
+  const address = `${running.address}/?folder=${encodeURIComponent(folder)}`;
   say('');
   say('VS Code with GLM Local is ready. Open this address in a browser:');
   say('');

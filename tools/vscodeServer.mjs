@@ -127,7 +127,7 @@ const serverEnv = (run, home) => ({
 
 /** Installs a vsix into a run folder. */
 export function installVsix(server, run, vsix) {
-  const result = spawnSync(server.node, [server.entry, ...serverArgs(run), '--install-extension', vsix], { env: serverEnv(run), encoding: 'utf8' });
+  const result = spawnSync(server.node, [server.entry, ...serverArgs(run), '--install-extension', vsix, '--force'], { env: serverEnv(run), encoding: 'utf8' });
   if (result.status !== 0) {
     throw new Error(`Installing ${vsix} failed:\n${result.stdout}${result.stderr}`);
   }

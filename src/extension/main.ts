@@ -3,6 +3,7 @@
 import { bundleBeganMs } from './activationClock';
 import * as vscode from 'vscode';
 import { registerCommands } from './commands';
+import { registerDiagnostics } from './diagnostics/registerDiagnostics';
 import { GlmContext } from './glmContext';
 import { registerLanguageModelProvider } from './languageModel/languageModelProvider';
 import { registerStatusBar } from './status/statusBar';
@@ -17,7 +18,8 @@ export function activate(extension: vscode.ExtensionContext): void {
   registerCommands(ctx);
   registerStatusBar(ctx);
   registerLanguageModelProvider(ctx);
-  if (extension.extensionMode === vscode.ExtensionMode.Development) {
+  ctx.own(registerDiagnostics(extension, ctx.log));
+  if (extension.extensionMode === vscode.ExtensionMode.Development || process.env.GLM_OPEN_VIEW === '1') {
     // `npm start` and F5: the chat is what one wants to see.
     void vscode.commands.executeCommand(`${chatViewId}.focus`);
   }

@@ -22,6 +22,7 @@ import { packFormat } from '../packing/packPlan';
 import { openCpuDevice } from './cpuDevice';
 import { openCudaDevice } from './cudaDevice';
 import { FusedChain } from './fusedChain';
+import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
 import { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 import { StageRunner } from './stageRunner';
@@ -76,6 +77,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
     return packed;
   };
   const stages: Stage[] = [];
+  let runner: StageRunner | undefined;
   try {
     const totalBytes = plan.stages.reduce((sum, stage) => sum + stage.weightBytes, 0);
     let doneBytes = 0;
@@ -94,7 +96,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       log.log('info', 'stages', `stage ${placement.stageIndex} loaded`, { device: placement.device, elapsedMs: performance.now() - startedMs });
     }
     const fused = await openFusedChain(stages, options);
-    const runner = new StageRunner(stages, new MemoryInfo(env.library, 'Cpu'), {
+    runner = new StageRunner(stages, new MemoryInfo(env.library, 'Cpu'), {
       fused,
       vocabSize: config.vocabSize,
       hiddenSize: config.hiddenSize,
@@ -105,10 +107,17 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
     });
     options.onProgress?.({ phase: 'warming-up', doneBytes, totalBytes });
     await warmUp(runner);
+    if (plan.stages.some((stage) => stage.provider === 'webgpu')) {
+      await checkLongPrefill(runner, log);
+    }
     throwIfAborted(signal, 'Loading the model');
     return runner;
   } catch (error) {
-    stages.forEach((stage) => stage[Symbol.dispose]());
+    if (runner === undefined) {
+      stages.forEach((stage) => stage[Symbol.dispose]());
+    } else {
+      await runner.dispose();
+    }
     throw error;
   }
 }
@@ -216,6 +225,14 @@ async function warmUp(runner: StageRunner): Promise<void> {
   await runner.prefill(0, Int32Array.of(0, 0), true);
   await runner.decode([{ slot: 0, tokenId: 0 }]);
   runner.rewindTo(0, 0);
+}
+
+async function checkLongPrefill(runner: StageRunner, log: Log): Promise<void> {
+  const deviation = await measureLongPrefill(runner);
+  if (!isLongPrefillSound(deviation)) {
+    runner.limitPrefillChunk(safeChunkTokens);
+    log.log('warn', 'stages', `This WebGPU adapter computes long prompts wrongly, so they are read ${safeChunkTokens} tokens at a time, which is slower. A newer GPU driver may help.`, { deviation });
+  }
 }
 
 export type { StageRunner } from './stageRunner';

@@ -82,12 +82,17 @@ export class Stage implements Disposable {
     return { device: device.id, weightBytes, kvBytes: kv.byteLength, activationBytes: memory.arena()?.reservedBytes, stagingBytes: 0 };
   }
 
-  [Symbol.dispose](): void {
-    const { weights, kv, memory, session, device } = this.parts;
+  /** Lets go of every bound tensor. Other stages' tensors must not be held when those stages go. */
+  releaseBindings(): void {
     for (const binding of this.bindings.values()) {
       binding.dispose();
     }
     this.bindings.clear();
+  }
+
+  [Symbol.dispose](): void {
+    const { weights, kv, memory, session, device } = this.parts;
+    this.releaseBindings();
     for (const weight of weights.values()) {
       weight.dispose();
     }

@@ -28,9 +28,9 @@ export class StageRunner implements StepRunner {
   readonly vocabSize: number;
   readonly contextTokens: number;
   readonly maxBatch: number;
-  readonly prefillChunkTokens: number;
   readonly runtimeVersion: string;
 
+  private chunkTokens: number;
   private readonly lengths: number[];
   private readonly buffers: StepBufferCache;
   private readonly hidden = new Map<string, HandOver>();
@@ -44,11 +44,20 @@ export class StageRunner implements StepRunner {
     private readonly hostInfo: MemoryInfo,
     private readonly options: StageRunnerOptions,
   ) {
-    ({ vocabSize: this.vocabSize, contextTokens: this.contextTokens, maxBatch: this.maxBatch, prefillChunkTokens: this.prefillChunkTokens, runtimeVersion: this.runtimeVersion } = options);
+    ({ vocabSize: this.vocabSize, contextTokens: this.contextTokens, maxBatch: this.maxBatch, prefillChunkTokens: this.chunkTokens, runtimeVersion: this.runtimeVersion } = options);
     this.lengths = new Array<number>(options.maxBatch).fill(0);
     const idDtype = stages[0]?.parts.precision.ids ?? 'i64';
     this.buffers = new StepBufferCache((shape) => new StepBuffers(hostInfo, shape, idDtype, options.vocabSize));
     this.runOptions = new RunOptions(hostInfo.library);
+  }
+
+  get prefillChunkTokens(): number {
+    return this.chunkTokens;
+  }
+
+  /** Takes at most so many tokens per prefill call from now on. */
+  limitPrefillChunk(tokens: number): void {
+    this.chunkTokens = Math.min(this.chunkTokens, tokens);
   }
 
   length(slot: number): number {
@@ -155,6 +164,7 @@ export class StageRunner implements StepRunner {
     await this.tail.catch(() => undefined);
     this.buffers[Symbol.dispose]();
     this.options.fused?.[Symbol.dispose]();
+    this.stages.forEach((stage) => stage.releaseBindings());
     this.hidden.forEach((handOver) => handOver[Symbol.dispose]());
     this.stages.forEach((stage) => stage[Symbol.dispose]());
     this.runOptions.dispose();

@@ -26,7 +26,13 @@ export function openWebgpuDevice({ index, allowSoftware }: WebgpuDeviceOptions):
     weightsAs: 'initializers',
     configure: (options) => {
       // Validating every command buffer costs more than it finds in graphs that the runtime made itself.
-      options.setConfig('ep.webgpuexecutionprovider.validationMode', 'disabled').appendProvider('WebGPU');
+      options.setConfig('ep.webgpuexecutionprovider.validationMode', 'disabled');
+      try {
+        options.appendProvider('WebGPU');
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new GlmError('webgpu-missing', `No GPU can be used through WebGPU: ${reason} Install or update the GPU's driver, or choose the provider cpu.`, { cause });
+      }
     },
     openMemory: (env, session): StageMemory => {
       const info = new MemoryInfo(env.library, 'WebGPU_Buf');

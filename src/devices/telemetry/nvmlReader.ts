@@ -15,11 +15,17 @@ export interface NvmlReaderOptions {
 
 export class NvmlReader {
   private readonly failed = new Set<DeviceId>();
+  /** Names of the processes of the last sample, the unknown ones too: reading one costs more than all of NVML's answers. */
+  private names = new Map<number, string | undefined>();
+  private freshNames = new Map<number, string | undefined>();
 
   constructor(private readonly options: NvmlReaderOptions) {}
 
-  read(ownPids: readonly number[]): Promise<readonly DeviceReading[]> {
-    return Promise.all(this.options.gpus.map((gpu, index) => this.readGpu(deviceId('cuda', index), gpu, ownPids)));
+  async read(ownPids: readonly number[]): Promise<readonly DeviceReading[]> {
+    this.freshNames = new Map();
+    const readings = await Promise.all(this.options.gpus.map((gpu, index) => this.readGpu(deviceId('cuda', index), gpu, ownPids)));
+    this.names = this.freshNames;
+    return readings;
   }
 
   private async readGpu(id: DeviceId, gpu: VisibleGpu, ownPids: readonly number[]): Promise<DeviceReading> {
@@ -62,7 +68,10 @@ export class NvmlReader {
     };
   }
 
+  /** A process that was there in the last sample keeps its name; a number that comes back after a gap is looked up anew. */
   private processName(pid: number): string | undefined {
-    return this.options.files.readText(`proc/${pid}/comm`)?.trim();
+    const name = this.names.has(pid) ? this.names.get(pid) : this.options.files.readText(`proc/${pid}/comm`)?.trim();
+    this.freshNames.set(pid, name);
+    return name;
   }
 }

@@ -73,6 +73,19 @@ describe('NvmlReader', () => {
     });
   });
 
+  it('looks a process up again after it was gone: its number may be another one\'s', async () => {
+    const tree = systemTree({ 'proc/42/comm': 'python\n' });
+    const card = fakeCard(0, { processes: [{ pid: 42 }] });
+    const reader = new NvmlReader({ gpus: visibleGpus([card], undefined), files: tree.files, log: silentLog });
+    const name = async (): Promise<string | undefined> => (await reader.read([]))[0]?.processes?.[0]?.name;
+    expect(await name()).toBe('python');
+    card.card.processes = [];
+    expect(await name()).toBeUndefined();
+    tree.write('proc/42/comm', 'node\n');
+    card.card.processes = [{ pid: 42 }];
+    expect(await name()).toBe('node');
+  });
+
   it('leaves the own share unknown when none of our processes is in the driver\'s list', async () => {
     const [reading] = await read([fakeCard(0, { processes: [{ pid: 1, usedBytes: 5 }] })], [42]);
     expect(reading?.ownBytes).toBeUndefined();

@@ -18,7 +18,7 @@ fi
 
 if [[ ! -f $work/out/chat.safetensors ]]; then
   if [[ -n ${MICRO:-} ]]; then options=(--micro --rows 2 --pretrain-steps 20 --chat-steps 20 --log-every 5)
-  else options=(--compile --pretrain-steps "${PRETRAIN_STEPS:-4100}" --chat-steps "${CHAT_STEPS:-3300}" --log-every 100); fi
+  else options=(--compile --pretrain-steps "${PRETRAIN_STEPS:-3600}" --chat-steps "${CHAT_STEPS:-4100}" --log-every 100); fi
   if [[ -f $work/out/progress.json ]]; then
     rm -rf "$work/last" && mv "$work/out" "$work/last"
     options+=(--resume "$work/last")
@@ -31,4 +31,5 @@ fi
 "$python" -m demo_model.export "$work/out" "$work/data" "$work/models"
 "$python" -m demo_model.loss_curve "$work/out/loss.csv" "$work/models/glm-local-demo-chat"
 "$python" -m demo_model.evaluate "$work/models" --write "$here/eval"
+"$python" -m demo_model.card "$work/models" "$work/data"
 echo "models in $work/models"

@@ -176,6 +176,22 @@ describe('GLM Local in VS Code', () => {
     await untilAnswered();
   });
 
+  it('underlines a device mistake in a Python file and fixes it', async () => {
+    await session.openFile('ask_glm4.py');
+    const squiggles = session.page.locator('.monaco-editor .squiggly-warning');
+    await squiggles.first().waitFor({ timeout: 60_000 });
+    await session.page.keyboard.press('Control+Shift+M');
+    const problem = session.page.locator('.markers-panel .monaco-list-row').filter({ hasText: 'GLM101' }).first();
+    await problem.waitFor();
+    await problem.dblclick();
+    await session.page.keyboard.press('Control+.');
+    await session.page.locator('.action-widget:not(.action-list-submenu-panel) .monaco-list-row').filter({ hasText: /model\.device/ }).first().click();
+    await expect.poll(() => squiggles.count(), poll).toBe(0);
+    expect((await session.page.locator('.monaco-editor .view-lines').first().innerText()).replaceAll(/\s/g, '')).toContain('.to(model.device)');
+    await session.page.keyboard.press('Control+z');
+    await session.runCommand('View: Close Panel');
+  });
+
   it('executes nothing that stands in an answer', async () => {
     await session.runCommand('GLM: New Chat');
     const frame = await session.chatFrame();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ask, openChat, requestsOf, useBrowser, waitForRequest } from './support/openChat';
+import { ask, openChat, requestsOf, shownText, useBrowser, waitForRequest } from './support/openChat';
 
 useBrowser();
 
@@ -10,7 +10,7 @@ describe('asking', () => {
     await page.locator('[data-test=composer]').fill('Hi');
     await page.keyboard.press('Enter');
     await page.locator('[data-test=stop]').waitFor();
-    await page.getByText('Hello').waitFor();
+    await page.locator('glm-markdown', { hasText: 'Hello' }).waitFor();
     await page.locator('[data-test=stop-reason]').waitFor();
     expect(await page.locator('[data-test=figures]').innerText()).toMatch(/prompt 512 \(480 reused\)[\s\S]*tokens[\s\S]*TTFT 38 ms[\s\S]*60 tok\/s[\s\S]*complete/);
     expect(await page.locator('glm-markdown strong').innerText()).toBe('there');
@@ -59,7 +59,7 @@ describe('asking', () => {
     await waitForRequest(page, 'generation-stop');
     await page.locator('[data-test=send]').waitFor();
     expect(await page.locator('[data-test=stop-reason]').last().innerText()).toBe('stopped');
-    expect(await page.locator('[data-test=answer-text]').last().innerText()).toContain('word');
+    expect(await shownText(page.locator('[data-test=answer-text]').last())).toContain('word');
   });
 
   it('brings the text back and says why when the host refuses it', async () => {
@@ -67,7 +67,7 @@ describe('asking', () => {
     await page.locator('[data-test=composer]').fill('fail');
     await page.keyboard.press('Enter');
     await page.locator('[data-test=request-problem]').waitFor();
-    expect(await page.locator('[data-test=request-problem]').innerText()).toContain('40,000 tokens');
+    expect(await shownText(page.locator('[data-test=request-problem]'))).toContain('40,000 tokens');
     expect(await page.locator('[data-test=composer]').inputValue()).toBe('fail');
   });
 
@@ -127,7 +127,7 @@ describe('changing a conversation', () => {
     const page = await openChat({ scenario: 'chat' });
     await page.locator('[data-test=regenerate]').click();
     expect(await waitForRequest(page, 'answer-regenerate')).toEqual({ turnId: 'a1' });
-    await page.getByText('Hello.').waitFor();
+    await page.locator('glm-markdown', { hasText: 'Hello.' }).waitFor();
   });
 
   it('deletes a turn only after the question whether to', async () => {
@@ -235,7 +235,9 @@ describe('thinking', () => {
     await page.locator('[data-test=composer]').fill('Is it?');
     await page.keyboard.press('Enter');
     await page.getByText('Thinking …').waitFor();
-    await page.getByText('It is so.').waitFor();
+    await page.locator('[data-test=answer-text]').waitFor();
+    await page.locator('[data-test=figures]').waitFor();
+    expect(await shownText(page.locator('[data-test=answer-text]'))).toBe('It is so.');
     expect(await page.getByText('Thought first').count()).toBe(1);
   });
 });

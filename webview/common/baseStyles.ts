@@ -25,7 +25,7 @@ const base = css`
     white-space: nowrap;
   }
   .muted {
-    color: var(--vscode-descriptionForeground);
+    color: var(--glm-muted);
   }
   .numbers {
     font-variant-numeric: tabular-nums;

@@ -1,6 +1,6 @@
 /** Opens the built chat view in a browser, one browser and one build per test file; every page is closed and checked after its test. */
 
-import type { Browser } from 'playwright-core';
+import type { Browser, Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { buildScripts, launchBrowser, openView, type ViewOptions, type ViewPage, type ViewScripts } from '../../../tools/screenshots/webviewPage.mjs';
 import type { HostRequest } from './fakeHost';
@@ -28,6 +28,7 @@ export function useBrowser(): void {
 
 export async function openChat(options: ViewOptions): Promise<ViewPage> {
   const page = await openView(browser, scripts, options);
+  page.setDefaultTimeout(8000);
   pages.push(page);
   if (options.isDoorClosed !== true) {
     await page.waitForFunction(() => window.fakeHost.requests.length > 0);
@@ -45,6 +46,22 @@ export async function requestsOf(page: ViewPage): Promise<readonly HostRequest[]
 export async function waitForRequest(page: ViewPage, method: string): Promise<unknown> {
   await page.waitForFunction((name) => window.fakeHost.requests.some((request) => request.method === name), method);
   return page.evaluate((name) => window.fakeHost.requests.filter((request) => request.method === name).at(-1)?.params, method);
+}
+
+/** What is to be read in an element, its shadow trees and slots included. */
+export function shownText(locator: Locator): Promise<string> {
+  return locator.evaluate((element) => {
+    const read = (node: Node): string => {
+      if (node instanceof HTMLSlotElement && node.assignedNodes().length > 0) {
+        return node.assignedNodes().map(read).join(' ');
+      }
+      if (node instanceof Element) {
+        return node instanceof HTMLStyleElement || !node.checkVisibility() ? '' : [...(node.shadowRoot ?? node).childNodes].map(read).join(' ');
+      }
+      return node.nodeType === Node.TEXT_NODE ? (node.textContent ?? '') : '';
+    };
+    return read(element).replace(/\s+/g, ' ').trim();
+  });
 }
 
 /** Sends a question and waits for the answer's end. */

@@ -31,7 +31,7 @@ export class AnswerFigures extends LitElement {
       :host {
         display: block;
         font-size: 11px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       ul {
         display: flex;

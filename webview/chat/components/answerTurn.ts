@@ -30,7 +30,7 @@ export class AnswerTurn extends LitElement {
         display: flex;
         align-items: center;
         gap: 8px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       vscode-progress-ring {
         width: 16px;
@@ -58,7 +58,7 @@ export class AnswerTurn extends LitElement {
       }
       .live {
         font-size: 11px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
         margin-top: 4px;
       }
       glm-error-notice {

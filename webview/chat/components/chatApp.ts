@@ -30,9 +30,15 @@ export class ChatApp extends LitElement {
         flex-direction: column;
         height: 100vh;
         overflow: hidden;
+        --glm-muted: var(--vscode-descriptionForeground);
         font-family: var(--vscode-font-family);
         font-size: var(--vscode-font-size);
         color: var(--vscode-sideBar-foreground, var(--vscode-foreground));
+      }
+      /* High contrast themes thin the description colour out; contrast matters more there. */
+      :host-context(.vscode-high-contrast),
+      :host-context(.vscode-high-contrast-light) {
+        --glm-muted: var(--vscode-foreground);
       }
       main {
         flex: 1;

@@ -64,7 +64,7 @@ export class Composer extends LitElement {
         padding-inline-start: 4px;
         font-size: 11px;
         line-height: 1.35;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       vscode-button[data-test='send']::part(control),
       vscode-button[data-test='stop']::part(control) {

@@ -9,7 +9,7 @@ import { icon } from '../../common/codicons';
 import { initialState, type ChatState } from '../state/chatState';
 import { readinessToSend } from '../state/sendReadiness';
 import { spokenAnswer } from '../state/spokenAnswer';
-import type { ViewMemory } from '../state/viewMemory';
+import type { ScrollPlace } from '../state/viewMemory';
 import './answerTurn';
 import './emptyState';
 import './questionTurn';
@@ -76,16 +76,17 @@ export class ConversationView extends LitElement {
 
   @property({ attribute: false }) chat: ChatState = initialState;
   /** Where to begin, from before the view was hidden. */
-  @property({ attribute: false }) rememberedScroll: ViewMemory['scroll'];
-  @property({ attribute: false }) onScrolled: (scroll: ViewMemory['scroll']) => void = () => {};
+  @property({ attribute: false }) rememberedScroll: ScrollPlace | undefined;
+  @property({ attribute: false }) onScrolled: (scroll: ScrollPlace | undefined) => void = () => {};
 
   @state() private followsEnd = true;
   @state() private showsAll = false;
   @query('.scroller') private readonly scroller!: HTMLElement;
 
   private lastTopPx = 0;
+  private placeTimer: ReturnType<typeof setTimeout> | undefined;
   private conversationId = '';
-  private wantedTopPx: number | undefined;
+  private wantedPlace: ScrollPlace | undefined;
   private observedTurns: Element | null = null;
   /** Follows every change of height at the one moment when the layout is known anyway: before the paint. */
   private readonly sizes = new ResizeObserver(() => this.scrollToEnd());
@@ -124,7 +125,7 @@ export class ConversationView extends LitElement {
       this.showsAll = false;
       const remembered = this.rememberedScroll?.conversationId === this.conversationId ? this.rememberedScroll : undefined;
       this.followsEnd = remembered === undefined;
-      this.wantedTopPx = remembered?.topPx;
+      this.wantedPlace = remembered;
     }
     const previous = changed.get('chat');
     const newQuestion = this.chat.conversation.turns.length > (previous?.conversation.turns.length ?? 0) && this.chat.generation !== undefined && previous?.generation === undefined;
@@ -134,11 +135,11 @@ export class ConversationView extends LitElement {
   }
 
   override updated(): void {
-    if (this.wantedTopPx !== undefined) {
-      const topPx = this.wantedTopPx;
-      this.wantedTopPx = undefined;
-      // The turns render in their own microtasks; their heights are there one frame later.
-      requestAnimationFrame(() => (this.scroller.scrollTop = topPx));
+    if (this.wantedPlace !== undefined) {
+      const place = this.wantedPlace;
+      this.wantedPlace = undefined;
+      // Turns out of sight have estimated heights only; each frame that shows some of them makes the place more exact.
+      this.returnTo(place, 4);
     }
     const turns = this.renderRoot.querySelector('.turns');
     if (turns !== this.observedTurns) {
@@ -166,9 +167,9 @@ export class ConversationView extends LitElement {
     const isBusy = chat.generation !== undefined;
     const isUnderWay = chat.generation?.turnId === turn.id;
     if (turn.role === 'user') {
-      return html`<article aria-label="You"><glm-question .turn=${turn} ?isBusy=${isBusy}></glm-question></article>`;
+      return html`<article aria-label="You" data-turn=${turn.id}><glm-question .turn=${turn} ?isBusy=${isBusy}></glm-question></article>`;
     }
-    return html`<article aria-label="GLM" aria-busy=${isUnderWay ? 'true' : 'false'} class=${isUnderWay ? 'answer under-way' : 'answer'}>
+    return html`<article aria-label="GLM" data-turn=${turn.id} aria-busy=${isUnderWay ? 'true' : 'false'} class=${isUnderWay ? 'answer under-way' : 'answer'}>
       <glm-answer
         .turn=${turn}
         .generation=${isUnderWay ? chat.generation : undefined}
@@ -188,10 +189,31 @@ export class ConversationView extends LitElement {
     return this.renderTurn({ id: generation.turnId, role: 'assistant', text: '' });
   }
 
+  private returnTo(place: ScrollPlace, numFrames: number): void {
+    const turn = [...this.renderRoot.querySelectorAll<HTMLElement>('article')].find((article) => article.dataset['turn'] === place.turnId);
+    if (turn !== undefined && numFrames > 0) {
+      this.scroller.scrollTop += turn.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top + place.abovePx;
+      requestAnimationFrame(() => this.returnTo(place, numFrames - 1));
+    }
+  }
+
+  /** The first turn that is in sight, and how much of it is above. */
+  private currentPlace(): ScrollPlace | undefined {
+    const top = this.scroller.getBoundingClientRect().top;
+    const turn = [...this.renderRoot.querySelectorAll<HTMLElement>('article')].find((article) => article.getBoundingClientRect().bottom > top);
+    return turn === undefined ? undefined : { conversationId: this.conversationId, turnId: turn.dataset['turn'] ?? '', abovePx: Math.round(top - turn.getBoundingClientRect().top) };
+  }
+
   private scrollToEnd(): void {
     if (this.followsEnd) {
       this.scroller.scrollTop = this.scroller.scrollHeight;
       this.lastTopPx = this.scroller.scrollTop;
+    }
+  }
+
+  private rememberPlace(): void {
+    if (this.conversationId !== '' && this.isConnected) {
+      this.onScrolled(this.followsEnd ? undefined : this.currentPlace());
     }
   }
 
@@ -217,7 +239,8 @@ export class ConversationView extends LitElement {
       this.followsEnd = false;
     }
     this.lastTopPx = scrollTop;
-    this.onScrolled(this.followsEnd || this.conversationId === '' ? undefined : { conversationId: this.conversationId, topPx: scrollTop });
+    clearTimeout(this.placeTimer);
+    this.placeTimer = setTimeout(() => this.rememberPlace(), 120);
   };
 }
 

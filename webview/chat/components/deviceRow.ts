@@ -93,7 +93,7 @@ export class DeviceRow extends LitElement {
         font-size: 11px;
       }
       .details dt {
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
         display: flex;
         align-items: center;
         gap: 5px;

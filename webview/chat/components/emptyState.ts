@@ -32,7 +32,7 @@ export class EmptyState extends LitElement {
       .mark {
         width: 44px;
         height: 44px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       h2 {
         margin: 0;

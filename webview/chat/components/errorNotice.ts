@@ -26,7 +26,7 @@ export class ErrorNotice extends LitElement {
       }
       summary {
         cursor: pointer;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       pre {
         margin: 4px 0 0;

@@ -5,6 +5,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { ViewState } from '../../../src/common/protocol/webview';
 import { baseStyles } from '../../common/baseStyles';
+import { labelFields } from '../../common/fieldLabels';
 import { iconButton } from '../../common/iconButton';
 import { askHost } from '../viewRequest';
 import './confirmButton';
@@ -63,7 +64,7 @@ export class HistoryPanel extends LitElement {
       .when {
         display: block;
         font-size: 11px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       vscode-text-field {
         width: 100%;
@@ -98,7 +99,7 @@ export class HistoryPanel extends LitElement {
         <div class="row">
           ${this.entries.length < minEntriesForSearch
             ? nothing
-            : html`<vscode-text-field class="search" placeholder="Find a chat" aria-label="Find a chat" @input=${(event: InputEvent) => (this.wanted = (event.target as HTMLInputElement).value)}></vscode-text-field>`}
+            : html`<vscode-text-field class="search" placeholder="Find a chat" data-label="Find a chat" @input=${(event: InputEvent) => (this.wanted = (event.target as HTMLInputElement).value)}></vscode-text-field>`}
           <vscode-button appearance="secondary" @click=${this.startNew}>New chat</vscode-button>
         </div>
         ${entries.length === 0 ? html`<p class="muted">${this.entries.length === 0 ? 'No chats yet.' : 'No chat has that in its title.'}</p>` : nothing}
@@ -111,6 +112,10 @@ export class HistoryPanel extends LitElement {
         </ul>
       </glm-panel>
     `;
+  }
+
+  override updated(): void {
+    labelFields(this.renderRoot);
   }
 
   private renderEntry(entry: Entry): TemplateResult {
@@ -127,7 +132,7 @@ export class HistoryPanel extends LitElement {
 
   private renderRename(entry: Entry): TemplateResult {
     return html`
-      <vscode-text-field data-test="rename-field" aria-label="Title" .value=${entry.title} @keydown=${(event: KeyboardEvent) => this.onRenameKey(event, entry.id)}></vscode-text-field>
+      <vscode-text-field data-test="rename-field" data-label="Title" .value=${entry.title} @keydown=${(event: KeyboardEvent) => this.onRenameKey(event, entry.id)}></vscode-text-field>
       ${iconButton('check', 'Save title', () => this.rename(entry.id))} ${iconButton('close', 'Keep the old title', () => (this.renaming = undefined))}
     `;
   }

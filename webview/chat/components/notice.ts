@@ -47,7 +47,7 @@ export class Notice extends LitElement {
         align-items: flex-start;
       }
       .frame > .icon {
-        color: var(--notice-accent);
+        color: color-mix(in srgb, var(--notice-accent) 60%, var(--vscode-foreground));
         margin-top: 1px;
       }
       .body {

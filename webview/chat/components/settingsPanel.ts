@@ -5,6 +5,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { ChatSettings, ModelState } from '../../../src/common/protocol/webview';
 import type { GenerationOptions } from '../../../src/common/sampling';
 import { baseStyles } from '../../common/baseStyles';
+import { labelFields } from '../../common/fieldLabels';
 import { initialState } from '../state/chatState';
 import { fieldRules, findConflict, formatStopStrings, parseStopStrings, readNumberField, type NumberField } from '../state/settingsValidation';
 import { askHost } from '../viewRequest';
@@ -59,7 +60,7 @@ export class SettingsPanel extends LitElement {
       }
       .help {
         font-size: 11px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       .problem {
         font-size: 11px;
@@ -100,7 +101,7 @@ export class SettingsPanel extends LitElement {
         </div>
         <div class="group">
           <label for="system">System prompt</label>
-          <vscode-text-area id="system" data-test="system-prompt" rows="4" resize="vertical" aria-label="System prompt" placeholder="None" .value=${settings.systemPrompt} @change=${this.onSystemPrompt}></vscode-text-area>
+          <vscode-text-area id="system" data-test="system-prompt" rows="4" resize="vertical" data-label="System prompt" placeholder="None" .value=${settings.systemPrompt} @change=${this.onSystemPrompt}></vscode-text-area>
         </div>
         <vscode-divider role="presentation"></vscode-divider>
         <span class="label">Sampling</span>
@@ -123,7 +124,7 @@ export class SettingsPanel extends LitElement {
             data-test="stop-strings"
             rows="3"
             resize="vertical"
-            aria-label="Stop strings"
+            data-label="Stop strings"
             .value=${formatStopStrings(settings.options.stopStrings)}
             @change=${(event: Event) => this.change({ stopStrings: parseStopStrings((event.target as ValueElement).value) })}
           ></vscode-text-area>
@@ -131,6 +132,10 @@ export class SettingsPanel extends LitElement {
         </div>
       </glm-panel>
     `;
+  }
+
+  override updated(): void {
+    labelFields(this.renderRoot);
   }
 
   private renderNumber(field: NumberField): TemplateResult {
@@ -142,7 +147,7 @@ export class SettingsPanel extends LitElement {
       <vscode-text-field
         id=${field}
         data-test=${field}
-        aria-label=${rule.label}
+        data-label=${rule.label}
         aria-describedby=${`${field}-help`}
         placeholder=${rule.isOptional ? 'random' : ''}
         .value=${value === undefined ? '' : String(value)}

@@ -69,7 +69,7 @@ export class SpeedLine extends LitElement {
     return html`
       ${this.hasAnswer
         ? html`<span class="speed numbers" data-test="speed" title="Decode speed of the latest answer, without its prefill">${formatSpeed(this.tokensPerSecond)}</span>`
-        : html`<span class="muted">Speed shows with the first answer</span>`}
+        : html`<span class="muted">No answer yet</span>`}
       <glm-sparkline ?hidden=${this.speeds.length < 2} .values=${this.speeds} .numPlaces=${numSpeedsKept} .label=${`Decode speed, latest ${formatSpeed(this.tokensPerSecond)}`}></glm-sparkline>
       ${this.hasAnswer ? html`<span class="numbers muted" title="Time from sending to the first token of the latest answer">TTFT ${formatDuration(this.ttftMs)}</span>` : nothing}
       <span class="context numbers ${fraction >= fullContextFraction ? 'full' : ''}" title=${contextTitle} data-test="context">

@@ -22,7 +22,7 @@ export class ThinkingPart extends LitElement {
         max-width: 100%;
         padding: 2px 4px;
         margin-inline-start: -4px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       button.fold:hover {
         color: var(--vscode-foreground);
@@ -50,7 +50,7 @@ export class ThinkingPart extends LitElement {
         margin: 4px 0 6px 7px;
         padding-inline-start: 10px;
         border-inline-start: 2px solid var(--vscode-panel-border, var(--vscode-widget-border));
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
     `,
   ];

@@ -21,7 +21,7 @@ export class CodeBlock extends LitElement {
         border: 1px solid var(--vscode-chat-requestBorder, var(--vscode-panel-border, transparent));
         border-radius: 6px;
         overflow: hidden;
-        background: var(--vscode-textCodeBlock-background);
+        background: var(--vscode-editor-background);
         color: var(--vscode-editor-foreground);
       }
       header {
@@ -30,7 +30,7 @@ export class CodeBlock extends LitElement {
         gap: 2px;
         padding: 1px 4px 1px 10px;
         font-size: 11px;
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
         border-bottom: 1px solid var(--vscode-chat-requestBorder, var(--vscode-panel-border, transparent));
       }
       header .language {
@@ -63,7 +63,7 @@ export class CodeBlock extends LitElement {
       .hljs-comment,
       .hljs-quote,
       .hljs-meta {
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
         font-style: italic;
       }
       .hljs-string,

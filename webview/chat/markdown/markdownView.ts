@@ -80,7 +80,7 @@ export class MarkdownView extends LitElement {
         margin: 0;
         padding: 2px 0 2px 10px;
         border-inline-start: 3px solid var(--vscode-textBlockQuote-border, var(--vscode-panel-border));
-        color: var(--vscode-descriptionForeground);
+        color: var(--glm-muted);
       }
       code {
         font-family: var(--vscode-editor-font-family, monospace);

@@ -5,6 +5,13 @@
 
 export type PanelName = 'history' | 'settings';
 
+/** A turn and how far its upper edge lies above the upper edge of the view; pixels from the start would not survive another width. */
+export interface ScrollPlace {
+  readonly conversationId: string;
+  readonly turnId: string;
+  readonly abovePx: number;
+}
+
 export interface ViewMemory {
   /** Unsent text of the composer. */
   readonly draft: string;
@@ -12,7 +19,7 @@ export interface ViewMemory {
   /** Devices whose details are open. */
   readonly openDevices: readonly string[];
   /** Where the conversation was scrolled to; undefined follows the newest line. */
-  readonly scroll?: { readonly conversationId: string; readonly topPx: number };
+  readonly scroll?: ScrollPlace;
 }
 
 export const emptyMemory: ViewMemory = { draft: '', openDevices: [] };
@@ -33,13 +40,13 @@ export function parseViewMemory(value: unknown): ViewMemory {
     draft: typeof draft === 'string' ? draft : '',
     panel: panel === 'history' || panel === 'settings' ? panel : undefined,
     openDevices: Array.isArray(openDevices) ? openDevices.filter((id): id is string => typeof id === 'string') : [],
-    scroll: isScroll(scroll) ? { conversationId: scroll.conversationId, topPx: scroll.topPx } : undefined,
+    scroll: isScroll(scroll) ? { conversationId: scroll.conversationId, turnId: scroll.turnId, abovePx: scroll.abovePx } : undefined,
   };
 }
 
-function isScroll(value: unknown): value is NonNullable<ViewMemory['scroll']> {
-  const scroll = value as { conversationId?: unknown; topPx?: unknown } | undefined | null;
-  return typeof scroll?.conversationId === 'string' && typeof scroll.topPx === 'number' && Number.isFinite(scroll.topPx);
+function isScroll(value: unknown): value is ScrollPlace {
+  const scroll = value as { conversationId?: unknown; turnId?: unknown; abovePx?: unknown } | undefined | null;
+  return typeof scroll?.conversationId === 'string' && typeof scroll.turnId === 'string' && typeof scroll.abovePx === 'number' && Number.isFinite(scroll.abovePx);
 }
 
 /** The remembered state; each change is written at once, since a view can vanish without notice. */

@@ -3,11 +3,11 @@ import { emptyMemory, parseViewMemory, ViewMemoryKeeper } from '../../../../../w
 
 describe('parseViewMemory', () => {
   it('reads back what was kept', () => {
-    const memory = { draft: 'half a quest', panel: 'settings' as const, openDevices: ['cuda:0'], scroll: { conversationId: 'c1', topPx: 120 } };
+    const memory = { draft: 'half a quest', panel: 'settings' as const, openDevices: ['cuda:0'], scroll: { conversationId: 'c1', turnId: 'a1', abovePx: 120 } };
     expect(parseViewMemory(JSON.parse(JSON.stringify(memory)))).toEqual(memory);
   });
 
-  it.each([undefined, null, 7, 'x', { draft: 5, panel: 'other', openDevices: 'cuda:0', scroll: { conversationId: 1 } }, { scroll: { conversationId: 'c', topPx: Number.NaN } }])('falls back to defaults for %j', (value) => {
+  it.each([undefined, null, 7, 'x', { draft: 5, panel: 'other', openDevices: 'cuda:0', scroll: { conversationId: 1 } }, { scroll: { conversationId: 'c', turnId: 'a', abovePx: Number.NaN } }])('falls back to defaults for %j', (value) => {
     expect(parseViewMemory(value)).toEqual({ ...emptyMemory, panel: undefined, scroll: undefined });
   });
 });

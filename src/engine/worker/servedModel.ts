@@ -43,7 +43,12 @@ export class ServedModel {
 
   constructor(private readonly setup: ServedSetup) {
     const { runner, text, timer } = setup;
-    this.generator = createGenerator(runner, text.tokenizer, { nowMs: () => timer.nowMs(), drawSeed: () => Math.floor(Math.random() * 2 ** 32) });
+    this.generator = createGenerator(runner, text.tokenizer, {
+      nowMs: () => timer.nowMs(),
+      drawSeed: () => Math.floor(Math.random() * 2 ** 32),
+      // Short steps run on this thread: without a turn of the event loop between them, neither a cancel nor a heartbeat would get through.
+      breathe: () => new Promise((resolve) => setImmediate(resolve)),
+    });
   }
 
   get loaded(): LoadedModel {

@@ -32,10 +32,16 @@ export interface TelemetryOptions {
   readonly runSmi?: (command: string, args: readonly string[]) => Promise<string | undefined>;
 }
 
+interface RateReaders {
+  readonly cpu: CpuReader;
+  readonly sysfs: SysfsReader;
+}
+
 /** Owns the readers and the timer. Takes no sample and runs no program while nobody watches. */
 export class Telemetry implements Disposable {
-  private readonly cpu: CpuReader;
-  private readonly sysfs: SysfsReader;
+  /** Rates are differences: readings on demand keep their own, so that they do not disturb those of the rhythm. */
+  private readonly rhythm: RateReaders;
+  private readonly onDemand: RateReaders;
   private readonly nvml: NvmlReader | undefined;
   private readonly smi: SmiReader | undefined;
   private readonly kept = new RingBuffer<TelemetrySample>(keptSamples);
@@ -46,8 +52,9 @@ export class Telemetry implements Disposable {
 
   constructor(private readonly options: TelemetryOptions) {
     const { sources, log, clock } = options;
-    this.cpu = new CpuReader(sources.files);
-    this.sysfs = new SysfsReader(sources.files, sources.sysfsGpus);
+    const makeRateReaders = (): RateReaders => ({ cpu: new CpuReader(sources.files), sysfs: new SysfsReader(sources.files, sources.sysfsGpus) });
+    this.rhythm = makeRateReaders();
+    this.onDemand = makeRateReaders();
     this.nvml = sources.nvidia.kind === 'nvml' ? new NvmlReader({ gpus: sources.nvidia.gpus, files: sources.files, log }) : undefined;
     this.smi =
       sources.nvidia.kind === 'nvidia-smi'
@@ -70,14 +77,14 @@ export class Telemetry implements Disposable {
     void this.sampleAndWait(this.watchNumber, allowed, this.options.clock.now());
   }
 
-  /** One sample outside the rhythm. */
+  /** One sample outside the rhythm; CPU rates are those since the last such sample, so that the first has none. */
   async read(ownPids: readonly number[]): Promise<TelemetrySample> {
     const { sources } = this.options;
     if (this.smi !== undefined && !this.smi.watching && sources.nvidia.kind === 'nvidia-smi') {
       const output = await (this.options.runSmi ?? runSmiOnce)(sources.nvidia.command, smiArguments());
       this.smi.accept(output ?? '');
     }
-    return this.take(ownPids);
+    return this.take(this.onDemand, ownPids);
   }
 
   /** Kept samples, oldest first, from `sinceMs` on. */
@@ -90,15 +97,15 @@ export class Telemetry implements Disposable {
     this.smi?.[Symbol.dispose]();
   }
 
-  private async take(ownPids: readonly number[]): Promise<TelemetrySample> {
+  private async take({ cpu, sysfs }: RateReaders, ownPids: readonly number[]): Promise<TelemetrySample> {
     const timeMs = this.options.clock.now();
     const nvidia = this.nvml === undefined ? (this.smi?.read() ?? []) : await this.nvml.read(ownPids);
-    return { timeMs, devices: [...nvidia, ...this.sysfs.read(timeMs, ownPids), this.cpu.read(timeMs, ownPids)] };
+    return { timeMs, devices: [...nvidia, ...sysfs.read(timeMs, ownPids), cpu.read(timeMs, ownPids)] };
   }
 
   /** Samples fall on multiples of the interval after `startMs`; one that took longer skips, so that none pile up. */
   private async sampleAndWait(watchNumber: number, intervalMs: number, startMs: number): Promise<void> {
-    const sample = await this.take(this.ownPids);
+    const sample = await this.take(this.rhythm, this.ownPids);
     if (watchNumber !== this.watchNumber) {
       return;
     }

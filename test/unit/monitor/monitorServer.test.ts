@@ -54,7 +54,7 @@ function start() {
   });
   const samples: TelemetrySample[] = [];
   client.on('telemetry-sample', (sample) => samples.push(sample));
-  return { clock, nvml, client, server, samples, opened: () => opened };
+  return { clock, nvml, tree, client, server, samples, opened: () => opened };
 }
 
 describe('MonitorServer', () => {
@@ -77,6 +77,19 @@ describe('MonitorServer', () => {
     await clock.advance(5000);
     expect(samples).toHaveLength(4);
     expect(clock.numWaiting).toBe(0);
+  });
+
+  it('does not let a reading on demand shorten the span of the next sample', async () => {
+    const { client, clock, samples, tree } = start();
+    const stat = (busy: number, idle: number): void => tree.write('proc/stat', `cpu  ${busy} 0 0 ${idle} 0 0 0 0 0 0\n`);
+    stat(0, 100);
+    await client.request('telemetry-watch', { intervalMs: 1000, ownPids: [] });
+    await settle();
+    stat(90, 110);
+    await client.request('telemetry-read', { ownPids: [1] });
+    stat(90, 210);
+    await clock.advance(1000);
+    expect(samples.at(-1)?.devices.at(-1)?.utilizationPercent).toBe(45);
   });
 
   it('brings the interval into 200 to 10,000 ms and refuses what is no interval', async () => {

@@ -46,9 +46,7 @@ class Loop implements Generator {
   }
 
   async generate(request: GenerationRequest, callbacks: GenerationCallbacks = {}, signal?: AbortSignal): Promise<GenerationOutcome> {
-    if (this.isDisposed) {
-      throw new GlmError('generator-disposed', 'The model has been unloaded and takes no more requests. Load it again.');
-    }
+    this.assertUsable();
     checkGenerationOptions(request.options);
     checkPrompt(request, this.runner);
     const sequence = new Sequence(this.tokenizer, this.options, this.runner, request, callbacks, signal);
@@ -77,6 +75,7 @@ class Loop implements Generator {
     while (this.loop !== undefined) {
       await this.loop;
     }
+    this.assertUsable();
     const slot = this.slots.reduce((oldest, candidate) => (candidate.lastUse < oldest.lastUse ? candidate : oldest));
     const result = Promise.resolve().then(() => {
       this.setContent(slot, []);
@@ -99,6 +98,12 @@ class Loop implements Generator {
     this.isDisposed = true;
     while (this.loop !== undefined) {
       await this.loop;
+    }
+  }
+
+  private assertUsable(): void {
+    if (this.isDisposed) {
+      throw new GlmError('generator-disposed', 'The model has been unloaded and takes no more requests. Load it again.');
     }
   }
 

@@ -25,8 +25,11 @@ export interface FillInput {
  * Values come from xorshift32, two to a word, so that a piece depends on its seed alone and not on which thread drew it.
  */
 export function fillThread(): void {
-  const { openSync, writeSync, closeSync } = process.getBuiltinModule('node:fs');
-  const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads');
+  // A worker's source text is a script: it has require, but no imports of this module.
+  /* eslint-disable @typescript-eslint/no-require-imports */
+  const { openSync, writeSync, closeSync } = require('node:fs') as typeof import('node:fs');
+  const { parentPort, workerData } = require('node:worker_threads') as typeof import('node:worker_threads');
+  /* eslint-enable @typescript-eslint/no-require-imports */
   const { files, tasks, tables, nextTask } = workerData as FillInput;
   const next = new Int32Array(nextTask);
   const handles = new Map<number, number>();

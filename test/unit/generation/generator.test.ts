@@ -189,6 +189,7 @@ describe('cancelling', () => {
     await generator.dispose();
     expect((await Promise.all(both)).map(({ stopReason }) => stopReason)).toEqual(['cancelled', 'cancelled']);
     await expect(generator.generate(request(prompt))).rejects.toMatchObject({ code: 'generator-disposed' });
+    await expect(generator.exclusive(() => Promise.resolve())).rejects.toMatchObject({ code: 'generator-disposed' });
   });
 });
 

@@ -77,8 +77,8 @@ export class GlmContext implements vscode.Disposable {
         settings: this.settings,
         choices: () => this.choices.list,
         editor: editorActions,
-        restored,
       }),
+      restored,
     );
     this.own(this.settings, this.view, this.reports, this.channel);
     this.wire();

@@ -29,7 +29,10 @@ export class ChatViewProvider implements vscode.WebviewViewProvider, vscode.Disp
 
   constructor(
     private readonly extensionUri: vscode.Uri,
+    /** `view-ready` reads the state at once, without waiting. */
     private readonly handlers: RpcHandlers<ChatViewContract>,
+    /** Settles once the conversation of an earlier window has been read. */
+    private readonly restored: Promise<void> = Promise.resolve(),
   ) {}
 
   get visible(): boolean {
@@ -46,11 +49,11 @@ export class ChatViewProvider implements vscode.WebviewViewProvider, vscode.Disp
       {
         ...this.handlers,
         'view-ready': async (params, signal) => {
-          const state = await this.handlers['view-ready'](params, signal);
-          // Events must not overtake the state they build on: they wait until its reply has gone out.
+          await this.restored;
+          // Events that come after the state has been read wait until its reply has gone out; those before it are part of it.
           this.heldEvents = [];
           setTimeout(() => this.becomeReady(server), 0);
-          return state;
+          return this.handlers['view-ready'](params, signal);
         },
       },
     );

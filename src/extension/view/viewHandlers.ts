@@ -33,8 +33,6 @@ export interface ViewServices {
   readonly settings: ChatSettingsAccess;
   readonly choices: () => readonly ModelChoice[];
   readonly editor: EditorActions;
-  /** Settles once the conversation of an earlier window has been read. */
-  readonly restored: Promise<void>;
 }
 
 const nothing = {} as Record<string, never>;
@@ -42,10 +40,7 @@ const nothing = {} as Record<string, never>;
 export function createViewHandlers(services: ViewServices): RpcHandlers<ChatViewContract> {
   const { chat, model, settings, editor } = services;
   return {
-    'view-ready': async () => {
-      await services.restored;
-      return viewState(services);
-    },
+    'view-ready': () => viewState(services),
     'prompt-send': ({ text }) => begin(() => chat.send(text)),
     'generation-stop': async () => done(() => chat.stop()),
     'answer-regenerate': ({ turnId }) => begin(() => chat.regenerate(turnId)),

@@ -35,7 +35,6 @@ function connect(behaviour: FakeEngineBehaviour = {}) {
     settings: { read: () => ({ ...readSettings(() => undefined), mode: 'chat' }), write: (change) => (written.push(change), Promise.resolve()) },
     choices: () => [],
     editor,
-    restored: Promise.resolve(),
   });
   const client: RpcClient<ChatViewContract> = new RpcClient<ChatViewContract>((message) => server.receive(message));
   const server: RpcServer<ChatViewContract> = new RpcServer<ChatViewContract>((message) => client.receive(message), handlers);

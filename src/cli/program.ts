@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import type { CliContext } from './cliContext';
 import type { CommandHost, RegisterCommand } from './command';
+import { registerBench } from './commands/bench';
 import { registerChat } from './commands/chat';
 import { registerDevices } from './commands/devices';
 import { registerGenerate } from './commands/generate';
@@ -16,7 +17,7 @@ import { registerTemplate } from './commands/template';
 import { registerTokenize } from './commands/tokenize';
 import { exitCode, type ExitCode } from './exitCode';
 
-const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerServe, registerMakeCheckpoint, registerLint, registerSetupCuda];
+const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerServe, registerMakeCheckpoint, registerLint, registerBench, registerSetupCuda];
 
 /** Runs one command line, without the program's own name, and returns its exit code. Never throws for what a user did. */
 export async function runCli(args: readonly string[], context: CliContext, version: string): Promise<ExitCode> {

@@ -63,6 +63,9 @@ function describeSpeed(a: LoadOutcome, b: LoadOutcome): readonly string[] {
     left.samples.map((sample) => sample.tpotMs),
     right.samples.map((sample) => sample.tpotMs),
   );
+  if (left.summaries.tpotMs?.isUnreliable !== false || right.summaries.tpotMs?.isUnreliable !== false) {
+    return ['The times per token scatter too much to say whether one of the two is faster; measure again while the machine is idle.'];
+  }
   const range = `${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}`;
   return [
     interval.isDifferent

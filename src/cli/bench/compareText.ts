@@ -1,0 +1,19 @@
+/** The outcome of `glm bench compare` in words. Pure. */
+
+import type { CaseComparison } from '../../bench/report/compareReports';
+
+/** One block per case: its changes, or the rules that forbid comparing it. */
+export function describeComparison(comparisons: readonly CaseComparison[]): string {
+  return comparisons
+    .map((comparison) => {
+      if (comparison.broken.length > 0) {
+        return [`${comparison.name}: not comparable`, ...comparison.broken.map((each) => `  ${each.rule}: ${each.explanation}`)].join('\n');
+      }
+      const lines = comparison.changes.map(({ metric, before, after, interval, verdict }) => {
+        const range = `${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
+        return `  ${metric.padEnd(24)} ${before.toFixed(2).padStart(10)} → ${after.toFixed(2).padStart(10)}  × ${interval.ratio.toFixed(3)} (${interval.confidence * 100} %: ${range})  ${verdict}`;
+      });
+      return [comparison.name, ...lines].join('\n');
+    })
+    .join('\n\n');
+}

@@ -1,0 +1,153 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Argument, type Command } from 'commander';
+import { compareReports, parseReport } from '../../bench/report/compareReports';
+import { toCsv, toMarkdown } from '../../bench/report/writers';
+import { runScenario } from '../../bench/runScenario';
+import { chatAgainstBaseScenario } from '../../bench/scenarios/chatAgainstBase';
+import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
+import { standardScenario } from '../../bench/scenarios/standard';
+import { concurrencyScenario, contextScenario, devicesScenario, precisionScenario } from '../../bench/scenarios/sweeps';
+import { TelemetryRecorder } from '../../bench/telemetryRecorder';
+import { deviceId } from '../../common/deviceId';
+import type { WeightFormat } from '../../common/dtype';
+import type { LoadOptions } from '../../common/protocol/engine';
+import type { DeviceDescription } from '../../common/protocol/monitor';
+import { describeEnvironment } from '../bench/benchEnvironment';
+import { describeComparison } from '../bench/compareText';
+import { addAction, UsageError, type CommandHost, type Invocation, type RegisterCommand } from '../command';
+import { exitCode } from '../exitCode';
+import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
+import { collect, wholeNumber } from '../options/optionValues';
+import { InputFileError } from '../inputFile';
+
+const scenarioNames = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'context', 'devices'] as const;
+
+interface RunFlags extends LoadFlags {
+  readonly base?: string;
+  readonly promptTokens?: number;
+  readonly newTokens?: number;
+  readonly repetitions: number;
+  readonly warmup: number;
+  readonly formats?: readonly WeightFormat[];
+  readonly out?: string;
+  readonly csv?: string;
+}
+
+/** `glm bench`: measures by rules that make a comparison fair; `glm bench compare`: what changed between two reports. */
+export const registerBench: RegisterCommand = (program, host) => {
+  const bench = program.command('bench').description('measure speed and memory by rules that make a comparison fair');
+  registerRun(bench, host, program.version() ?? 'unknown');
+  registerCompare(bench, host);
+};
+
+function registerRun(bench: Command, host: CommandHost, version: string): void {
+  const run = addLoadOptions(bench.command('run', { isDefault: true }).description('run a scenario (the default)'))
+    .addArgument(new Argument('[scenario]', 'what to measure').choices(scenarioNames).default('standard'))
+    .option('--base <folder>', 'chat-vs-base: the second checkpoint')
+    .option('--prompt-tokens <n>', 'standard: one case of this prompt length', wholeNumber(1))
+    .option('--new-tokens <n>', 'standard: tokens to generate in that case', wholeNumber(2))
+    .option('--repetitions <n>', 'counted runs per case', wholeNumber(1, 1000), 5)
+    .option('--warmup <n>', 'runs before that are not counted', wholeNumber(0, 100), 1)
+    .option('--formats <format>', 'precision: a weight format; repeatable', collect((text) => text as WeightFormat))
+    .option('--out <file>', 'write the report with its raw samples as JSON')
+    .option('--csv <file>', 'write the table as CSV');
+  addAction<RunFlags>(run, host, (flags, invocation) => runBenchmark((run.args[0] as string | undefined) ?? 'standard', flags, invocation, version));
+}
+
+async function runBenchmark(name: string, flags: RunFlags, invocation: Invocation, version: string): Promise<void> {
+  const { context, output, signal, log } = invocation;
+  const monitor = context.startMonitor(log);
+  try {
+    const devices = await monitor.request('devices-probe', {});
+    const recorder = new TelemetryRecorder(() => Date.now());
+    const stop = monitor.on('telemetry-sample', (sample) => recorder.add(sample));
+    await monitor.request('telemetry-watch', { intervalMs: 500, ownPids: [] });
+    const scenario = scenarioOf(name, flags, toLoadOptions(flags, context.env), devices);
+    const report = await runScenario(
+      scenario,
+      { warmupRuns: flags.warmup, repetitions: flags.repetitions },
+      {
+        startEngine: () => context.startEngine(log),
+        environment: () => Promise.resolve(describeEnvironment(version, devices)),
+        nowMs: () => Date.now(),
+        telemetry: recorder,
+        signal,
+        onProgress: ({ label, phase, doneRuns, totalRuns, remainingMs }) =>
+          output.status(`${phase} ${label}: run ${doneRuns} of ${totalRuns}${remainingMs === undefined ? '' : `, about ${Math.ceil(remainingMs / 1000)} s left`}`),
+      },
+    );
+    stop();
+    writeReport(flags.out, JSON.stringify(report, null, 1));
+    writeReport(flags.csv, toCsv(report));
+    output.result(report, toMarkdown(report));
+  } finally {
+    await monitor.end();
+  }
+}
+
+function scenarioOf(name: string, flags: RunFlags, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
+  switch (name) {
+    case 'chat-vs-base':
+      if (flags.base === undefined) {
+        throw new UsageError('chat-vs-base compares two checkpoints: name the second one with --base.');
+      }
+      return chatAgainstBaseScenario(base, [base.source, flags.base]);
+    case 'precision':
+      return precisionScenario(base, flags.formats ?? (base.provider === 'cuda' ? ['bf16', 'int8', 'int4'] : ['f32', 'int8', 'int4']));
+    case 'concurrency':
+      return concurrencyScenario(base);
+    case 'context':
+      return contextScenario(base);
+    case 'devices': {
+      const gpus = devices.filter((device) => device.kind === 'cuda').map((device) => device.id);
+      return devicesScenario(base, [...gpus.map((_, index) => gpus.slice(0, index + 1)), [deviceId('cpu')]]);
+    }
+    default: {
+      const { promptTokens, newTokens } = flags;
+      const chosen: readonly CasePlan[] | undefined =
+        promptTokens === undefined && newTokens === undefined
+          ? undefined
+          : [{ name: `prompt ${promptTokens ?? 512}, ${newTokens ?? 128} new`, promptTokens: promptTokens ?? 512, newTokens: newTokens ?? 128, concurrency: 1 }];
+      return standardScenario(base, chosen);
+    }
+  }
+}
+
+function registerCompare(bench: Command, host: CommandHost): void {
+  const compare = bench
+    .command('compare')
+    .description('what changed between two reports; exit code 1 when a figure got worse')
+    .argument('<before>', 'a report written with --out')
+    .argument('<after>', 'a later report');
+  addAction(compare, host, async (_flags: object, { output }) => {
+    const [before, after] = (compare.args as readonly string[]).map((path) => parseReport(path, readReport(path)));
+    if (before === undefined || after === undefined) {
+      throw new UsageError('Name two reports.');
+    }
+    const comparisons = compareReports(before, after);
+    if (comparisons.length === 0) {
+      throw new UsageError('The two reports have no case of the same name.');
+    }
+    output.result(comparisons, describeComparison(comparisons));
+    return Promise.resolve(comparisons.some((each) => each.changes.some((change) => change.verdict === 'worse')) ? exitCode.failed : exitCode.done);
+  });
+}
+
+function readReport(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InputFileError(path, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function writeReport(path: string | undefined, text: string): void {
+  if (path === undefined) {
+    return;
+  }
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new InputFileError(path, error instanceof Error ? error.message : String(error), error);
+  }
+}

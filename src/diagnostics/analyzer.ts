@@ -12,20 +12,21 @@ import type { Rule } from './rules/rule';
 import { Interpreter } from './semantics/interpreter';
 import { severityFor, type LintSettings } from './settings';
 import { Suppressions } from './suppressions';
-import type { Span } from './syntax/ast';
+import type { Span, Stmt } from './syntax/ast';
 import { copyTree, type CommentSpan } from './syntax/concrete';
+import { StatementCache, type LoweredText } from './syntax/statementCache';
 import { lowerModule } from './syntax/lower';
 
 export type PythonParser = Pick<Parser, 'parse'>;
 
 /** Diagnostics of one Python file. */
 export function lintPython(parser: PythonParser, text: string, settings: LintSettings = {}): readonly Diagnostic[] {
-  return mayConcern(text) ? lintPieces(parser, [{ text, tree: undefined }], settings) : [];
+  return mayConcern(text) ? lintPieces(parser, [{ text }], settings) : [];
 }
 
 /** Diagnostics of a notebook; later cells know what earlier ones defined. */
 export function lintNotebook(parser: PythonParser, cells: readonly NotebookCell[], settings: LintSettings = {}): readonly Diagnostic[] {
-  const pieces = cells.map((cell): Piece => ({ text: cell.text, cell: cell.index, tree: undefined }));
+  const pieces = cells.map((cell): Piece => ({ text: cell.text, cell: cell.index }));
   return cells.some((cell) => mayConcern(cell.text)) ? lintPieces(parser, pieces, settings) : [];
 }
 
@@ -35,6 +36,7 @@ export function lintNotebook(parser: PythonParser, cells: readonly NotebookCell[
 export class LintSession {
   private text = '';
   private tree: Tree | undefined;
+  private readonly statements = new StatementCache();
 
   constructor(private readonly parser: PythonParser) {}
 
@@ -52,21 +54,22 @@ export class LintSession {
     previous?.delete();
     this.tree = tree;
     this.text = text;
-    return tree ? lintPieces(this.parser, [{ text, tree }], settings) : [];
+    return tree ? lintPieces(this.parser, [{ text, lowered: this.statements.lower(text, tree) }], settings) : [];
   }
 
   dispose(): void {
     this.tree?.delete();
     this.tree = undefined;
     this.text = '';
+    this.statements.clear();
   }
 }
 
 interface Piece {
   readonly text: string;
   readonly cell?: number;
-  /** Ready-made tree that the caller keeps. */
-  readonly tree: Tree | undefined;
+  /** Lowered already, by a session. */
+  readonly lowered?: LoweredText;
 }
 
 /** What every finding needs somewhere in the file; most files of a workspace have none of it and are not even parsed. */
@@ -92,14 +95,8 @@ function lintPieces(parser: PythonParser, pieces: readonly Piece[], settings: Li
   const comments: CommentSpan[] = [];
   const interpreter = new Interpreter(source);
   const statements = placed.flatMap((piece) => {
-    const tree = piece.tree ?? parser.parse(piece.cell === undefined ? piece.text : maskMagics(piece.text));
-    if (!tree) {
-      return [];
-    }
-    const body = lowerModule(source, copyTree(tree, piece.offset, comments));
-    if (!piece.tree) {
-      tree.delete();
-    }
+    piece.lowered?.comments.forEach((comment) => comments.push(comment));
+    const body = piece.lowered?.statements ?? parsePiece(parser, source, piece, comments);
     const last = body.at(-1);
     if (piece.cell !== undefined && last?.kind === 'expression') {
       interpreter.displayed.add(last.start);
@@ -123,6 +120,18 @@ function lintPieces(parser: PythonParser, pieces: readonly Piece[], settings: Li
     }
   }
   return diagnostics.sort(byPosition);
+}
+
+function parsePiece(parser: PythonParser, source: string, piece: Placed, comments: CommentSpan[]): readonly Stmt[] {
+  const tree = parser.parse(piece.cell === undefined ? piece.text : maskMagics(piece.text));
+  if (!tree) {
+    return [];
+  }
+  try {
+    return lowerModule(source, copyTree(tree, piece.offset, comments));
+  } finally {
+    tree.delete();
+  }
 }
 
 function commentsIn(piece: Placed, comments: readonly CommentSpan[]): readonly CommentSpan[] {

@@ -66,6 +66,8 @@ export class Interpreter {
   private readonly called = new Set<FunctionStmt | LambdaExpr>();
   /** Functions by definition order, as last bound. */
   private readonly defined = new Map<FunctionStmt, FunctionValue>();
+  /** The same, one entry for each time a definition ran. */
+  private readonly definitions: FunctionValue[] = [];
   private readonly classes = new Set<ClassValue>();
   private readonly instances = new Map<ClassValue['def'], RefValue>();
 
@@ -257,6 +259,7 @@ export class Interpreter {
   defineFunction(value: FunctionValue): void {
     if (value.def.kind === 'function') {
       this.defined.set(value.def, value);
+      this.definitions.push(value);
     }
   }
 
@@ -283,14 +286,14 @@ export class Interpreter {
     this.state = local;
     this.flows.push(flow);
     const frame = this.newFrame('function', target.closure);
-    const definedBefore = new Map(this.defined);
+    const numDefinitionsBefore = this.definitions.length;
     this.bindParameters(target, args, frame);
     let completes = true;
     if (def.kind === 'lambda') {
       flow.results.push(this.evaluate(def.body, frame));
     } else {
       completes = this.runBlock(def.body, frame);
-      this.runNested(definedBefore);
+      this.runNested(numDefinitionsBefore);
     }
     this.flows.pop();
     this.state = base;
@@ -375,9 +378,9 @@ export class Interpreter {
   // What nobody called
 
   /** Inner functions handed to a library (`gr.Interface(fn=evaluate)`) run later, with unknown arguments and this state. */
-  private runNested(definedBefore: ReadonlyMap<FunctionStmt, FunctionValue>): void {
-    for (const [def, value] of [...this.defined]) {
-      if (definedBefore.get(def) !== value && !this.called.has(def) && value.closure.kind === 'function') {
+  private runNested(numDefinitionsBefore: number): void {
+    for (const value of this.definitions.slice(numDefinitionsBefore)) {
+      if (!this.called.has(value.def) && value.closure.kind === 'function') {
         this.runAlone(() => this.call(value, undefined));
       }
     }

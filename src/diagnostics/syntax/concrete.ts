@@ -3,7 +3,7 @@
  *
  * Every access to a tree-sitter node crosses into WebAssembly; copying once is several times cheaper than asking node by node.
  */
-import type { Tree, TreeCursor } from 'web-tree-sitter';
+import type { Node, Tree, TreeCursor } from 'web-tree-sitter';
 
 export interface ConcreteNode {
   readonly type: string;
@@ -34,9 +34,17 @@ export interface CommentSpan {
  * @param comments  Receives the comments, which the nodes leave out.
  */
 export function copyTree(tree: Tree, offset: number, comments: CommentSpan[]): ConcreteNode {
-  const cursor = tree.walk();
+  return copyFrom(tree.walk(), offset, comments, tree.rootNode.hasError);
+}
+
+/** One node of a tree, with everything below it. */
+export function copySubtree(node: Node, comments: CommentSpan[]): ConcreteNode {
+  return copyFrom(node.walk(), 0, comments, node.hasError);
+}
+
+function copyFrom(cursor: TreeCursor, offset: number, comments: CommentSpan[], hasErrors: boolean): ConcreteNode {
   try {
-    return copyNode({ cursor, offset, comments, hasErrors: tree.rootNode.hasError }, 0);
+    return copyNode({ cursor, offset, comments, hasErrors }, 0);
   } finally {
     cursor.delete();
   }

@@ -7,11 +7,16 @@ export function lowerModule(source: string, root: ConcreteNode): readonly Stmt[]
   return lowerBlock(source, root.children);
 }
 
+/** One statement of the module. */
+export function lowerTopLevel(source: string, node: ConcreteNode): Stmt {
+  return node.broken && !compound.has(node.type) ? lowerBroken(source, node) : lowerStatement(source, node);
+}
+
 /** Statement kinds that hold blocks: one broken line inside must not hide the rest. */
 const compound = new Set(['if_statement', 'for_statement', 'while_statement', 'try_statement', 'with_statement', 'function_definition', 'class_definition', 'decorated_definition', 'match_statement']);
 
 function lowerBlock(source: string, nodes: readonly ConcreteNode[]): readonly Stmt[] {
-  return nodes.map((node) => (node.broken && !compound.has(node.type) ? lowerBroken(source, node) : lowerStatement(source, node)));
+  return nodes.map((node) => lowerTopLevel(source, node));
 }
 
 function blockOf(source: string, node: ConcreteNode | undefined): readonly Stmt[] {

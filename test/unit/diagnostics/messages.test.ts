@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { recognizeMessages } from '../../../src/diagnostics/messages';
+import { findRule } from '../../../src/diagnostics/rules/registry';
+
+/** Verbatim texts of the libraries, with what they must lead to. */
+const printed: readonly (readonly [text: string, id: string, rule: string | undefined, devices: readonly string[]])[] = [
+  [
+    "/site-packages/transformers/generation/utils.py:1885: UserWarning: You are calling .generate() with the `input_ids` being on a device type different than your model's device. `input_ids` is on cpu, whereas the model is on cuda. You may experience unexpected behaviors or slower generation. Please make sure that you have put `input_ids` to the correct device by calling for example input_ids = input_ids.to('cuda') before running `.generate()`.",
+    'generate-device-mismatch',
+    'GLM101',
+    ['cpu', 'cuda'],
+  ],
+  ['RuntimeError: Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! (when checking argument for argument index in method wrapper_CUDA__index_select)', 'two-devices', 'GLM106', ['cuda:0', 'cpu']],
+  ['Expected all tensors to be on the same device, but got index is on cpu, different from other tensors on cuda:0 (when checking argument in method wrapper_CUDA__index_select)', 'two-devices', 'GLM106', ['cpu', 'cuda:0']],
+  ["You shouldn't move a model that is dispatched using accelerate hooks.", 'moving-hooked-model', 'GLM104', []],
+  ["RuntimeError: You can't move a model that has some modules offloaded to cpu or disk.", 'moving-offloaded-model', 'GLM104', []],
+  ['Some parameters are on the meta device (device) because they were offloaded to the cpu (and disk).', 'parameters-on-meta', 'GLM103', []],
+  ['Some parameters are on the meta device because they were offloaded to the cpu and disk.', 'parameters-on-meta', 'GLM103', []],
+  ['ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models. Please use the model as it is, since the model has already been set to the correct devices and casted to the correct `dtype`.', 'moving-bitsandbytes-model', 'GLM104', []],
+  ["Specified provider 'CUDAExecutionProvider' is not in available provider names. Available providers: CPUExecutionProvider", 'provider-not-available', undefined, []],
+  ['Failed to create CUDAExecutionProvider. Require cuDNN 9.* and CUDA 12.*. Please install all dependencies', 'cuda-provider-failed', undefined, []],
+  ['Some nodes were not assigned to the preferred execution providers which may or may not have an negative impact on performance. e.g. ORT explicitly assigns shape related ops to CPU to improve perf.', 'nodes-not-on-provider', undefined, []],
+  ['4 Memcpy nodes are added to the graph main_graph for CUDAExecutionProvider. It might have negative impact on performance (including unable to run CUDA graph).', 'memcpy-nodes', undefined, []],
+];
+
+describe('recognizeMessages', () => {
+  it.each(printed)('knows %j', (text, id, rule, devices) => {
+    const [message, ...others] = recognizeMessages(`Traceback:\n${text}\n`);
+    expect(others).toEqual([]);
+    expect(message).toMatchObject({ id, devices });
+    expect(message?.rules[0]).toBe(rule);
+    message?.rules.forEach((code) => expect(findRule(code), code).toBeDefined());
+    expect(message?.url).toContain(rule ?? 'README');
+  });
+
+  it('finds a message that a narrow terminal has wrapped', () => {
+    const wrapped = 'RuntimeError: Expected all tensors to be on the same device, but found at least two\n  devices, cuda:0 and cpu!';
+    const [message] = recognizeMessages(wrapped.replace('two\n  devices', 'two\n devices').replace('\n ', '\n'));
+    expect(message?.devices).toEqual(['cuda:0', 'cpu']);
+  });
+
+  it('points at the words it recognised', () => {
+    const text = 'xx You shouldn\'t move a model that is dispatched using accelerate hooks. yy';
+    const [message] = recognizeMessages(text);
+    expect(text.slice(message?.start, message?.end)).toBe("You shouldn't move a model that is dispatched using accelerate hooks");
+  });
+
+  it('is silent about other text', () => {
+    expect(recognizeMessages('All tensors are fine. You can move a model. .to is supported.')).toEqual([]);
+  });
+});

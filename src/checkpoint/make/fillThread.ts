@@ -1,5 +1,8 @@
 /** The body of a thread that draws weights and writes them where they belong in their files. */
 
+import type * as FileSystem from 'node:fs';
+import type * as Threads from 'node:worker_threads';
+
 /** One piece of a tensor. */
 export interface FillTask {
   readonly file: number;
@@ -27,8 +30,8 @@ export interface FillInput {
 export function fillThread(): void {
   // A worker's source text is a script: it has require, but no imports of this module.
   /* eslint-disable @typescript-eslint/no-require-imports */
-  const { openSync, writeSync, closeSync } = require('node:fs') as typeof import('node:fs');
-  const { parentPort, workerData } = require('node:worker_threads') as typeof import('node:worker_threads');
+  const { openSync, writeSync, closeSync } = require('node:fs') as typeof FileSystem;
+  const { parentPort, workerData } = require('node:worker_threads') as typeof Threads;
   /* eslint-enable @typescript-eslint/no-require-imports */
   const { files, tasks, tables, nextTask } = workerData as FillInput;
   const next = new Int32Array(nextTask);

@@ -44,14 +44,6 @@ export class ConversationView extends LitElement {
         max-width: 860px;
         margin: 0 auto;
       }
-      article.answer {
-        content-visibility: auto;
-        contain-intrinsic-size: auto 120px;
-        padding: 1px;
-      }
-      article.answer.under-way {
-        content-visibility: visible;
-      }
       .latest {
         position: absolute;
         inset-block-end: 10px;
@@ -169,7 +161,7 @@ export class ConversationView extends LitElement {
     if (turn.role === 'user') {
       return html`<article aria-label="You" data-turn=${turn.id}><glm-question .turn=${turn} ?isBusy=${isBusy}></glm-question></article>`;
     }
-    return html`<article aria-label="GLM" data-turn=${turn.id} aria-busy=${isUnderWay ? 'true' : 'false'} class=${isUnderWay ? 'answer under-way' : 'answer'}>
+    return html`<article aria-label="GLM" data-turn=${turn.id} aria-busy=${isUnderWay ? 'true' : 'false'}>
       <glm-answer
         .turn=${turn}
         .generation=${isUnderWay ? chat.generation : undefined}
@@ -233,10 +225,11 @@ export class ConversationView extends LitElement {
 
   private readonly onScroll = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (scrollHeight - scrollTop - clientHeight <= nearEndPx) {
+    if (scrollHeight - scrollTop - clientHeight > nearEndPx) {
+      this.followsEnd &&= scrollTop >= this.lastTopPx - 1;
+    } else if (scrollTop > this.lastTopPx) {
+      // Only a way down leads to following again: the end also comes near when text above turns out shorter than estimated.
       this.followsEnd = true;
-    } else if (scrollTop < this.lastTopPx - 1) {
-      this.followsEnd = false;
     }
     this.lastTopPx = scrollTop;
     clearTimeout(this.placeTimer);

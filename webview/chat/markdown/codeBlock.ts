@@ -56,9 +56,11 @@ export class CodeBlock extends LitElement {
       }
       .piece {
         display: block;
-        content-visibility: auto;
-        contain-intrinsic-size: auto 100px auto 60em;
         min-height: 1.45em;
+      }
+      .full {
+        content-visibility: auto;
+        contain-intrinsic-size: auto 60em auto calc(48 * 1.45em);
       }
       .hljs-comment,
       .hljs-quote,
@@ -133,6 +135,7 @@ export class CodeBlock extends LitElement {
       this.growLastPiece(addition.slice(start, end.textEnd));
       start = end.nextStart;
       if (end.isPieceFull) {
+        this.lastPiece?.parentElement?.classList.add('full');
         this.lastPiece = undefined;
         this.numLinesInPiece = 0;
       }
@@ -192,9 +195,9 @@ export class CodeBlock extends LitElement {
     if (highlighted === undefined) {
       return;
     }
-    const pieces = splitHighlighted(highlighted, linesPerPiece).map((pieceHtml) => {
+    const pieces = splitHighlighted(highlighted, linesPerPiece).map((pieceHtml, index, all) => {
       const piece = document.createElement('span');
-      piece.className = 'piece';
+      piece.className = index < all.length - 1 ? 'piece full' : 'piece';
       piece.append(sanitizeHtml(pieceHtml));
       return piece;
     });

@@ -29,6 +29,8 @@ interface OpenList {
 
 /** A block that takes long to render (a table of a thousand rows) is rendered less often, so that it uses about a quarter of the time. */
 const restPerRenderMs = 3;
+/** From this many blocks on, those out of sight are not laid out; shorter texts keep their exact height instead. */
+const numBlocksOfLongText = 40;
 /** A line that starts a new block counts as certain once it is complete or this long: `-` may yet become `---`. */
 const certainLineLength = 24;
 
@@ -78,6 +80,7 @@ export class MarkdownStream {
       return false;
     }
     this.renderTail(isFinished);
+    this.container.classList.toggle('long', this.container.childElementCount >= numBlocksOfLongText);
     this.restUntilMs = startMs + (this.now() - startMs) * restPerRenderMs;
     if (this.openFence !== undefined) {
       this.growFence(this.openFence, isFinished);

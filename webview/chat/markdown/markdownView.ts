@@ -19,8 +19,10 @@ export class MarkdownView extends LitElement {
         line-height: 1.5;
       }
       .block {
-        content-visibility: auto;
         contain-intrinsic-size: auto 60px;
+      }
+      .long > .block {
+        content-visibility: auto;
       }
       .block,
       .list-block {

@@ -2,5 +2,6 @@
 
 import { listCudaBudgets } from './cudaBudgets';
 import type { BudgetSource } from './deviceBudgets';
+import { listWebgpuBudgets } from './webgpuBudgets';
 
-export const gpuBudgetSources: readonly BudgetSource[] = [listCudaBudgets];
+export const gpuBudgetSources: readonly BudgetSource[] = [listCudaBudgets, listWebgpuBudgets];

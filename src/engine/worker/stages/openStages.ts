@@ -27,7 +27,7 @@ import { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 import { StageRunner } from './stageRunner';
 import { locateWeights } from './weightBytes';
-import { openWebgpuDevice } from './webgpuDevice';
+import { openWebgpuDevice, webgpuActivations } from './webgpuDevice';
 
 export interface OpenStagesOptions {
   readonly config: GlmConfig;
@@ -86,7 +86,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       const precision = precisionFor(placement.provider, placement.weightFormat ?? plan.weightFormat, {
         accuracyLevel: options.accuracyLevel,
         kv: placement.kvFormat ?? plan.kvFormat,
-        activations: options.activations,
+        activations: options.activations ?? (placement.provider === 'webgpu' ? webgpuActivations() : undefined),
       });
       const startedMs = performance.now();
       const onBytes = (loadedBytes: number): void => options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes: doneBytes + loadedBytes, totalBytes });

@@ -8,7 +8,7 @@ import type { DType } from '../../../common/dtype';
 import { GlmError } from '../../../common/errors';
 import { Allocator, MemoryInfo } from '../../../ort/memory';
 import { Value } from '../../../ort/value';
-import { listVulkanAdapters } from '../../../ort/vulkanAdapters';
+import { listVulkanAdapters, preferredVulkanAdapter } from '../../../ort/vulkanAdapters';
 import type { KvMemory, KvPair, StageDevice, StageMemory } from './stageDevice';
 
 export interface WebgpuDeviceOptions {
@@ -53,6 +53,11 @@ export function openWebgpuDevice({ index, allowSoftware }: WebgpuDeviceOptions):
   };
 }
 
+/** The cheapest activations that the adapter can compute with: f16, or f32 where its shaders have no f16. */
+export function webgpuActivations(): 'f16' | 'f32' {
+  return process.platform === 'linux' && preferredVulkanAdapter()?.hasF16 === false ? 'f32' : 'f16';
+}
+
 /**
  * The only adapter is a software rasteriser.
  *
@@ -80,9 +85,9 @@ function assertUsableAdapter(allowSoftware: boolean): void {
         : 'The Vulkan loader found no GPU. Install your GPU\'s Vulkan driver, or choose the provider cpu.',
     );
   }
-  const software = adapters.find((adapter) => adapter.kind === 'software');
-  if (software !== undefined && !allowSoftware && adapters.every((adapter) => adapter.kind === 'software')) {
-    throw new SoftwareGpuError(software.name);
+  const best = preferredVulkanAdapter(adapters);
+  if (best?.kind === 'software' && !allowSoftware) {
+    throw new SoftwareGpuError(best.name);
   }
 }
 

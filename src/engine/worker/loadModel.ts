@@ -2,13 +2,16 @@
 
 import { throwIfAborted } from '../../common/errors';
 import type { Log } from '../../common/log';
+import type { DeviceBudget } from '../../common/placement';
 import type { LoadedModel, LoadOptions, LoadProgress } from '../../common/protocol/engine';
+import { findMisalignments } from '../../alignment/findMisalignments';
+import { alignmentFacts } from './alignmentFacts';
 import type { BatchTimer } from './deltaBatcher';
 import { listBudgets } from './deviceBudgets';
 import { gpuBudgetSources } from './gpuBudgetSources';
 import { LoadProgressMeter } from './loadProgressMeter';
 import { openModel, planModel } from './planModel';
-import { ServedModel, type ServedEvents } from './servedModel';
+import { ServedModel, type ServedEvents, type ServedRunner } from './servedModel';
 import { openStages } from './stages/openStages';
 
 export interface LoadContext {
@@ -29,7 +32,8 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   const meter = new LoadProgressMeter((progress) => context.onProgress(progress), () => timer.nowMs());
   meter.report({ phase: 'reading', doneBytes: 0, totalBytes: 0 });
   const opened = await openModel(options.source, context.env, signal);
-  const { plan, formats, prefillChunkTokens } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
+  const devicesAtPlan = await listBudgets(options, gpuBudgetSources);
+  const { plan, formats, prefillChunkTokens } = planModel(opened, options, devicesAtPlan);
   throwIfAborted(signal, 'Loading the model');
   log.log('info', 'load', `${opened.description.name} as ${formats.weights} on ${plan.stages.map((stage) => stage.device).join(', ')}, context ${plan.contextTokens}`);
   const runner = await openStages({
@@ -64,6 +68,21 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     loadMs: timer.nowMs() - startedMs,
     runtimeVersion: runner.runtimeVersion,
   };
+  await reportAlignment(loaded, runner, devicesAtPlan, options, context);
   const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
   return new ServedModel({ loaded, runner, text, timer, events: context.events });
+}
+
+/** Plan against fact: what does not agree goes to the host as messages. A failure to look is logged; it must not cost the loaded model. */
+async function reportAlignment(loaded: LoadedModel, runner: ServedRunner, devicesAtPlan: readonly DeviceBudget[], options: LoadOptions, { events, log }: LoadContext): Promise<void> {
+  try {
+    const usesGpu = loaded.plan.stages.some((stage) => stage.provider !== 'cpu');
+    const devicesNow = usesGpu ? await listBudgets(options, gpuBudgetSources) : devicesAtPlan;
+    const messages = findMisalignments(
+      alignmentFacts({ loaded, mode: options.alignment, devicesAtPlan, devicesNow, tensors: runner.boundTensors?.() ?? [], simulated: options.allowSoftwareGpu && usesGpu }),
+    );
+    messages.forEach((message) => events.onAlignment(message));
+  } catch (error) {
+    log.log('warn', 'alignment', `Plan and fact could not be compared: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }

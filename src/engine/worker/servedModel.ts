@@ -1,5 +1,6 @@
 /** A loaded model at work: its generator, its runner, its figures. Owns them until `dispose`. */
 
+import type { BoundTensor } from '../../alignment/facts';
 import type { AlignmentMessage } from '../../common/alignment';
 import { isGlmError, throwIfAborted } from '../../common/errors';
 import type { DeviceMemoryUse } from '../../common/placement';
@@ -15,6 +16,8 @@ import { peakResidentBytes } from './processMemory';
 /** The model's stages, ready to run; see stages/stageRunner.ts. */
 export interface ServedRunner extends StepRunner {
   memoryUse(): readonly DeviceMemoryUse[];
+  /** Where the tensors of a step, the hidden states and the caches lie; absent where the runner does not tell. */
+  boundTensors?(): readonly BoundTensor[];
   /** Makes the call under way fail with CancelledError; slots keep their lengths from before it. */
   interrupt(): void;
   dispose(): Promise<void>;

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { findMisalignments } from '../../../../src/alignment/findMisalignments';
+import { cpuDevice, deviceId } from '../../../../src/common/deviceId';
+import type { DeviceBudget, StagePlacement } from '../../../../src/common/placement';
+import type { LoadedModel } from '../../../../src/common/protocol/engine';
+import { alignmentFacts } from '../../../../src/engine/worker/alignmentFacts';
+import { fakeLoadedModel } from '../../../fakes/fakeEngine';
+
+const gibibyte = 1024 ** 3;
+const cuda = deviceId('cuda', 0);
+const gpu = (freeGibibytes: number): DeviceBudget => ({ id: cuda, name: 'GPU', provider: 'cuda', freeBytes: freeGibibytes * gibibyte });
+const stage: StagePlacement = { stageIndex: 0, device: cuda, provider: 'cuda', firstLayer: 0, endLayer: 2, hasEmbedding: true, hasHead: true, weightBytes: 8 * gibibyte, kvBytes: gibibyte, activationBytes: 0 };
+const loaded: LoadedModel = {
+  ...fakeLoadedModel,
+  plan: { ...fakeLoadedModel.plan, stages: [stage] },
+  assignments: [{ stageIndex: 0, device: cuda, provider: 'cuda', nodesByProvider: { CUDAExecutionProvider: 30 }, inputMemory: { input_ids: 'Cuda:0' }, outputMemory: {} }],
+  memory: [{ device: cuda, weightBytes: 8 * gibibyte, kvBytes: gibibyte, stagingBytes: 0 }],
+};
+const sources = { loaded, mode: 'warn', devicesAtPlan: [gpu(40)], devicesNow: [gpu(30)], tensors: [], simulated: false } as const;
+const kinds = (changes: object): readonly string[] => findMisalignments(alignmentFacts({ ...sources, ...changes })).map((message) => message.kind);
+
+describe('alignmentFacts', () => {
+  it('gives nothing to report when all is as planned', () => {
+    expect(kinds({})).toEqual([]);
+  });
+
+  it('tells memory that another process took from our own', () => {
+    expect(kinds({ devicesNow: [gpu(20)] })).toEqual(['memory-taken']);
+  });
+
+  it('says nothing about main memory, or about a GPU that the model does not use', () => {
+    const cpu = (freeBytes: number): DeviceBudget => ({ id: cpuDevice, name: 'CPU', provider: 'cpu', freeBytes });
+    const idle = (freeBytes: number): DeviceBudget => ({ ...gpu(0), id: deviceId('cuda', 1), freeBytes });
+    expect(kinds({ devicesAtPlan: [gpu(40), idle(40 * gibibyte), cpu(40 * gibibyte)], devicesNow: [gpu(30), idle(gibibyte), cpu(gibibyte)] })).toEqual([]);
+  });
+
+  it('reports ids that wait on the host for a GPU to read them', () => {
+    const tensors = [{ stageIndex: 0, name: 'input_ids', direction: 'input', role: 'step', device: cpuDevice, bytesPerToken: 8 }] as const;
+    const [message] = findMisalignments(alignmentFacts({ ...sources, tensors }));
+    expect(message).toMatchObject({ kind: 'host-bound-inputs', tensorDevice: 'cpu', consumerDevice: 'cuda:0', bytesPerToken: 8 });
+    expect(message?.message).toContain('input_ids is on cpu, whereas the model is on cuda:0');
+  });
+
+  it('marks what a software device stands in for', () => {
+    expect(findMisalignments(alignmentFacts({ ...sources, devicesNow: [gpu(20)], simulated: true }))[0]?.simulated).toBe(true);
+  });
+});

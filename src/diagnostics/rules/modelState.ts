@@ -18,7 +18,7 @@ export function isOnAccelerator(model: ModelObject): boolean {
 }
 
 function isMappedToAccelerator(model: ModelObject): boolean {
-  return model.deviceMaps.some((map) => map.kind === 'multi' || (map.kind === 'single' && isAccelerator(map.device)));
+  return model.deviceMaps.some((map) => map.kind === 'multi' || (map.kind === 'single' && map.device.kind !== 'unknown' && isAccelerator(map.device)));
 }
 
 /** CUDA or unknown, but not another accelerator by name. */

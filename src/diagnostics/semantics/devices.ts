@@ -29,6 +29,10 @@ function deviceOfOption(value: Value): Device | undefined {
     case 'device':
       return value.device;
     case 'const':
+      // A default that callers may replace is configurable, not hard-coded; a CPU default is what happens unless they do.
+      if (value.fromDefault && value.value !== 'cpu') {
+        return typeof value.value === 'string' ? unknownDevice : undefined;
+      }
       return typeof value.value === 'string' || typeof value.value === 'number' ? { kind: 'literal', name: spell(value.value) } : value.value === null ? undefined : unknownDevice;
     case 'module':
       // torch.float16, torch.bfloat16, …: dtypes. Any other library name may hold a device.

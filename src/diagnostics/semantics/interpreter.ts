@@ -368,7 +368,8 @@ export class Interpreter {
 
   private defaultOf(param: FunctionStmt['params'][number], args: CallArguments | undefined, closure: Frame, restKnown: boolean): Value {
     const annotated = param.annotation !== undefined && /\b(Long|Float|Int|Half|BFloat16)?Tensor$/.test(param.annotation.replace(/^Optional\[(.*)\]$/, '$1'));
-    if (!args || args.hasListUnpack || !restKnown || !param.defaultValue) {
+    const isCpuByDefault = param.defaultValue?.kind === 'string' && param.defaultValue.value === 'cpu';
+    if ((!args && !isCpuByDefault) || args?.hasListUnpack || !restKnown || !param.defaultValue) {
       return annotated ? { kind: 'tensor', places: [{ kind: 'unknown' }] } : unknown;
     }
     const value = this.evaluate(param.defaultValue, closure);

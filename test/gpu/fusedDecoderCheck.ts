@@ -52,7 +52,7 @@ export const fusedDecoderChecks: readonly GpuCheck[] = shapes.map(([name, model,
       for (const stage of fixture.stages) {
         decoders.push(FusedDecoder.create(context, model, stage, image, tuning));
       }
-      return await compare(context, decoders, model, new ReferenceModel(model, fixture.reference));
+      return compare(context, decoders, model, new ReferenceModel(model, fixture.reference));
     } finally {
       decoders.forEach((decoder) => decoder.dispose());
       fixture.free();
@@ -61,7 +61,7 @@ export const fusedDecoderChecks: readonly GpuCheck[] = shapes.map(([name, model,
 }));
 
 /** 140 greedy steps over two runs of positions, so that runs grow from one tile to three. */
-async function compare(context: CudaContext, decoders: readonly FusedDecoder[], model: FusedModel, reference: ReferenceModel): Promise<string> {
+function compare(context: CudaContext, decoders: readonly FusedDecoder[], model: FusedModel, reference: ReferenceModel): string {
   const [first, last] = [decoders[0], decoders.at(-1)];
   if (first === undefined || last === undefined) {
     throw new Error('no stage');
@@ -73,11 +73,11 @@ async function compare(context: CudaContext, decoders: readonly FusedDecoder[], 
     const expected = reference.step(token);
     first.start();
     if (last !== first) {
-      await first.finish();
+      first.wait();
       context.copyWithin(last.hiddenInput, first.hiddenOutput, model.hiddenSize * 4);
       last.start();
     }
-    await last.finish();
+    last.wait();
     const logits = last.readLogits();
     const mean = expected.reduce((sum, value) => sum + value, 0) / expected.length;
     const deviation = Math.sqrt(expected.reduce((sum, value) => sum + (value - mean) ** 2, 0) / expected.length);

@@ -9,6 +9,7 @@ import type { CudaContext } from '../cudaContext';
 import { KernelGraph, KernelModule } from '../kernelModule';
 import { compileKernels } from '../nvrtc';
 import kernelSource from './kernels.cu';
+import { launchPicking, pickedBytes, readTopRows, topCount, type TopLogits } from './topLogits';
 
 /** The numbers that the kernels are specialised for. */
 export interface FusedModel {
@@ -91,7 +92,6 @@ export function defaultTuning(weightBits: FusedModel['weightBits']): FusedTuning
   }
 }
 
-const topCount = 64;
 const attentionTileRows = 32;
 const joinWays = 4;
 
@@ -120,16 +120,15 @@ export function compileFusedKernels(context: CudaContext, model: FusedModel, tun
 
 /** Owns a stream, scratch memory, compiled kernels and the captured step. */
 export class FusedDecoder implements Disposable {
-  /** i32: the token to decode; set by the caller before a step, or by the step before. On every stage but the last unused. */
-  readonly token: bigint;
-  /** i32: its position; moves on by itself after a step. */
-  readonly position: bigint;
+  /** i32[2]: the token to decode and its position. A step leaves its best token and the position after it here, so that greedy decoding uploads nothing. */
+  private readonly state: bigint;
+  /** What `state` holds, as far as this side knows; undefined when a step is under way. */
+  private knownState: { readonly tokenId: number | undefined; readonly position: number } | undefined;
   readonly hiddenInput: bigint;
   readonly hiddenOutput: bigint;
   /** f32[vocabSize] of the last step. */
   readonly logits: bigint;
-  private readonly topIds: bigint;
-  private readonly topValues: bigint;
+  private readonly best: bigint;
   private readonly allocations: bigint[] = [];
   private readonly stream: unknown;
   private readonly graph: KernelGraph;
@@ -144,13 +143,11 @@ export class FusedDecoder implements Disposable {
     private readonly kernels: KernelModule,
   ) {
     const { hiddenSize, vocabSize, numHeads, headDim, contextTokens, rotaryDim } = model;
-    this.token = this.allocate(16);
-    this.position = this.allocate(16);
+    this.state = this.allocate(16);
     this.hiddenInput = this.allocate(hiddenSize * 4);
     this.hiddenOutput = this.allocate(hiddenSize * 4);
     this.logits = stage.head === undefined ? 0n : this.allocate(vocabSize * 4);
-    this.topIds = this.allocate(topCount * 4);
-    this.topValues = this.allocate(topCount * 4);
+    this.best = this.allocate(topCount * 8);
     const scratch: Scratch = {
       x: [this.allocate(hiddenSize * 4), this.allocate(hiddenSize * 4)],
       delta: this.allocate(hiddenSize * 4),
@@ -158,7 +155,7 @@ export class FusedDecoder implements Disposable {
       partial: this.allocate(numHeads * splitsOf(context, model, tuning) * (headDim + 2) * 4),
       attended: this.allocate(numHeads * headDim * 4),
       activated: this.allocate(model.intermediateSize * 4),
-      picked: [this.allocate(Math.ceil(vocabSize / 1024) * topCount * 8 + 8192), this.allocate(Math.ceil(vocabSize / 1024) * topCount * 8 + 8192)],
+      picked: [this.allocate(pickedBytes(vocabSize, 1)), this.allocate(pickedBytes(vocabSize, 1))],
       rotary: this.allocate(contextTokens * (rotaryDim / 2) * 8),
     };
     context.upload(scratch.rotary, rotaryTable(model));
@@ -179,36 +176,39 @@ export class FusedDecoder implements Disposable {
     return this.allocatedBytes;
   }
 
-  /** Sets what the next step decodes: `tokenId` is appended at `position`. */
+  /** Sets what the next step decodes: `tokenId` is appended at `position`. Costs nothing when the device knows already. */
   prepare(tokenId: number, position: number): void {
-    this.context.upload(this.token, Int32Array.of(tokenId));
-    this.context.upload(this.position, Int32Array.of(position));
+    if (this.knownState?.tokenId !== tokenId || this.knownState.position !== position) {
+      this.context.upload(this.state, Int32Array.of(tokenId, position));
+      this.knownState = { tokenId, position };
+    }
   }
 
-  /** Starts a step; results are valid after {@link finish}. */
+  /** Starts a step; results are valid after {@link readTop} or {@link wait}. */
   start(): void {
     this.graph.replay(this.stream);
+    this.knownState = this.knownState === undefined ? undefined : { tokenId: undefined, position: this.knownState.position + 1 };
   }
 
-  /** Waits for the step on a worker thread. */
-  finish(): Promise<void> {
-    return this.context.waitForStream(this.stream);
+  /** Waits for the step, a few milliseconds, on this thread: a detour over a worker thread costs a sixteenth of it. */
+  wait(): void {
+    this.context.waitForStreamNow(this.stream);
   }
 
   /** The best 64 of the last step in descending order, ties by the lower id. Waits for the step. */
-  readTop(): { readonly ids: Int32Array; readonly values: Float32Array } {
-    const ids = new Int32Array(topCount);
-    const values = new Float32Array(topCount);
-    this.context.waitForStreamNow(this.stream);
-    this.context.download(ids, this.topIds);
-    this.context.download(values, this.topValues);
-    return { ids, values };
+  readTop(): TopLogits {
+    this.wait();
+    const [top] = readTopRows(this.context, this.best, 1) as readonly [TopLogits];
+    if (this.knownState !== undefined) {
+      this.knownState = { tokenId: top.ids[0], position: this.knownState.position };
+    }
+    return top;
   }
 
   /** All logits of the last step, f32[vocabSize]. */
   readLogits(): Float32Array {
     const logits = new Float32Array(this.model.vocabSize);
-    this.context.waitForStreamNow(this.stream);
+    this.wait();
     this.context.download(logits, this.logits);
     return logits;
   }
@@ -242,11 +242,12 @@ export class FusedDecoder implements Disposable {
     const project = (name: string, width: number, args: readonly (bigint | number | Uint8Array)[]): void =>
       this.launch(name, [blocks], this.tuning.threads, args, width * 4);
     const querySize = model.numHeads * model.headDim;
+    const position = this.state + 4n;
     let current = stage.embedding === undefined ? this.hiddenInput : scratch.x[0];
     let spare = scratch.x[1];
     let other = scratch.x[0];
     if (stage.embedding !== undefined) {
-      this.launch('embedToken', [1], 256, [this.token, stage.embedding, current]);
+      this.launch('embedToken', [1], 256, [this.state, stage.embedding, current]);
     }
     /** Kernels that add the pending delta write the sum to the buffer that is not being read. */
     const advance = (): void => {
@@ -259,8 +260,8 @@ export class FusedDecoder implements Disposable {
     for (const layer of stage.layers) {
       project('projectQkv', model.hiddenSize, [current, pending, normAfter, layer.inputNorm, spare, matrix(layer.q), matrix(layer.k), matrix(layer.v), layer.qBias ?? 0n, layer.kBias ?? 0n, layer.vBias ?? 0n, scratch.qkv]);
       advance();
-      this.launch('attendRun', [model.numKvHeads, splitsOf(this.context, model, this.tuning)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, scratch.rotary, this.position, scratch.partial]);
-      this.launch('joinRuns', [model.numHeads], model.headDim * joinWays, [scratch.partial, this.position, scratch.attended]);
+      this.launch('attendRun', [model.numKvHeads, splitsOf(this.context, model, this.tuning)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, scratch.rotary, position, scratch.partial]);
+      this.launch('joinRuns', [model.numHeads], model.headDim * joinWays, [scratch.partial, position, scratch.attended]);
       project('projectOutput', querySize, [scratch.attended, matrix(layer.o), scratch.delta]);
       project('projectGateUp', model.hiddenSize, [current, scratch.delta, layer.postSelfAttentionNorm ?? 0n, layer.postAttentionNorm, spare, matrix(layer.gateUp), scratch.activated]);
       advance();
@@ -270,24 +271,10 @@ export class FusedDecoder implements Disposable {
     }
     if (stage.head !== undefined && stage.finalNorm !== undefined) {
       project('projectLogits', model.hiddenSize, [current, pending, normAfter, stage.finalNorm, matrix(stage.head), this.logits]);
-      this.launchPicking(scratch);
+      launchPicking((name, grid, threads, args) => this.launch(name, grid, threads, args), { vocabSize: model.vocabSize, rows: 1, logits: this.logits, scratch: scratch.picked, best: this.best, state: this.state });
     } else {
-      this.launch('finishStage', [1], this.tuning.threads, [current, pending, normAfter, this.hiddenOutput, this.position]);
+      this.launch('finishStage', [1], this.tuning.threads, [current, pending, normAfter, this.hiddenOutput, position]);
     }
-  }
-
-  /** Rounds of "best 64 of 1,024" until one block's worth is left. */
-  private launchPicking(scratch: Scratch): void {
-    let count = Math.ceil(this.model.vocabSize / 1024) * topCount;
-    let [from, to] = scratch.picked;
-    this.launch('pickFromLogits', [count / topCount], 512, [this.logits, from]);
-    while (count > topCount) {
-      const blocks = Math.ceil(count / 1024);
-      this.launch('pickFromPicked', [blocks], 512, [from, count, to]);
-      count = blocks * topCount;
-      [from, to] = [to, from];
-    }
-    this.launch('finishStep', [1], topCount, [from, this.topIds, this.topValues, this.token, this.position]);
   }
 
   private launch(name: string, grid: readonly [number, number?], threads: number, args: readonly (bigint | number | Uint8Array)[], sharedBytes = 0): void {

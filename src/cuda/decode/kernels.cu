@@ -615,42 +615,43 @@ __device__ void sortDescending(u64* keys) {
   __syncthreads();
 }
 
-// Each block keeps the best 64 of 1,024 logits. 512 threads.
+// Each block keeps the best 64 of 1,024 logits of one row; grid (blocks, rows), 512 threads. logits f32[rows, VOCAB].
 extern "C" __global__ void pickFromLogits(const float* __restrict__ logits, u64* __restrict__ picked) {
   __shared__ u64 keys[1024];
   waitForPreviousKernel();
   allowNextKernel();
   for (int i = threadIdx.x; i < 1024; i += 512) {
     const int id = blockIdx.x * 1024 + i;
-    keys[i] = id < VOCAB ? sortKey(__ldcg(logits + id), id) : 0;
+    keys[i] = id < VOCAB ? sortKey(__ldcg(logits + (size_t)blockIdx.y * VOCAB + id), id) : 0;
   }
   sortDescending(keys);
-  if (threadIdx.x < TOP) picked[blockIdx.x * TOP + threadIdx.x] = keys[threadIdx.x];
+  if (threadIdx.x < TOP) picked[(blockIdx.y * gridDim.x + blockIdx.x) * TOP + threadIdx.x] = keys[threadIdx.x];
 }
 
-// Each block keeps the best 64 of 1,024 picked ones. 512 threads.
+// Each block keeps the best 64 of 1,024 picked ones of one row; grid (blocks, rows), 512 threads. from u64[rows, count].
 extern "C" __global__ void pickFromPicked(const u64* __restrict__ from, int count, u64* __restrict__ picked) {
   __shared__ u64 keys[1024];
   waitForPreviousKernel();
   allowNextKernel();
   for (int i = threadIdx.x; i < 1024; i += 512) {
     const int at = blockIdx.x * 1024 + i;
-    keys[i] = at < count ? __ldcg(from + at) : 0;
+    keys[i] = at < count ? __ldcg(from + (size_t)blockIdx.y * count + at) : 0;
   }
   sortDescending(keys);
-  if (threadIdx.x < TOP) picked[blockIdx.x * TOP + threadIdx.x] = keys[threadIdx.x];
+  if (threadIdx.x < TOP) picked[(blockIdx.y * gridDim.x + blockIdx.x) * TOP + threadIdx.x] = keys[threadIdx.x];
 }
 
-// Unpacks the final 64 into ids and values, makes the best one the next token and moves on by one position. 64 threads.
-extern "C" __global__ void finishStep(const u64* __restrict__ picked, int* __restrict__ ids, float* __restrict__ values, int* token, int* position) {
+// Unpacks the final 64 of each row: best i32[rows, 2, 64], ids before the values' bits. With a single sequence (state given) the best one becomes
+// the next token and the position moves on: state i32[2]. Grid rows, 64 threads.
+extern "C" __global__ void finishStep(const u64* __restrict__ picked, int* __restrict__ best, int* state) {
   waitForPreviousKernel();
   allowNextKernel();
-  const u64 key = __ldcg(picked + threadIdx.x);
+  const u64 key = __ldcg(picked + blockIdx.x * TOP + threadIdx.x);
   const u32 ordered = (u32)(key >> 32), id = ~(u32)key;
-  ids[threadIdx.x] = (int)id;
-  values[threadIdx.x] = __uint_as_float((ordered & 0x80000000u) ? ordered & 0x7fffffffu : ~ordered);
-  if (threadIdx.x == 0) {
-    *token = (int)id;
-    *position += 1;
+  best[blockIdx.x * 2 * TOP + threadIdx.x] = (int)id;
+  best[blockIdx.x * 2 * TOP + TOP + threadIdx.x] = (int)((ordered & 0x80000000u) ? ordered & 0x7fffffffu : ~ordered);
+  if (threadIdx.x == 0 && state != nullptr) {
+    state[0] = (int)id;
+    state[1] += 1;
   }
 }

@@ -33,7 +33,7 @@ export interface ModelPlan {
 const defaultContextTokens: Readonly<Record<ProviderKind, number>> = { cpu: 8192, webgpu: 16_384, cuda: 32_768 };
 
 /** Long enough to use the device well, short enough that a cancel is soon heard and activations stay small. */
-const prefillChunkTokens: Readonly<Record<ProviderKind, number>> = { cpu: 256, webgpu: 512, cuda: 2048 };
+const prefillChunkTokens: Readonly<Record<ProviderKind, number>> = { cpu: 256, webgpu: 512, cuda: 512 };
 
 /** What a runtime takes besides our own allocations: kernels, workspaces, its arena's slack. Measured on tiny models, rounded up. */
 const headroomBytes: Readonly<Record<ProviderKind, number>> = { cpu: 192 * 1024 ** 2, webgpu: 512 * 1024 ** 2, cuda: 1024 ** 3 };

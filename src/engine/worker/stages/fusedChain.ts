@@ -43,12 +43,17 @@ export class FusedChain implements Disposable {
     return new FusedChain(config, stages, model, images);
   }
 
+  /** Machine code of the kernels for one stage's device. */
+  imageOf(stageIndex: number): Buffer {
+    return this.images[stageIndex] as Buffer;
+  }
+
   get scratchBytes(): number {
     return [...this.bySlot.values()].flat().reduce((sum, decoder) => sum + decoder.scratchBytes, 0);
   }
 
   /** Appends `tokenId` at `position` of a slot. The logits are valid until the next step. */
-  async decode(slot: number, tokenId: number, position: number): Promise<StepLogits> {
+  decode(slot: number, tokenId: number, position: number): StepLogits {
     const decoders = this.decodersOf(slot);
     for (const [index, decoder] of decoders.entries()) {
       decoder.prepare(tokenId, position);
@@ -56,7 +61,7 @@ export class FusedChain implements Disposable {
       if (before !== undefined) {
         const [from, to] = [memoryOf(this.stages[index - 1] as Stage).context, memoryOf(this.stages[index] as Stage).context];
         const bytes = this.model.hiddenSize * 4;
-        await before.finish();
+        before.wait();
         if (from === to || from.ordinal === to.ordinal) {
           to.copyWithin(decoder.hiddenInput, before.hiddenOutput, bytes);
         } else {
@@ -66,7 +71,6 @@ export class FusedChain implements Disposable {
       decoder.start();
     }
     const last = decoders[decoders.length - 1] as FusedDecoder;
-    await last.finish();
     const top = last.readTop();
     return { top, full: () => Promise.resolve(last.readLogits()) };
   }

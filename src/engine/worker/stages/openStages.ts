@@ -21,6 +21,7 @@ import type { PackedWeights } from '../packing/packedFile';
 import { packFormat } from '../packing/packPlan';
 import { openCpuDevice } from './cpuDevice';
 import { openCudaDevice } from './cudaDevice';
+import { CudaBatch } from './cudaBatch';
 import { FusedChain } from './fusedChain';
 import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
 import { Stage } from './stage';
@@ -98,6 +99,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
     const fused = await openFusedChain(stages, options);
     runner = new StageRunner(stages, new MemoryInfo(env.library, 'Cpu'), {
       fused,
+      batch: openCudaBatch(fused, stages, options, env),
       vocabSize: config.vocabSize,
       hiddenSize: config.hiddenSize,
       contextTokens: plan.contextTokens,
@@ -204,6 +206,14 @@ async function openFusedChain(stages: readonly Stage[], options: OpenStagesOptio
     log.log('warn', 'stages', error instanceof Error ? error.message : String(error));
   }
   return undefined;
+}
+
+/** Batches as captured graphs; needs the fused chain's compiled kernels for picking the best logits. */
+function openCudaBatch(fused: FusedChain | undefined, stages: readonly Stage[], options: OpenStagesOptions, env: Env): CudaBatch | undefined {
+  const { config, plan, maxBatch } = options;
+  return fused === undefined || maxBatch < 2
+    ? undefined
+    : new CudaBatch(stages, new MemoryInfo(env.library, 'Cpu'), { vocabSize: config.vocabSize, hiddenSize: config.hiddenSize, contextTokens: plan.contextTokens, maxBatch, kernelImage: fused.imageOf(stages.length - 1) });
 }
 
 function openStageDevice(id: DeviceId, options: OpenStagesOptions): StageDevice {

@@ -52,7 +52,7 @@ export class Stage implements Disposable {
     const size = slotCount * tokens;
     const expectedMs = this.lastRunMs.get(size);
     const startedMs = performance.now();
-    if (expectedMs === undefined || expectedMs > longRunMs) {
+    if (this.parts.device.runsOnCallingThread !== true && (expectedMs === undefined || expectedMs > longRunMs)) {
       await binding.runAsync(options);
     } else {
       binding.run(options);

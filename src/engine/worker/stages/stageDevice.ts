@@ -20,6 +20,8 @@ export interface StageDevice extends Disposable {
   readonly provider: ProviderKind;
   /** `initializers`: the runtime maps the packed file. `inputs`: {@link StageMemory.loadWeights} puts them on the device. */
   readonly weightsAs: 'initializers' | 'inputs';
+  /** True: long runs too stay on the calling thread, so chunks must be short. */
+  readonly runsOnCallingThread?: boolean;
   /** Appends the provider and what it needs. Called before the session is made. */
   configure(options: SessionOptions): void;
   /** Memory for a session's tensors on this device. */

@@ -6,6 +6,7 @@ import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/step
 import { RunOptions } from '../../../ort/running';
 import type { Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
+import type { CudaBatch } from './cudaBatch';
 import type { FusedChain } from './fusedChain';
 import { groupSlots } from './slotGroups';
 import { openHandOver, type HandOver } from './handOver';
@@ -21,6 +22,8 @@ export interface StageRunnerOptions {
   readonly runtimeVersion: string;
   /** Decodes a single sequence faster than the stages' sessions can. Owned by the runner. */
   readonly fused?: FusedChain;
+  /** Decodes several sequences faster than the stages' sessions can. Owned by the runner. */
+  readonly batch?: CudaBatch;
 }
 
 /** What the engine gets from `openStages`. */
@@ -49,6 +52,10 @@ export class StageRunner implements StepRunner {
     const idDtype = stages[0]?.parts.precision.ids ?? 'i64';
     this.buffers = new StepBufferCache((shape) => new StepBuffers(hostInfo, shape, idDtype, options.vocabSize));
     this.runOptions = new RunOptions(hostInfo.library);
+    if (stages.some((stage) => stage.parts.device.provider === 'cuda')) {
+      // Only the batches of cudaBatch.ts are captured and replayed.
+      this.runOptions.setConfig('gpu_graph_id', '-1');
+    }
   }
 
   get prefillChunkTokens(): number {
@@ -96,9 +103,14 @@ export class StageRunner implements StepRunner {
       rows.forEach(({ slot }) => this.assertRoom(slot, 1));
       const [only] = rows;
       if (this.options.fused !== undefined && only !== undefined && rows.length === 1) {
-        const logits = await this.options.fused.decode(only.slot, only.tokenId, this.length(only.slot));
+        const logits = this.options.fused.decode(only.slot, only.tokenId, this.length(only.slot));
         this.lengths[only.slot] = this.length(only.slot) + 1;
         return [logits];
+      }
+      const batched = rows.length > 1 ? this.options.batch?.tryDecode(tokenOf, this.lengths) : undefined;
+      if (batched !== undefined) {
+        rows.forEach(({ slot }) => (this.lengths[slot] = this.length(slot) + 1));
+        return rows.map(({ slot }) => batched.get(slot) as StepLogits);
       }
       const result = new Map<number, StepLogits>();
       const canIdle = (slot: number): boolean => this.length(slot) < this.contextTokens;
@@ -164,6 +176,7 @@ export class StageRunner implements StepRunner {
     await this.tail.catch(() => undefined);
     this.buffers[Symbol.dispose]();
     this.options.fused?.[Symbol.dispose]();
+    this.options.batch?.[Symbol.dispose]();
     this.stages.forEach((stage) => stage.releaseBindings());
     this.hidden.forEach((handOver) => handOver[Symbol.dispose]());
     this.stages.forEach((stage) => stage[Symbol.dispose]());

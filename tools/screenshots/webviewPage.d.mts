@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import type { ViewState } from '../../src/common/protocol/webview';
 import type { ScenarioName } from '../../test/webview/support/scenarios';
 
-export const contentPolicy: string;
+export function contentPolicy(source: string): string;
 export const themeNames: readonly string[];
 
 export interface ViewScripts {
@@ -26,4 +26,5 @@ export type ViewPage = Page & { readonly errors: string[]; readonly outside: str
 
 export function launchBrowser(): Promise<Browser>;
 export function buildScripts(options?: { readonly minify?: boolean }): Promise<ViewScripts>;
+export function viewHtml(options: ViewOptions, source?: string): string;
 export function openView(browser: Browser, scripts: ViewScripts, options: ViewOptions): Promise<ViewPage>;

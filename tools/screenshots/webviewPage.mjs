@@ -11,7 +11,7 @@ const root = join(here, '../..');
 const origin = 'https://view.test';
 const nonce = 'bm9uY2UtZm9yLXRlc3Rz';
 
-export const contentPolicy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${origin} 'nonce-${nonce}'; font-src ${origin} data:; img-src ${origin} data:`;
+export const contentPolicy = (source) => `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${source} 'nonce-${nonce}'; font-src ${source} data:; img-src ${source} data:`;
 export const themeNames = ['dark', 'light', 'high-contrast', 'high-contrast-light'];
 
 const theme = (name) => JSON.parse(readFileSync(join(here, 'themes', `${name}.json`), 'utf8'));
@@ -35,6 +35,17 @@ export async function buildScripts({ minify = false } = {}) {
   return { view, host };
 }
 
+/** The page's HTML. @param source The origin it is served from, `cspSource` in the editor. */
+export function viewHtml(options, source = origin) {
+  const setup = { scenario: options.scenario, theme: theme(options.theme ?? 'dark'), savedState: options.savedState, isDoorClosed: options.isDoorClosed, change: options.change };
+  return `<!DOCTYPE html><html lang="en"><head><meta charset="UTF-8">
+<meta http-equiv="Content-Security-Policy" content="${contentPolicy(source)}">
+<meta property="csp-nonce" content="${nonce}">
+<title>GLM</title></head><body><div id="root"></div>
+<script nonce="${nonce}">window.fakeSetup = ${JSON.stringify(setup).replaceAll('<', '\\u003c')};</script>
+<script nonce="${nonce}" src="/host.js"></script><script nonce="${nonce}" src="/chat.js"></script></body></html>`;
+}
+
 /**
  * Opens the view in a new page.
  *
@@ -48,13 +59,7 @@ export async function openView(browser, scripts, options) {
   const outside = [];
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
   page.on('pageerror', (error) => errors.push(String(error)));
-  const setup = { scenario: options.scenario, theme: theme(options.theme ?? 'dark'), savedState: options.savedState, isDoorClosed: options.isDoorClosed, change: options.change };
-  const html = `<!DOCTYPE html><html lang="en"><head><meta charset="UTF-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy}">
-<meta property="csp-nonce" content="${nonce}">
-<title>GLM</title></head><body><div id="root"></div>
-<script nonce="${nonce}">window.fakeSetup = ${JSON.stringify(setup).replaceAll('<', '\\u003c')};</script>
-<script nonce="${nonce}" src="/host.js"></script><script nonce="${nonce}" src="/chat.js"></script></body></html>`;
+  const html = viewHtml(options);
   await page.route('**/*', (route) => {
     const url = route.request().url();
     if (url === `${origin}/`) {

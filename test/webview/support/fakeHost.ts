@@ -15,6 +15,8 @@ export interface FakeAnswer {
   readonly charactersPerToken?: number;
   /** Waits this long before the first token. */
   readonly prefillMs?: number;
+  /** Sent at once with the first delta; for starting late in a long answer. */
+  readonly startCharacters?: number;
 }
 
 export interface HostRequest {
@@ -171,7 +173,7 @@ export class FakeHost {
     let sent = 0;
     const step = (): void => {
       const elapsedMs = performance.now() - startMs;
-      const due = Math.min(whole, Math.floor((Math.max(0, elapsedMs) / 1000) * answer.tokensPerSecond) * perToken);
+      const due = Math.min(whole, (answer.startCharacters ?? 0) + Math.floor((Math.max(0, elapsedMs) / 1000) * answer.tokensPerSecond) * perToken);
       if (due > sent) {
         const thinkingPart = thinking.slice(sent, due);
         this.emit('answer-delta', {

@@ -51,6 +51,12 @@ export function parseMarkdown(source: string, environment: MarkdownEnvironment):
   return markdown.parse(source, environment);
 }
 
+/** A table of the given head and rows, each as its own tokens. */
+export function renderTable(head: readonly Token[], rows: readonly (readonly Token[])[], environment: MarkdownEnvironment): string {
+  const body = rows.length === 0 ? '' : `<tbody>${rows.map((row) => renderTokens([...row], environment)).join('')}</tbody>`;
+  return `<table>${renderTokens([...head], environment)}${body}</table>`;
+}
+
 export function renderTokens(tokens: Token[], environment: MarkdownEnvironment): string {
   return markdown.renderer.render(tokens, markdown.options, environment);
 }

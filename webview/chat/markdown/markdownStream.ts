@@ -5,12 +5,13 @@
 
 import type { Token } from 'markdown-it';
 import type { CodeBlock } from './codeBlock';
-import { renderTokens, type MarkdownEnvironment } from './markdownParser';
+import { renderTable, renderTokens, type MarkdownEnvironment } from './markdownParser';
 import { sanitizeHtml } from './sanitizeHtml';
 import { closesFence, splitBlocks, type Block, type FenceOpening } from './splitBlocks';
 
 type FenceBlock = Extract<Block, { kind: 'fence' }>;
 type ListBlock = Extract<Block, { kind: 'list' }>;
+type TableBlock = Extract<Block, { kind: 'table' }>;
 
 interface OpenFence {
   readonly element: CodeBlock;
@@ -27,8 +28,15 @@ interface OpenList {
   readonly marker: string;
 }
 
-/** A block that takes long to render (a table of a thousand rows) is rendered less often, so that it uses about a quarter of the time. */
-const restPerRenderMs = 3;
+interface OpenTable {
+  readonly body: HTMLElement;
+  /** Head and delimiter row: what the parser needs in front of later rows to see a table. */
+  readonly headSource: string;
+}
+
+/** A block whose rendering and layout take longer than this is rendered less often, so that few frames pay for it. */
+const cheapRenderMs = 4;
+const restPerRenderMs = 20;
 /** From this many blocks on, those out of sight are not laid out; shorter texts keep their exact height instead. */
 const numBlocksOfLongText = 40;
 /** A line that starts a new block counts as certain once it is complete or this long: `-` may yet become `---`. */
@@ -41,6 +49,7 @@ export class MarkdownStream {
   private environment: MarkdownEnvironment = {};
   private openFence: OpenFence | undefined;
   private openList: OpenList | undefined;
+  private openTable: OpenTable | undefined;
   private provisional: ChildNode[] = [];
   private restUntilMs = 0;
 
@@ -81,7 +90,8 @@ export class MarkdownStream {
     }
     this.renderTail(isFinished);
     this.container.classList.toggle('long', this.container.childElementCount >= numBlocksOfLongText);
-    this.restUntilMs = startMs + (this.now() - startMs) * restPerRenderMs;
+    const costMs = this.measureLayout(startMs);
+    this.restUntilMs = costMs > cheapRenderMs ? startMs + costMs * restPerRenderMs : 0;
     if (this.openFence !== undefined) {
       this.growFence(this.openFence, isFinished);
     }
@@ -93,6 +103,7 @@ export class MarkdownStream {
     this.stableEnd = 0;
     this.openFence = undefined;
     this.openList = undefined;
+    this.openTable = undefined;
     this.provisional = [];
     this.restUntilMs = 0;
   }
@@ -107,12 +118,16 @@ export class MarkdownStream {
       this.openList.element.parentElement?.remove();
       this.openList = undefined;
     }
-    const base = this.stableEnd;
-    const tail = this.source.slice(base);
+    const head = this.openTable?.headSource ?? '';
+    const base = this.stableEnd - head.length;
+    const tail = head + this.source.slice(this.stableEnd);
     const blocks = splitBlocks(tail, this.environment);
     for (const [index, block] of blocks.entries()) {
       const next = blocks[index + 1];
       const isFinal = isFinished || (next !== undefined && this.isCertain(base + next.start));
+      if (block.kind !== 'table' || index > 0) {
+        this.openTable = undefined;
+      }
       if (block.kind === 'fence' && (isFinal || block.opening.codeStart !== undefined)) {
         this.openList = undefined;
         this.placeFence(block, base, isFinal);
@@ -121,6 +136,9 @@ export class MarkdownStream {
         }
       } else if (block.kind === 'list') {
         this.placeList(block, base, isFinal);
+      } else if (block.kind === 'table') {
+        this.openList = undefined;
+        this.placeTable(block, base, isFinal);
       } else {
         this.openList = undefined;
         this.place(this.renderMarkup(block.kind === 'markup' ? block.tokens : [], isFinal), isFinal);
@@ -134,6 +152,12 @@ export class MarkdownStream {
         return;
       }
     }
+  }
+
+  /** Milliseconds since `startMs`, the layout of what was rendered included; the frame would do that layout anyway. */
+  private measureLayout(startMs: number): number {
+    void this.container.offsetHeight;
+    return this.now() - startMs;
   }
 
   /** A block's first line is trusted once it cannot turn into something that belongs to the block before it. */
@@ -214,6 +238,46 @@ export class MarkdownStream {
     this.openFence = undefined;
   }
 
+  /** Rows before the last are final and stay in the growing table; the last one is shown provisionally. */
+  private placeTable(block: TableBlock, base: number, isFinal: boolean): void {
+    const rendered = sanitizeHtml(renderTable(block.head, block.rows.map((row) => row.tokens), this.environment));
+    const rows = [...rendered.querySelectorAll<HTMLElement>('tbody > tr')];
+    if (this.openTable === undefined) {
+      const holder = document.createElement('div');
+      holder.className = 'block';
+      const table = rendered.firstElementChild as HTMLElement;
+      const body = table.querySelector('tbody') ?? table.appendChild(document.createElement('tbody'));
+      body.replaceChildren();
+      holder.append(table);
+      this.container.append(holder);
+      if (!isFinal && block.rows.length < 2) {
+        // Before the second row has begun the head itself may still change.
+        body.append(...rows);
+        this.provisional.push(holder);
+        return;
+      }
+      this.stableEnd = base + block.headEnd;
+      this.openTable = { body, headSource: this.source.slice(base + block.start, base + block.headEnd) };
+    }
+    for (const [index, row] of block.rows.entries()) {
+      const element = rows[index];
+      const next = block.rows[index + 1];
+      if (element === undefined) {
+        continue;
+      }
+      this.openTable.body.append(element);
+      if (isFinal || (next !== undefined && this.isCertain(base + next.start))) {
+        this.stableEnd = base + row.end;
+      } else {
+        this.provisional.push(element);
+      }
+    }
+    if (isFinal) {
+      this.openTable = undefined;
+      this.stableEnd = base + block.end;
+    }
+  }
+
   /** Items before the last are final and move into the growing list; the last one is shown provisionally. */
   private placeList(block: ListBlock, base: number, isFinal: boolean): void {
     const continues = this.openList !== undefined && this.openList.isOrdered === block.isOrdered && this.openList.marker === block.marker;
@@ -269,6 +333,8 @@ function tokensOf(block: Block): Token[] {
       return block.tokens;
     case 'list':
       return block.items.flatMap((item) => item.tokens);
+    case 'table':
+      return block.head;
     case 'fence':
       return [];
     default:

@@ -17,10 +17,17 @@ export interface ListItem extends BlockPlace {
   readonly tokens: Token[];
 }
 
+/** `tokens` from the row's open to its close. */
+export interface TableRow extends BlockPlace {
+  readonly tokens: Token[];
+}
+
 export type Block =
   | (BlockPlace & { readonly kind: 'markup'; readonly tokens: Token[] })
   /** `items` are complete with the list's own open and close tokens, so that each renders alone. */
   | (BlockPlace & { readonly kind: 'list'; readonly isOrdered: boolean; readonly marker: string; readonly items: readonly ListItem[] })
+  /** `headEnd` is the offset after the delimiter row, `head` the tokens of the whole head. */
+  | (BlockPlace & { readonly kind: 'table'; readonly headEnd: number; readonly head: Token[]; readonly rows: readonly TableRow[] })
   | (BlockPlace & { readonly kind: 'fence'; readonly language: string; readonly code: string; readonly opening: FenceOpening; readonly isClosed: boolean });
 
 /** How a fence began: what its closing line must look like, and where its code starts. */
@@ -46,6 +53,12 @@ export function splitBlocks(source: string, environment: MarkdownEnvironment): r
       const close = tokens.at(-1) as Token;
       const items = groupByNesting(tokens.slice(1, -1)).map((itemTokens) => ({ ...place(itemTokens[0]?.map ?? [0, 0]), tokens: [first, ...itemTokens, close] }));
       return { kind: 'list', start, end, isOrdered: first.type === 'ordered_list_open', marker: first.markup, items };
+    }
+    if (first.type === 'table_open') {
+      const [head = [], body = []] = groupByNesting(tokens.slice(1, -1));
+      const rows = groupByNesting(body.slice(1, -1)).map((rowTokens) => ({ ...place(rowTokens[0]?.map ?? [0, 0]), tokens: rowTokens }));
+      const firstLine = first.map?.[0] ?? 0;
+      return { kind: 'table', start, end, headEnd: lineStarts[firstLine + 2] ?? source.length, head, rows };
     }
     return { kind: 'markup', start, end, tokens };
   });

@@ -194,7 +194,11 @@ const filledCard: GpuCheck = {
           }
         }
       });
-      const options = loadOptions(first?.folder ?? '', { contextTokens: 32768, maxBatch: 64 });
+      const big = process.env.GLM_BIG_CHECKPOINT;
+      if (big === undefined) {
+        return 'not run: GLM_BIG_CHECKPOINT names no checkpoint whose load takes seconds';
+      }
+      const options = loadOptions(big, { contextTokens: 1024 });
       const failure = await engine.request('model-load', options).then(
         () => undefined,
         (error: unknown) => error,

@@ -11,6 +11,7 @@ import { planPlacement } from '../../devices/plan/planPlacement';
 import { parseGlmConfig, type GlmConfig } from '../../model/config';
 import { modelSizes } from '../../model/modelSizes';
 import type { GlmTokenizer } from '../../tokenizer/glmTokenizer';
+import { assertProviderPresent } from './assertProvider';
 import { chooseFormats, type FormatChoice } from './chooseFormats';
 import { describeModel, mainDtype } from './describeModel';
 import { tokenizerOf } from './tokenizerStore';
@@ -45,8 +46,9 @@ export async function openModel(source: string, env: Readonly<Record<string, str
   return { checkpoint, config, tokenizer, description: describeModel(checkpoint, config, tokenizer) };
 }
 
-/** @throws {ModelDoesNotFitError} @throws {DeviceMapError} @throws {NoUsableDeviceError} @throws {GlmError} `weights-unsupported`, `kv-unsupported` */
+/** @throws {ProviderAbsentError} @throws {ModelDoesNotFitError} @throws {DeviceMapError} @throws {NoUsableDeviceError} @throws {GlmError} `weights-unsupported`, `kv-unsupported` */
 export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint' | 'config'>, options: LoadOptions, devices: readonly DeviceBudget[]): ModelPlan {
+  assertProviderPresent(options.provider, devices);
   const fileDtype = mainDtype(checkpoint);
   const sizesOf = (provider: ProviderKind, weights: WeightFormat, kv: FormatChoice['kvCache'] = 'f32'): ModelSizes => modelSizes(config, weights, kv, { provider, fileDtype });
   const formats = chooseFormats(options, devices, (provider, weights) => weightBytes(sizesOf(provider, weights)));

@@ -6,7 +6,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 
 export const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -25,21 +25,28 @@ export interface Bundles {
   remove(): void;
 }
 
+/** As tools/build.mjs bundles for Node. */
+const options: BuildOptions = {
+  absWorkingDir: repositoryRoot,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  external: ['koffi', 'onnxruntime-node'],
+  loader: { '.cu': 'text' },
+  alias: { 'web-tree-sitter': join(repositoryRoot, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
+  logLevel: 'error',
+};
+
 export async function buildBundles(names: readonly BundleName[]): Promise<Bundles> {
   const cache = join(repositoryRoot, '.cache');
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'bundles-'));
-  await build({
-    absWorkingDir: repositoryRoot,
-    entryPoints: Object.fromEntries(names.map((name) => [name, entries[name]])),
-    outdir: folder,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'cjs',
-    external: ['koffi', 'onnxruntime-node'],
-    loader: { '.cu': 'text' },
-    logLevel: 'error',
-  });
+  await build({ ...options, entryPoints: Object.fromEntries(names.map((name) => [name, entries[name]])), outdir: folder });
   return { folder, path: (name) => join(folder, `${name}.js`), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** A bundle of a program that a test writes; its imports are relative to the repository. */
+export async function buildProgram(contents: string, outfile: string): Promise<void> {
+  await build({ ...options, stdin: { contents, resolveDir: repositoryRoot }, outfile });
 }

@@ -3,12 +3,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GenerateParams, GenerateResult, LoadOptions, TokenDelta } from '../../src/common/protocol/engine';
 import { defaultLength, greedySampling } from '../../src/common/sampling';
 import { EngineSupervisor, startEngine, type EngineClient, type EngineLostError } from '../../src/engine/client';
-import { buildBundles, repositoryRoot, type Bundles } from '../fakes/bundles';
+import { buildBundles, buildProgram, type Bundles } from '../fakes/bundles';
 import { temporaryFolder, tinyLoadOptions, type TemporaryFolder } from '../fakes/checkpoints';
 
 let bundles: Bundles;
@@ -146,10 +145,10 @@ describe('cancelling', () => {
       controller.signal,
     );
     expect(result.stopReason).toBe('cancelled');
-    expect(result.ids.length).toBeLessThan(10_000);
+    expect(result.ids.length).toBeLessThan(500);
     expect(streamed).toEqual(result.ids);
     const after = await engine.generate(ask([5, 6, 7], { maxNewTokens: 5 }), {});
-    expect(after.ids).toEqual(result.ids.slice(0, 5));
+    expect(after.ids.slice(0, result.ids.length)).toEqual(result.ids.slice(0, 5));
   });
 
   it('in load leaves nothing behind, and the same engine loads again', async () => {
@@ -313,20 +312,10 @@ describe('the end of an engine process', () => {
 
   it('after an unexpected error reports it and has an exit code of its own', async () => {
     const outfile = join(bundles.folder, 'failing.js');
-    await build({
-      absWorkingDir: repositoryRoot,
-      stdin: {
-        contents: `import { runEngineProcess } from './src/engine/worker/engineProcess'; runEngineProcess(__filename); setTimeout(() => { throw new RangeError('provoked'); }, 50);`,
-        resolveDir: repositoryRoot,
-      },
+    await buildProgram(
+      `import { runEngineProcess } from './src/engine/worker/engineProcess'; runEngineProcess(__filename); setTimeout(() => { throw new RangeError('provoked'); }, 50);`,
       outfile,
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-      external: ['koffi', 'onnxruntime-node'],
-      loader: { '.cu': 'text' },
-      logLevel: 'error',
-    });
+    );
     const engine = startEngine({ workerPath: outfile });
     const error = await new Promise<EngineLostError>((resolve) => engine.onLost(resolve));
     expect(error.message).toBe('The engine process ended with exit code 70. Its last line was: Unexpected error: RangeError: provoked');

@@ -100,6 +100,7 @@ def held_out_losses(base, chat):
     overlap = Overlap()
     raw = [compose(s) for s in range(HELD_OUT_SEED, HELD_OUT_SEED + 200)]
     dialogues = [(d["system"], [(t["user"], t["assistant"]) for t in d["turns"]]) for d in raw if not any(overlap.clashes(t["user"]) for t in d["turns"])]
+    chat.tokenizer.backend_tokenizer.no_padding()  # the batches before have switched it on
     ids, mask, lengths = encode_dialogues(chat.tokenizer.backend_tokenizer, dialogues)
     cut = np.cumsum(lengths.astype(np.int64))[:-1]
     rows = list(zip(np.split(ids, cut), np.split(mask, cut)))

@@ -1,11 +1,14 @@
 /** Everything the extension owns while it is active: services, the view and their wiring. Ends what it began. */
 
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
+import type { LoadOptions } from '../common/protocol/engine';
 import type { ModelChoice } from '../common/protocol/webview';
 import { EngineSupervisor, startEngine, startMonitor, type EngineClient } from '../engine/client';
 import { ChatSession } from './chat/chatSession';
 import { ConversationStore } from './chat/conversationStore';
+import { CudaRuntime } from './cuda/cudaRuntime';
 import { DeviceService } from './devices/deviceService';
 import { ReportDocuments } from './diagnose/reportDocument';
 import { editorActions } from './editorActions';
@@ -13,7 +16,7 @@ import { HostLog } from './log/hostLog';
 import { findEmbeddedModel } from './model/embeddedModel';
 import { ModelChoices } from './model/modelChoices';
 import { ModelService } from './model/modelService';
-import { EditorSettings } from './settings/editorSettings';
+import { defaultCacheFolder, EditorSettings } from './settings/editorSettings';
 import { ChatViewProvider } from './view/chatViewProvider';
 import { createViewHandlers } from './view/viewHandlers';
 
@@ -24,6 +27,9 @@ export class GlmContext implements vscode.Disposable {
   readonly log: HostLog;
   readonly settings: EditorSettings;
   readonly choices: ModelChoices;
+  readonly cuda: CudaRuntime;
+  /** Where CUDA downloads are installed. */
+  readonly cudaFolder = join(defaultCacheFolder(), 'cuda');
   readonly model: ModelService;
   readonly devices: DeviceService;
   readonly chat: ChatSession;
@@ -35,17 +41,27 @@ export class GlmContext implements vscode.Disposable {
   private readonly supervisor: EngineSupervisor;
   private readonly store: ConversationStore;
   private readonly owned: vscode.Disposable[] = [];
+  /** For the loader path of the next engine. */
+  private libraryFolders: readonly string[] = [];
 
   constructor(readonly extension: vscode.ExtensionContext) {
     this.channel = vscode.window.createOutputChannel('GLM Local', { log: true });
     this.log = new HostLog(this.channel);
     this.settings = new EditorSettings(extension.workspaceState);
     this.choices = new ModelChoices(extension.globalState, findEmbeddedModel(extension.extensionPath), () => this.settings.current.model);
+    this.cuda = new CudaRuntime({
+      log: this.log,
+      installRoot: this.cudaFolder,
+      extensionFolder: extension.extensionPath,
+      extraFolders: () => this.settings.current.cudaLibraryFolders,
+      workspaceFolders: () => (vscode.workspace.isTrusted ? (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath) : []),
+      driverVersion: () => this.devices.devices.find((device) => device.kind === 'cuda')?.driverVersion,
+    });
     this.supervisor = new EngineSupervisor({ start: () => this.startEngine(), log: this.log });
     this.model = new ModelService({
       supervisor: this.supervisor,
       log: this.log,
-      readLoadOptions: (source) => this.settings.loadOptions(source),
+      readLoadOptions: (source) => this.loadOptions(source),
       defaultSource: () => this.choices.defaultSource,
       rememberSource: (source) => this.choices.remember(source),
     });
@@ -91,7 +107,16 @@ export class GlmContext implements vscode.Disposable {
 
   /** An engine process of its own, for lists and plans; whoever asked ends it. */
   startEngine(): EngineClient {
-    return startEngine({ workerPath: this.bundle('engineWorker.js'), libraryFolders: this.settings.current.cudaLibraryFolders, log: this.log });
+    return startEngine({ workerPath: this.bundle('engineWorker.js'), libraryFolders: this.libraryFolders, log: this.log });
+  }
+
+  /** What the settings ask for, with the CUDA runtime where one is found and wanted. @throws {GlmError} `bad-setting`. */
+  async loadOptions(source: string): Promise<LoadOptions> {
+    const options = this.settings.loadOptions(source);
+    const wantsCuda = (options.provider === 'auto' || options.provider === 'cuda') && options.ortLibrary === undefined;
+    const runtime = wantsCuda ? await this.cuda.prepare() : undefined;
+    this.libraryFolders = [...this.settings.current.cudaLibraryFolders, ...(runtime?.libraryFolders ?? [])];
+    return runtime === undefined ? options : { ...options, ortLibrary: runtime.ortLibrary };
   }
 
   dispose(): void {
@@ -131,6 +156,7 @@ export class GlmContext implements vscode.Disposable {
   private applySettings(): void {
     const { idleUnloadMs, restartOnce } = this.settings.current;
     this.supervisor.configure({ idleUnloadMs, restartOnce });
+    this.cuda.reset();
     this.devices.apply();
     this.view.emit('settings', this.settings.read());
   }

@@ -29,7 +29,7 @@ export async function loadWithEstimate(ctx: GlmContext, source: string): Promise
     begin(ctx, source);
     return;
   }
-  const options = ctx.settings.loadOptions(source);
+  const options = await ctx.loadOptions(source);
   const estimate = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: `GLM: working out what ${source} needs`, cancellable: true },
     async (_progress, token) => {

@@ -14,6 +14,7 @@ import { registerOpenSettings } from './openSettings';
 import { registerOpenWalkthrough } from './openWalkthrough';
 import { registerReloadModel } from './reloadModel';
 import { registerRestartEngine } from './restartEngine';
+import { registerSetupCuda } from './setupCuda';
 import { registerShowLog } from './showLog';
 import { registerStop } from './stop';
 import { registerUnloadModel } from './unloadModel';
@@ -31,6 +32,7 @@ const commands: readonly ((ctx: GlmContext) => vscode.Disposable)[] = [
   registerAskAboutSelection,
   registerAttachFile,
   registerDiagnose,
+  registerSetupCuda,
   registerShowLog,
   registerOpenSettings,
   registerOpenWalkthrough,

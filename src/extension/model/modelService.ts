@@ -18,7 +18,7 @@ export interface ModelServiceOptions {
   readonly supervisor: EngineSupervisor;
   readonly log: Log;
   /** Load options from the settings. @throws {GlmError} `bad-setting`. */
-  readonly readLoadOptions: (source: string) => LoadOptions;
+  readonly readLoadOptions: (source: string) => LoadOptions | Promise<LoadOptions>;
   /** The setting, the last model, or the demo model, in this order; undefined when there is none at all. */
   readonly defaultSource: () => string | undefined;
   readonly rememberSource: (source: string) => void;
@@ -173,7 +173,7 @@ export class ModelService implements ChatModel {
   }
 
   private async begin(source: string, signal: AbortSignal): Promise<LoadedModel> {
-    const options = this.options.readLoadOptions(source);
+    const options = await this.options.readLoadOptions(source);
     this.options.rememberSource(source);
     const model = await this.options.supervisor.load(options, signal);
     this.options.log.log('info', 'model', `${model.description.name} is loaded`, { weights: model.weights, contextTokens: model.contextTokens, loadMs: Math.round(model.loadMs) });

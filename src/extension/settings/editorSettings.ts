@@ -100,10 +100,17 @@ async function writeOne(name: string, value: unknown): Promise<void> {
   await configuration.update(name, value, inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
 }
 
-/** Shared with the command line, so that a model is packed once. */
-function defaultCacheFolder(): string {
-  if (process.platform === 'win32') {
-    return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'glm-local', 'packed');
+/** Shared with the command line, so that a model is packed and CUDA downloaded once. */
+export function defaultCacheFolder(): string {
+  if (process.env.GLM_LOCAL_CACHE) {
+    return process.env.GLM_LOCAL_CACHE;
   }
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'glm-local', 'packed');
+  switch (process.platform) {
+    case 'win32':
+      return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'glm-local', 'cache');
+    case 'darwin':
+      return join(homedir(), 'Library', 'Caches', 'glm-local');
+    default:
+      return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'glm-local');
+  }
 }

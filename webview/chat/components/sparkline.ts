@@ -44,13 +44,13 @@ export class Sparkline extends LitElement {
   private plot: uPlot | undefined;
   private readonly frame = document.createElement('div');
   private readonly resizes = new ResizeObserver(() => this.plot?.setSize(this.size()));
-  private readonly themes = new MutationObserver(() => this.rebuild());
+  private readonly themes = new MutationObserver(() => this.plot && this.rebuild());
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.resizes.observe(this);
     this.themes.observe(document.body, { attributes: true, attributeFilter: ['class'] });
-    if (this.hasUpdated) {
+    if (this.hasUpdated && this.values.length > 1) {
       this.rebuild();
     }
   }
@@ -67,12 +67,10 @@ export class Sparkline extends LitElement {
     return html`<div role="img" aria-label=${this.label}>${this.frame}</div>`;
   }
 
-  override firstUpdated(): void {
-    this.rebuild();
-  }
-
   override updated(changed: PropertyValues<this>): void {
-    if (changed.has('values')) {
+    if (this.plot === undefined && this.values.length > 1) {
+      this.rebuild();
+    } else if (changed.has('values')) {
       this.plot?.setData(this.data());
     }
   }

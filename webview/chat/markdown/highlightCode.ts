@@ -21,21 +21,28 @@ import xml from 'highlight.js/lib/languages/xml';
 import yaml from 'highlight.js/lib/languages/yaml';
 
 const languages = { bash, cpp, csharp, css: cssLanguage, diff, dockerfile, go, ini, java, javascript, json, markdown, python, rust, sql, typescript, xml, yaml };
-for (const [name, definition] of Object.entries(languages)) {
-  highlighter.registerLanguage(name, definition);
+
+/** Registers the languages with the first code block: doing it at start would delay the first paint. */
+function knownLanguages(): typeof highlighter {
+  if (highlighter.listLanguages().length === 0) {
+    for (const [name, definition] of Object.entries(languages)) {
+      highlighter.registerLanguage(name, definition);
+    }
+    highlighter.registerAliases(['cuda', 'cu', 'c', 'h', 'metal', 'hlsl', 'glsl'], { languageName: 'cpp' });
+    highlighter.registerAliases(['jsonc', 'json5', 'jsonl'], { languageName: 'json' });
+    highlighter.registerAliases(['py', 'python3', 'ipython', 'pycon'], { languageName: 'python' });
+    highlighter.registerAliases(['shell', 'console', 'zsh', 'powershell'], { languageName: 'bash' });
+    highlighter.registerAliases(['vue', 'svelte'], { languageName: 'xml' });
+  }
+  return highlighter;
 }
-highlighter.registerAliases(['cuda', 'cu', 'c', 'h', 'metal', 'hlsl', 'glsl'], { languageName: 'cpp' });
-highlighter.registerAliases(['jsonc', 'json5', 'jsonl'], { languageName: 'json' });
-highlighter.registerAliases(['py', 'python3', 'ipython', 'pycon'], { languageName: 'python' });
-highlighter.registerAliases(['shell', 'console', 'zsh', 'powershell'], { languageName: 'bash' });
-highlighter.registerAliases(['vue', 'svelte'], { languageName: 'xml' });
 
 /** Longer code stays plain: colouring it would hold the page for longer than a few frames. */
 const maxCharacters = 100_000;
 
 /** HTML with `hljs-` spans and the text escaped, or undefined when the language is unknown or the code too long. */
 export function highlightCode(code: string, language: string): string | undefined {
-  if (language === '' || code.length > maxCharacters || highlighter.getLanguage(language) === undefined) {
+  if (language === '' || code.length > maxCharacters || knownLanguages().getLanguage(language) === undefined) {
     return undefined;
   }
   return highlighter.highlight(code, { language, ignoreIllegals: true }).value;

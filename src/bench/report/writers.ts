@@ -31,16 +31,31 @@ const fields: readonly Field[] = [
   { title: 'peak memory', column: 'peak_memory_bytes', value: peakMemoryBytes, format: formatBytes },
 ];
 
+/** The table that every text form and the report view show: titles, and one row of texts per case. */
+export interface ReportTable {
+  readonly columns: readonly { readonly title: string; readonly isNumeric: boolean }[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export function toTable(report: BenchmarkReport): ReportTable {
+  const isNumeric = (field: Field): boolean => report.cases.every((each) => typeof field.value(each) !== 'string');
+  return {
+    columns: fields.map((field) => ({ title: field.title, isNumeric: isNumeric(field) })),
+    rows: report.cases.map((each) => fields.map((field) => display(field, each))),
+  };
+}
+
 /** A table, then per case its cautions, then the notes and the rules that all cases kept. */
 export function toMarkdown(report: BenchmarkReport): string {
+  const table = toTable(report);
   const lines = [
     `# Benchmark: ${report.scenario}`,
     '',
     `${report.startedAt} · ${report.environment.cpu}, ${report.environment.logicalCores} threads · ${report.environment.devices.map((device) => device.name).join(', ') || 'no GPU'} · GLM Local ${report.environment.extensionVersion}`,
     '',
-    `| ${fields.map((field) => field.title).join(' | ')} |`,
-    `|${fields.map(() => '---').join('|')}|`,
-    ...report.cases.map((each) => `| ${fields.map((field) => display(field, each).replace(/\|/g, '\\|')).join(' | ')} |`),
+    `| ${table.columns.map((column) => column.title).join(' | ')} |`,
+    `|${table.columns.map((column) => (column.isNumeric ? '--:' : '---')).join('|')}|`,
+    ...table.rows.map((row) => `| ${row.map((text) => text.replace(/\|/g, '\\|')).join(' | ')} |`),
     '',
   ];
   for (const each of report.cases) {

@@ -1,26 +1,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
+import { describeEnvironment } from '../../bench/environment';
 import { compareReports, parseReport } from '../../bench/report/compareReports';
 import { toCsv, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
-import { chatAgainstBaseScenario } from '../../bench/scenarios/chatAgainstBase';
 import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
-import { standardScenario } from '../../bench/scenarios/standard';
-import { concurrencyScenario, contextScenario, devicesScenario, precisionScenario } from '../../bench/scenarios/sweeps';
+import { scenarioByName, scenarioNames, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import { TelemetryRecorder } from '../../bench/telemetryRecorder';
-import { deviceId } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
-import { describeEnvironment } from '../bench/benchEnvironment';
 import { describeComparison } from '../bench/compareText';
 import { addAction, UsageError, type CommandHost, type Invocation, type RegisterCommand } from '../command';
 import { exitCode } from '../exitCode';
 import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { collect, wholeNumber } from '../options/optionValues';
 import { InputFileError } from '../inputFile';
-
-const scenarioNames = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'context', 'devices'] as const;
 
 interface RunFlags extends LoadFlags {
   readonly base?: string;
@@ -51,10 +46,10 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
     .option('--formats <format>', 'precision: a weight format; repeatable', collect((text) => text as WeightFormat))
     .option('--out <file>', 'write the report with its raw samples as JSON')
     .option('--csv <file>', 'write the table as CSV');
-  addAction<RunFlags>(run, host, (flags, invocation) => runBenchmark((run.args[0] as string | undefined) ?? 'standard', flags, invocation, version));
+  addAction<RunFlags>(run, host, (flags, invocation) => runBenchmark((run.args[0] as ScenarioName | undefined) ?? 'standard', flags, invocation, version));
 }
 
-async function runBenchmark(name: string, flags: RunFlags, invocation: Invocation, version: string): Promise<void> {
+async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Invocation, version: string): Promise<void> {
   const { context, output, signal, log } = invocation;
   const monitor = context.startMonitor(log);
   try {
@@ -85,32 +80,16 @@ async function runBenchmark(name: string, flags: RunFlags, invocation: Invocatio
   }
 }
 
-function scenarioOf(name: string, flags: RunFlags, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
-  switch (name) {
-    case 'chat-vs-base':
-      if (flags.base === undefined) {
-        throw new UsageError('chat-vs-base compares two checkpoints: name the second one with --base.');
-      }
-      return chatAgainstBaseScenario(base, [base.source, flags.base]);
-    case 'precision':
-      return precisionScenario(base, flags.formats ?? (base.provider === 'cuda' ? ['bf16', 'int8', 'int4'] : ['f32', 'int8', 'int4']));
-    case 'concurrency':
-      return concurrencyScenario(base);
-    case 'context':
-      return contextScenario(base);
-    case 'devices': {
-      const gpus = devices.filter((device) => device.kind === 'cuda').map((device) => device.id);
-      return devicesScenario(base, [...gpus.map((_, index) => gpus.slice(0, index + 1)), [deviceId('cpu')]]);
-    }
-    default: {
-      const { promptTokens, newTokens } = flags;
-      const chosen: readonly CasePlan[] | undefined =
-        promptTokens === undefined && newTokens === undefined
-          ? undefined
-          : [{ name: `prompt ${promptTokens ?? 512}, ${newTokens ?? 128} new`, promptTokens: promptTokens ?? 512, newTokens: newTokens ?? 128, concurrency: 1 }];
-      return standardScenario(base, chosen);
-    }
+function scenarioOf(name: ScenarioName, flags: RunFlags, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
+  if (name === 'chat-vs-base' && flags.base === undefined) {
+    throw new UsageError('chat-vs-base compares two checkpoints: name the second one with --base.');
   }
+  const { promptTokens, newTokens } = flags;
+  const cases: readonly CasePlan[] | undefined =
+    promptTokens === undefined && newTokens === undefined
+      ? undefined
+      : [{ name: `prompt ${promptTokens ?? 512}, ${newTokens ?? 128} new`, promptTokens: promptTokens ?? 512, newTokens: newTokens ?? 128, concurrency: 1 }];
+  return scenarioByName(name, base, devices, { secondSource: flags.base, formats: flags.formats, cases });
 }
 
 function registerCompare(bench: Command, host: CommandHost): void {

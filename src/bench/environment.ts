@@ -1,8 +1,8 @@
 /** What a benchmark report says about the machine it was measured on. */
 
 import { cpus, totalmem } from 'node:os';
-import type { BenchmarkEnvironment } from '../../bench/report/schema';
-import type { DeviceDescription } from '../../common/protocol/monitor';
+import type { BenchmarkEnvironment } from './report/schema';
+import type { DeviceDescription } from '../common/protocol/monitor';
 
 export function describeEnvironment(version: string, devices: readonly DeviceDescription[]): BenchmarkEnvironment {
   return {

@@ -3,7 +3,7 @@
  * Reads lines from anywhere and knows nothing of a terminal's keys; see commands/chat.ts for those.
  */
 
-import { answerForHistory, type ChatMessage } from '../common/chat';
+import { answerForHistory, createAnswerTrimmer, type ChatMessage } from '../common/chat';
 import { isGlmError } from '../common/errors';
 import type { LoadedModel, PromptInput } from '../common/protocol/engine';
 import type { GenerationOptions } from '../common/sampling';
@@ -105,11 +105,12 @@ export class ChatLoop {
     const messages: ChatMessage[] = [...this.messages, { role: 'user', content: question }];
     const controller = new AbortController();
     this.answering = controller;
+    const trim = createAnswerTrimmer();
     try {
       const result = await engine.generate(
         { generationId: `chat-${this.nextGeneration++}`, prompt: this.toPrompt(messages, question), options, conversationKey: this.conversationKey },
         {
-          onDelta: ({ text }) => output.stream(text),
+          onDelta: ({ text }) => output.stream(trim(text)),
           onContextLimit: (limit) => output.note(describeContextLimit(limit)),
           onPrefill: ({ doneTokens, totalTokens }) => output.status(doneTokens < totalTokens ? `prefill ${doneTokens} of ${totalTokens} tokens` : ''),
         },

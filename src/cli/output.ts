@@ -53,7 +53,8 @@ export function createOutput(stdout: Sink, stderr: Sink, json: boolean): Output 
     status(text) {
       if (stderr.isTTY === true) {
         clearStatus();
-        const line = text.slice(0, Math.max((stderr.columns ?? 80) - 1, 1));
+        // Some terminals report no width.
+        const line = text.slice(0, (stderr.columns || 80) - 1);
         stderr.write(line);
         statusLength = line.length;
       }

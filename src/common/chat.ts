@@ -28,3 +28,13 @@ export interface ChatInput {
 export function answerForHistory(text: string): string {
   return text.startsWith('\n') ? text.slice(1) : text;
 }
+
+/** For an answer that arrives in pieces: gives each piece as it is in {@link answerForHistory} of the whole. */
+export function createAnswerTrimmer(): (piece: string) => string {
+  let isAtStart = true;
+  return (piece) => {
+    const trimmed = isAtStart ? answerForHistory(piece) : piece;
+    isAtStart &&= piece === '';
+    return trimmed;
+  };
+}

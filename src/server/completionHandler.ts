@@ -2,6 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { createAnswerTrimmer } from '../common/chat';
 import type { GenerateParams, GenerateResult, LoadedModel, PromptInput } from '../common/protocol/engine';
 import { ThinkSplitter } from '../common/thinkSplit';
 import type { GenerationListener } from '../engine/client/startEngine';
@@ -56,11 +57,13 @@ export async function answerCompletion(request: CompletionRequest, context: Comp
 
 async function runChoice(prompt: PromptInput, index: number, request: CompletionRequest, context: CompletionContext, stream: EventStream | undefined): Promise<ChoiceResult> {
   const { engine, head, model, signal } = context;
+  const trim = head.kind === 'chat' ? createAnswerTrimmer() : (piece: string): string => piece;
   const splitter = head.kind === 'chat' && model.description.thinks ? new ThinkSplitter(true) : undefined;
   let text = '';
   let reasoning = '';
   let isFirst = true;
-  const take = (part: { readonly text: string; readonly thinking: string }): void => {
+  const take = (raw: { readonly text: string; readonly thinking: string }): void => {
+    const part = { text: trim(raw.text), thinking: raw.thinking };
     text += part.text;
     reasoning += part.thinking;
     if (stream !== undefined && (isFirst || part.text !== '' || part.thinking !== '')) {

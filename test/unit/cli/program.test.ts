@@ -254,6 +254,7 @@ describe('glm chat', () => {
     const run = await runFakeCli(['chat', '--model', 'm'], { stdin: 'one\ntwo\n', behaviour: { tokens: ['\n', 'Yes.\n'] } });
     const asked = run.requests.filter(({ method }) => method === 'generate').map(({ params }) => params as { prompt: { chat: { messages: unknown[] } } });
     expect(asked[1]?.prompt.chat.messages[1]).toEqual({ role: 'assistant', content: 'Yes.\n' });
+    expect(run.stdout).toBe('Yes.\n\nYes.\n\n');
   });
 
   it('starts over with /new, forgetting the cached conversation', async () => {

@@ -74,6 +74,15 @@ describe('POST /v1/chat/completions', () => {
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 7 } });
   });
 
+  it('leaves out the line break that GLM opens its turn with, in chats only', async () => {
+    const { post } = await serve({ tokens: ['\n', '\nYes.'] });
+    const whole = (await (await post('/v1/chat/completions', hello)).json()) as { choices: unknown[] };
+    expect(whole.choices[0]).toMatchObject({ message: { content: '\nYes.' } });
+    const chunks = (await events(await post('/v1/chat/completions', { ...hello, stream: true }))) as { choices: { delta: { content?: string } }[] }[];
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe('\nYes.');
+    expect(await (await post('/v1/completions', { prompt: 'x' })).json()).toMatchObject({ choices: [{ text: '\n\nYes.' }] });
+  });
+
   it('passes sampling, stop, seed, tools and limits on', async () => {
     const { post, asked } = await serve();
     const tools = [{ type: 'function', function: { name: 'f' } }];

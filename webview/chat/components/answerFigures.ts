@@ -73,9 +73,9 @@ export class AnswerFigures extends LitElement {
     const prefill = figures.prefillTokensPerSecond === undefined ? '' : `, prefill ${formatSpeed(figures.prefillTokensPerSecond)}`;
     return html`
       <ul class="numbers" aria-label="Figures of this answer" data-test="figures">
-        <li title=${`${figures.promptTokens.toLocaleString('en-US')} prompt tokens, ${figures.reusedTokens.toLocaleString('en-US')} of them already in the KV cache${prefill}`}>
-          prompt ${formatCount(figures.promptTokens)}${reused}
-        </li>
+        <li title=${`${figures.promptTokens.toLocaleString('en-US')} prompt tokens, ${figures.reusedTokens.toLocaleString('en-US')} of them already in the KV cache${prefill}`}
+          >prompt ${formatCount(figures.promptTokens)}${reused}</li
+        >
         <li title="Generated tokens">${figures.generatedTokens.toLocaleString('en-US')} ${figures.generatedTokens === 1 ? 'token' : 'tokens'}</li>
         <li title="Time to first token">TTFT ${formatDuration(figures.ttftMs)}</li>
         <li title="Decode speed, without prefill">${formatSpeed(figures.decodeTokensPerSecond)}</li>

@@ -9,7 +9,9 @@ import { GlmError, type NextStep } from '../common/errors';
  */
 export class CudaError extends GlmError {
   constructor(call: string, statusCode: number, statusName: string, description: string, detail?: string) {
-    super(codeOf(statusName), `${call} failed with ${statusName} (${statusCode}): ${description}.${detail === undefined ? '' : ` ${detail}`}`, {
+    const failure = `${call} failed with ${statusName} (${statusCode}): ${description}.${detail === undefined ? '' : ` ${detail}`}`;
+    const advice = codeOf(statusName) === 'device-out-of-memory' ? 'The GPU ran out of memory; another process may have taken it since the plan was made. Lower the context length, choose weights with fewer bits, or free memory, then load again. ' : '';
+    super(codeOf(statusName), `${advice}${failure}`, {
       fields: { call, status: statusName, statusCode },
       next: nextStepsOf(statusName),
     });
@@ -30,7 +32,7 @@ export class CudaUnavailableError extends GlmError {
 function codeOf(statusName: string): string {
   switch (statusName) {
     case 'CUDA_ERROR_OUT_OF_MEMORY':
-      return 'cuda-out-of-memory';
+      return 'device-out-of-memory';
     case 'CUDA_ERROR_DEVICE_UNAVAILABLE':
     case 'CUDA_ERROR_ECC_UNCORRECTABLE':
     case 'CUDA_ERROR_DEVICE_NOT_LICENSED':

@@ -21,16 +21,25 @@ const codeNames: readonly string[] = [
   'not found',
 ];
 
+/** The runtime has no code of its own for this; only its text, and the device libraries' names in it, tell. */
+const outOfMemoryText = /out of memory|cudaErrorMemoryAllocation|Failed to allocate memory|bad_alloc/i;
+
 /**
- * A call of the C API failed.
+ * A call of the C API failed. Code `device-out-of-memory` when a device or the machine had no memory left, else `runtime-call-failed`.
  *
- * Cause: whatever the runtime says in its message. Handled by: whoever made the call; a load or a generation ends with it.
+ * Cause: whatever the runtime says in its message. Handled by: whoever made the call; a load or a generation ends with it, the engine stays usable.
  */
 export class OrtCallError extends GlmError {
   constructor(call: string, ortCode: number, text: string) {
-    super('runtime-call-failed', `ONNX Runtime's ${call} failed (${codeNames[ortCode] ?? `code ${ortCode}`}): ${text}`, {
-      fields: { call, ortCode, text },
-    });
+    const failure = `ONNX Runtime's ${call} failed (${codeNames[ortCode] ?? `code ${ortCode}`}): ${text}`;
+    const isOutOfMemory = outOfMemoryText.test(text);
+    super(
+      isOutOfMemory ? 'device-out-of-memory' : 'runtime-call-failed',
+      isOutOfMemory
+        ? `A device ran out of memory; another process may have taken it since the plan was made. Lower the context length, choose weights with fewer bits, or free memory, then load again. ${failure}`
+        : failure,
+      { fields: { call, ortCode, text }, next: isOutOfMemory ? [{ label: 'Load again', command: 'glm.reloadModel' }] : [] },
+    );
   }
 }
 

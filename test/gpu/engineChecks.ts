@@ -6,6 +6,7 @@ import { CudaDriver } from '../../src/cuda/cudaDriver';
 import type { LoadOptions } from '../../src/common/protocol/engine';
 import type { EngineClient } from '../../src/engine/client';
 import { isGlmError } from '../../src/common/errors';
+import { writeDequantized } from './dequantized';
 import { compareLogits, generate, loadOptions, openEngine, tinyCheckpoints, usedMebibytes, type TinyCheckpoint } from './engineFixture';
 import type { GpuCheck } from './harness';
 
@@ -55,9 +56,10 @@ const parity: readonly GpuCheck[] = tinyCheckpoints().flatMap((tiny) => [
   },
   ...(['int8', 'int4'] as const).map(
     (weights): GpuCheck => ({
-      name: `parity: ${tiny.name}, ${weights} against the same weights on the CPU`,
+      name: `parity: ${tiny.name}, ${weights} against its dequantised weights in f32 on the CPU`,
       async run() {
-        const reference = await withModel(loadOptions(tiny.folder, { provider: 'cpu', weights, accuracyLevel: 0 }), (engine) => forcedLogits(engine, tiny));
+        const dequantized = await writeDequantized(tiny, weights);
+        const reference = await withModel(loadOptions(dequantized, { provider: 'cpu', weights: 'f32' }), (engine) => forcedLogits(engine, tiny));
         const rows = await withModel(loadOptions(tiny.folder, { weights }), (engine) => forcedLogits(engine, tiny));
         return compareRows(rows, reference, bf16Drift);
       },

@@ -185,7 +185,7 @@ describe('GLM Local in VS Code', () => {
     await problem.waitFor();
     await problem.dblclick();
     await session.page.keyboard.press('Control+.');
-    await session.page.locator('.action-widget:not(.action-list-submenu-panel) .monaco-list-row').filter({ hasText: /model\.device/ }).first().click();
+    await session.page.locator('.action-widget:not(.action-list-submenu-panel) .monaco-list-row').filter({ hasText: 'Move the inputs' }).first().click();
     await expect.poll(() => squiggles.count(), poll).toBe(0);
     expect((await session.page.locator('.monaco-editor .view-lines').first().innerText()).replaceAll(/\s/g, '')).toContain('.to(model.device)');
     await session.page.keyboard.press('Control+z');
@@ -218,6 +218,27 @@ describe('GLM Local in VS Code', () => {
   it('unloads the model by ending its process', async () => {
     await session.runCommand('GLM: Unload Model');
     await expect.poll(() => session.processes('engineWorker.js').length, poll).toBe(0);
+  });
+
+  it('loads another checkpoint after showing what it needs', async () => {
+    const folder = session.extensionPath('models/glm-local-demo-base');
+    await session.runCommand('GLM: Choose Model…');
+    const input = session.page.locator('.quick-input-widget input').first();
+    await input.fill(folder);
+    await session.page.locator('.quick-input-list [role=option]').filter({ hasText: 'as typed' }).first().click();
+    const dialog = session.page.locator('.monaco-dialog-box');
+    await dialog.waitFor({ timeout: 60_000 });
+    expect(await dialog.innerText()).toMatch(/Load glm-local-demo-base \(about [\d.]+ MiB on 1 device.*cpu: layers 0–\d+, [\d.]+ MiB weights/s);
+    expect(session.processes('engineWorker.js').length).toBeLessThanOrEqual(1);
+    await dialog.getByRole('button', { name: 'Load' }).click();
+    await expect.poll(async () => textOf(await session.inChat('model-facts')), poll).toMatch(/CPU/);
+    await expect.poll(() => session.statusBarItem.innerText(), poll).toContain('glm-local-demo-base');
+  });
+
+  it('leaves no process behind when the window is closed', async () => {
+    await session.page.goto('about:blank');
+    await session.stopServer();
+    await expect.poll(() => [...session.processes('engineWorker.js'), ...session.processes('monitor.js')], poll).toEqual([]);
   });
 
   it('breaks no content policy and throws no error in the view', () => {

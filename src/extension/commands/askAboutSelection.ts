@@ -13,8 +13,9 @@ export function registerAskAboutSelection(ctx: GlmContext): vscode.Disposable {
     const { document, selection } = editor;
     // A selection that ends at the start of a line does not reach into that line.
     const lastLine = selection.end.character === 0 && selection.end.line > selection.start.line ? selection.end.line : selection.end.line + 1;
+    const firstLine = selection.start.line + 1;
     ctx.chat.attach({
-      name: `${vscode.workspace.asRelativePath(document.uri)}:${selection.start.line + 1}-${lastLine}`,
+      name: `${vscode.workspace.asRelativePath(document.uri)}:${firstLine}${lastLine > firstLine ? `-${lastLine}` : ''}`,
       languageId: document.languageId,
       text: document.getText(selection),
     });

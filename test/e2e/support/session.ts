@@ -131,6 +131,16 @@ export class Session {
     return (await this.chatFrame()).locator(`[data-test="${mark}"]`);
   }
 
+  /** A file of the installed extension. */
+  extensionPath(name: string): string {
+    const folder = readdirSync(join(this.folder, 'ext')).find((entry) => entry.startsWith('glm-local.glm-local-'));
+    return join(this.folder, 'ext', folder ?? 'none', name);
+  }
+
+  stopServer(): Promise<void> {
+    return this.server.stop();
+  }
+
   async ask(text: string): Promise<void> {
     const composer = await this.inChat('composer');
     await composer.fill(text);

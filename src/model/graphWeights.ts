@@ -50,7 +50,8 @@ export class GraphWeights {
   }
 
   private quantized(spec: WeightSpec, weights: 'int4' | 'int8'): BlockQuantizedWeight {
-    return { values: this.declare(spec, 'values'), scales: this.declare(spec, 'scales'), bits: quantizedBits[weights], blockSize: this.precision.blockSize };
+    const zeroPoints = this.precision.hasZeroPoints && spec.kind === 'linear' ? this.declare(spec, 'zero_points') : undefined;
+    return { values: this.declare(spec, 'values'), scales: this.declare(spec, 'scales'), zeroPoints, bits: quantizedBits[weights], blockSize: this.precision.blockSize };
   }
 
   private declare(spec: WeightSpec, role: StoredRole): GraphValue {

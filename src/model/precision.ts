@@ -16,6 +16,8 @@ export interface Precision {
   readonly kv: FloatDType;
   /** Elements of a row that share one scale in int4 and int8 weights. */
   readonly blockSize: number;
+  /** Whether int4 blocks carry a zero point of their own (a tenth less error) instead of an implied 8. */
+  readonly hasZeroPoints: boolean;
   /** MatMulNBits: 4 computes with int8 activations on the CPU; 0 with those given. */
   readonly accuracyLevel: 0 | 4;
   /** Of token ids. */
@@ -51,6 +53,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
         residual: 'f32',
         kv: 'f32',
         accuracyLevel: options.accuracyLevel ?? 4,
+        hasZeroPoints: weights === 'int4',
         ids: 'i64',
         embedding: 'file',
         denseOperator: 'FusedMatMul',
@@ -64,6 +67,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
         residual: 'f32',
         kv: activations,
         accuracyLevel: options.accuracyLevel ?? 0,
+        hasZeroPoints: false,
         ids: 'i32',
         embedding: weights === 'int4' || weights === 'int8' ? 'quantized' : activations,
         denseOperator: 'Gemm',
@@ -78,6 +82,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
         residual: activations === 'f16' ? 'f32' : 'bf16',
         kv: activations,
         accuracyLevel: 0,
+        hasZeroPoints: false,
         ids: 'i64',
         embedding: activations === 'f16' ? 'f16' : 'bf16',
         denseOperator: 'FusedMatMul',

@@ -9,8 +9,8 @@ import type { Precision } from './precision';
 import { isQuantized } from './precision';
 import type { WeightSpec } from './weightSpecs';
 
-/** `dense`: the elements. `values`, `scales`: block-quantised. `bias`: of a linear layer. */
-export type StoredRole = 'dense' | 'values' | 'scales' | 'bias';
+/** `dense`: the elements. `values`, `scales`, `zero_points`: block-quantised. `bias`: of a linear layer. */
+export type StoredRole = 'dense' | 'values' | 'scales' | 'zero_points' | 'bias';
 
 export interface StoredTensor {
   /** Unique in the model: the spec's id and the role. */
@@ -68,6 +68,7 @@ export function storedTensorsOf(spec: WeightSpec, precision: Precision, fileDtyp
       return [
         store('values', 'u8', spec.outFeatures, blocks, (precision.blockSize * bits) / 8),
         store('scales', precision.activations, spec.outFeatures, blocks),
+        ...(precision.hasZeroPoints ? [store('zero_points', 'u8', spec.outFeatures, Math.ceil((blocks * bits) / 8))] : []),
         ...bias,
       ];
     }

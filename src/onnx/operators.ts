@@ -208,6 +208,10 @@ export function addMatMulNBits(
   const blocks = Math.ceil(inFeatures / weight.blockSize);
   assertShape(name, weight.values, [outFeatures, blocks, (weight.blockSize * weight.bits) / 8]);
   assertShape(name, weight.scales, [outFeatures, blocks]);
+  if (weight.zeroPoints !== undefined) {
+    assertDtype(name, weight.zeroPoints, 'u8');
+    assertShape(name, weight.zeroPoints, [outFeatures, Math.ceil((blocks * weight.bits) / 8)]);
+  }
   if (bias !== undefined) {
     assertDtype(name, bias, x.dtype);
     assertShape(name, bias, [outFeatures]);

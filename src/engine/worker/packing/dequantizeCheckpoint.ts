@@ -63,7 +63,7 @@ function tiedHeadName(config: GlmConfig): string {
 }
 
 function readQuantized(spec: WeightSpec, rows: number, width: number, precision: Precision, packed: PackedWeights, open: (file: string) => number): Float32Array {
-  const read = (role: 'values' | 'scales'): Uint8Array => {
+  const read = (role: 'values' | 'scales' | 'zero_points'): Uint8Array => {
     const { offset, byteLength } = packed.place(storedName(spec, role));
     const bytes = new Uint8Array(byteLength);
     readSync(open(packed.path), bytes, 0, byteLength, offset);
@@ -74,7 +74,8 @@ function readQuantized(spec: WeightSpec, rows: number, width: number, precision:
     precision.activations === 'f32'
       ? new Float32Array(raw.buffer)
       : Float32Array.from(new Uint16Array(raw.buffer), precision.activations === 'f16' ? fromF16Bits : fromBf16Bits);
-  return dequantizeRows(read('values'), scales, rows, width, precision.blockSize, quantizedBits[precision.weights as 'int4' | 'int8']);
+  const zeroPoints = precision.hasZeroPoints && spec.kind === 'linear' ? read('zero_points') : undefined;
+  return dequantizeRows(read('values'), scales, rows, width, precision.blockSize, quantizedBits[precision.weights as 'int4' | 'int8'], zeroPoints);
 }
 
 function writeSafetensors(folder: string, tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>): void {

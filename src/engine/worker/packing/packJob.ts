@@ -4,7 +4,7 @@ import { readSync, writeSync } from 'node:fs';
 import type { DType } from '../../../common/dtype';
 import { encodeFloats, fromF16Bits } from '../../../model/halfFloat';
 import type { FloatDType } from '../../../model/precision';
-import { quantizeRows4, quantizeRows8 } from './blockQuantize';
+import { quantizeRows4, quantizeRows4WithZeroPoints, quantizeRows8 } from './blockQuantize';
 
 /** A run of elements in a checkpoint file. */
 export interface SourceRun {
@@ -16,7 +16,7 @@ export interface SourceRun {
 
 export type PackTarget =
   | { readonly kind: 'dense'; readonly dtype: DType; readonly offset: number }
-  | { readonly kind: 'quantized'; readonly bits: 4 | 8; readonly blockSize: number; readonly valuesOffset: number; readonly scalesOffset: number; readonly scaleDtype: FloatDType };
+  | { readonly kind: 'quantized'; readonly bits: 4 | 8; readonly blockSize: number; readonly valuesOffset: number; readonly scalesOffset: number; readonly scaleDtype: FloatDType; readonly zeroPointsOffset?: number };
 
 export interface PackJob {
   /** Together `rows · width` elements, in order. */
@@ -59,8 +59,14 @@ export function runPackJob(job: PackJob, openSource: (file: string) => number, t
   const blocks = Math.ceil(width / target.blockSize);
   const values = new Uint8Array((rows * blocks * target.blockSize * target.bits) / 8);
   const scales = new Float32Array(rows * blocks);
-  const quantize = target.bits === 4 ? quantizeRows4 : quantizeRows8;
-  quantize(weights, rows, width, target.blockSize, values, scales);
+  if (target.zeroPointsOffset !== undefined) {
+    const zeroPoints = new Uint8Array(rows * Math.ceil(blocks / 2));
+    quantizeRows4WithZeroPoints(weights, rows, width, target.blockSize, values, scales, zeroPoints);
+    writeFully(targetFd, zeroPoints, target.zeroPointsOffset);
+  } else {
+    const quantize = target.bits === 4 ? quantizeRows4 : quantizeRows8;
+    quantize(weights, rows, width, target.blockSize, values, scales);
+  }
   writeFully(targetFd, values, target.valuesOffset);
   writeFully(targetFd, encodeFloats(scales, target.scaleDtype), target.scalesOffset);
 }

@@ -13,7 +13,8 @@ export const packVersion = 1;
 /** The part of a precision that decides the bytes of a packed file. */
 export function packFormat(precision: Precision): string {
   const rescaled = precision.rescales ? '-rescaled' : '';
-  return `${precision.weights}-b${precision.blockSize}-${precision.activations}-${precision.residual}-embedding.${precision.embedding}${rescaled}`;
+  const zeroPoints = precision.hasZeroPoints ? '-zp' : '';
+  return `${precision.weights}${zeroPoints}-b${precision.blockSize}-${precision.activations}-${precision.residual}-embedding.${precision.embedding}${rescaled}`;
 }
 
 export interface PackPlan {
@@ -86,6 +87,7 @@ function jobsFor(
         scaleDtype: precision.activations,
         valuesOffset: place('values') + (row * blocks * precision.blockSize * bits) / 8,
         scalesOffset: place('scales') + row * blocks * scaleBytes,
+        zeroPointsOffset: precision.hasZeroPoints && spec.kind === 'linear' ? place('zero_points') + row * Math.ceil(blocks / 2) : undefined,
       };
     } else {
       const dtype = dtypeOf('dense');

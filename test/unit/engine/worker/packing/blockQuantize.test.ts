@@ -1,8 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dequantizeRows, quantizeRows4, quantizeRows8 } from '../../../../../src/engine/worker/packing/blockQuantize';
+import { dequantizeRows, quantizeRows4, quantizeRows4WithZeroPoints, quantizeRows8 } from '../../../../../src/engine/worker/packing/blockQuantize';
 
 const blockSize = 32;
+
+function roundTripWithZeroPoints(weights: Float32Array, rows: number, width: number): Float32Array {
+  const blocks = Math.ceil(width / blockSize);
+  const values = new Uint8Array((rows * blocks * blockSize) / 2);
+  const scales = new Float32Array(rows * blocks);
+  const zeroPoints = new Uint8Array(rows * Math.ceil(blocks / 2));
+  quantizeRows4WithZeroPoints(weights, rows, width, blockSize, values, scales, zeroPoints);
+  return dequantizeRows(values, scales, rows, width, blockSize, 4, zeroPoints);
+}
 
 function roundTrip(weights: Float32Array, rows: number, width: number, bits: 4 | 8): { readonly back: Float32Array; readonly scales: Float32Array; readonly values: Uint8Array } {
   const blocks = Math.ceil(width / blockSize);
@@ -55,6 +64,27 @@ describe('block quantisation', () => {
     });
     const ours = errorOf(roundTrip(weights, 1, 3200, 4).back);
     expect(ours).toBeLessThan(0.85 * errorOf(plain));
+    expect(errorOf(roundTripWithZeroPoints(weights, 1, 3200))).toBeLessThan(0.95 * ours);
+  });
+
+  it('keeps every weight within a step of its block’s span, and zero exactly zero, with zero points', () => {
+    fc.assert(
+      fc.property(matrix, ({ rows, width, weights }) => {
+        const back = roundTripWithZeroPoints(weights, rows, width);
+        for (let row = 0; row < rows; row += 1) {
+          for (let start = 0; start < width; start += blockSize) {
+            const block = Array.from({ length: Math.min(blockSize, width - start) }, (_, index) => row * width + start + index);
+            const values = block.map((index) => weights[index] as number);
+            const step = (Math.max(0, ...values) - Math.min(0, ...values)) / 15;
+            block.forEach((index) => {
+              const error = Math.abs((back[index] as number) - (weights[index] as number));
+              expect(error).toBeLessThanOrEqual(weights[index] === 0 ? 0 : 1.6 * step + 1e-9);
+            });
+          }
+        }
+      }),
+    );
+    expect([...roundTripWithZeroPoints(new Float32Array(70), 2, 35)].every((value) => value === 0)).toBe(true);
   });
 
   it('survives blocks of zeros', () => {

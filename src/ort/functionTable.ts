@@ -92,9 +92,12 @@ export const ortFunctions = {
   SynchronizeBoundOutputs: status(203, 10, 'void *binding'),
   RunWithBinding: status(133, 5, 'void *session, void *run_options, void *binding'),
 
+  CopyTensors: status(386, 23, 'void *env, void *src_tensors, void *dst_tensors, void *stream, size_t num_tensors'),
+
   // Memory and values
   CreateMemoryInfo: status(68, 1, 'const char *name, int allocator_type, int id, int mem_type, void *out'),
   ReleaseMemoryInfo: release(94, 1),
+  GetTensorMemoryInfo: status(194, 7, 'void *value, void *out'),
   MemoryInfoGetName: status(71, 1, 'void *ptr, void *out'),
   MemoryInfoGetId: status(72, 1, 'void *ptr, void *out'),
   CreateAllocator: status(131, 5, 'void *session, void *mem_info, void *out'),

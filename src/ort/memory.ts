@@ -1,6 +1,6 @@
 /** Where memory is, and allocators over it. */
 
-import { callForPointer, readTexts, type OrtLibrary } from './ortLibrary';
+import { callForPointer, readText, readTexts, type OrtLibrary } from './ortLibrary';
 import { Handle } from './handle';
 import type { Session } from './session';
 
@@ -20,6 +20,14 @@ export class MemoryInfo extends Handle {
       library.call('ReleaseMemoryInfo', info),
     );
   }
+}
+
+/** A memory description that the runtime owns, in its own words: `Cpu`, `Cuda:1`, `WebGPU_Buf:0`. */
+export function readMemoryName(library: OrtLibrary, info: bigint): string {
+  const device = new Int32Array(1);
+  library.call('MemoryInfoGetId', info, device);
+  const name = readText(callForPointer(library, 'MemoryInfoGetName', info));
+  return /^cpu$/i.test(name) ? name : `${name}:${device[0]}`;
 }
 
 /** What an allocator reports of itself, in bytes; a figure it does not keep is absent. */

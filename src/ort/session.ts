@@ -2,6 +2,7 @@
 
 import { Handle } from './handle';
 import type { Env } from './env';
+import { readMemoryName } from './memory';
 import { callForPointer, readPointers, readText, type NativeArgument, type OrtLibrary } from './ortLibrary';
 
 export type GraphOptimization = 'none' | 'basic' | 'extended' | 'all';
@@ -168,13 +169,7 @@ export class Session extends Handle {
     const infos = new BigUint64Array(names.length);
     this.library.call(how, this.native, infos, names.length);
     return Object.fromEntries(
-      names.map((name, index) => {
-        const info = infos[index] ?? 0n;
-        const device = new Int32Array(1);
-        this.library.call('MemoryInfoGetId', info, device);
-        const memory = readText(callForPointer(this.library, 'MemoryInfoGetName', info));
-        return [name, /^cpu$/i.test(memory) ? memory : `${memory}:${device[0]}`];
-      }),
+      names.map((name, index) => [name, readMemoryName(this.library, infos[index] ?? 0n)]),
     );
   }
 

@@ -4,7 +4,8 @@ import { dtypeBytes, type DType } from '../common/dtype';
 import { GlmError } from '../common/errors';
 import { elementTypes } from './elementType';
 import { Handle } from './handle';
-import type { Allocator, MemoryInfo } from './memory';
+import type { Env } from './env';
+import { readMemoryName, type Allocator, type MemoryInfo } from './memory';
 import { addressOf } from './nativeBytes';
 import { callForPointer, type OrtLibrary } from './ortLibrary';
 
@@ -63,6 +64,11 @@ export class Value extends Handle {
     return countElements(this.shape) * dtypeBytes[this.dtype];
   }
 
+  /** Where it lies, as the runtime says: `Cpu`, `Cuda:1`, `WebGPU_Buf:0`. */
+  get memoryName(): string {
+    return readMemoryName(this.library, callForPointer(this.library, 'GetTensorMemoryInfo', this.native));
+  }
+
   /** The address of the first element; on a device it must not be dereferenced here. */
   get dataAddress(): bigint {
     return callForPointer(this.library, 'GetTensorMutableData', this.native);
@@ -74,6 +80,11 @@ export class Value extends Handle {
     const pointer = callForPointer(library, 'CreateTensorWithDataAsOrtValue', info.native, address, byteLength, dims, shape.length, elementTypes[dtype]);
     return new Value(library, dtype, shape, pointer, owner);
   }
+}
+
+/** Copies a tensor's bytes into another of the same type and shape, on whatever devices they lie. Returns when it is done, as far as later runs can tell. */
+export function copyTensor(env: Env, from: Value, to: Value): void {
+  env.library.call('CopyTensors', env.native, BigUint64Array.of(from.native), BigUint64Array.of(to.native), null, 1);
 }
 
 export function countElements(shape: readonly number[]): number {

@@ -1,7 +1,9 @@
 /** A KV cache in memory that has addresses (host, CUDA): any run of neighbouring slots is a view, so one slot can prefill and several decode in place. */
 
 import { dtypeBytes, type DType } from '../../../common/dtype';
-import type { MemoryInfo } from '../../../ort/memory';
+import { MemoryInfo } from '../../../ort/memory';
+import type { Env } from '../../../ort/env';
+import { addressOf } from '../../../ort/nativeBytes';
 import { Value } from '../../../ort/value';
 import type { KvMemory, KvPair } from './stageDevice';
 
@@ -57,4 +59,13 @@ export class AddressedKv implements KvMemory {
     this.views.clear();
     this.block[Symbol.dispose]();
   }
+}
+
+/** A cache in this process's own memory, whatever device its layers run on. */
+export function allocateHostKv(env: Env, layers: readonly number[], dtype: DType, maxBatch: number, slotShape: readonly number[]): KvMemory {
+  const info = new MemoryInfo(env.library, 'Cpu');
+  const bytes = new Uint8Array(kvBytes(layers.length, dtype, maxBatch, slotShape));
+  // The array is held with the address, and so are the views' bytes.
+  const block = { address: addressOf(bytes), bytes, [Symbol.dispose]: () => info.dispose() };
+  return new AddressedKv(info, block, layers, dtype, maxBatch, slotShape);
 }

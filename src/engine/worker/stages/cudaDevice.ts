@@ -6,7 +6,7 @@ import { CudaDriver } from '../../../cuda/cudaDriver';
 import { uploadFileRanges } from '../../../cuda/fileUpload';
 import { layOutStoredTensors, type StoredTensor } from '../../../model/storedTensors';
 import { Allocator, MemoryInfo } from '../../../ort/memory';
-import { countElements, Value } from '../../../ort/value';
+import { countElements, Value, type HostArray } from '../../../ort/value';
 import { dtypeBytes } from '../../../common/dtype';
 import { AddressedKv, kvBytes } from './addressedKv';
 import type { StageDevice, StageMemory } from './stageDevice';
@@ -100,6 +100,12 @@ export function openCudaDevice(ordinal: number): StageDevice {
           }
           context.copyFromPeer(to.dataAddress, fromMemory.context, from.dataAddress, from.byteLength);
         },
+        upload: (to, from) => {
+          context.upload(to.dataAddress, from.owner as HostArray);
+          // The runtime's streams do not wait for this copy by themselves.
+          context.synchronize();
+        },
+        download: (to, from) => context.download(to.owner as HostArray, from.dataAddress),
         arena: () => allocator.stats(),
         [Symbol.dispose]: () => {
           allocator.dispose();

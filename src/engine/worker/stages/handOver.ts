@@ -8,27 +8,45 @@ import type { Stage } from './stage';
 export interface HandOver extends Disposable {
   readonly out: Value;
   readonly in: Value;
+  /** Brings `out` into `in`; absent when they are the same. */
+  copy?(): void;
 }
 
-/** @param dims  `[slots, tokens, hiddenSize]`. */
-export function openHandOver(from: Stage, to: Stage, dims: readonly number[], hostInfo: MemoryInfo): HandOver {
+/**
+ * @param dims  `[slots, tokens, hiddenSize]`.
+ * @param throughHost  The debug option: by way of host memory although the reader is elsewhere.
+ */
+export function openHandOver(from: Stage, to: Stage, dims: readonly number[], hostInfo: MemoryInfo, throughHost = false): HandOver {
   const dtype = from.parts.precision.residual;
-  if (from.parts.device.id === to.parts.device.id) {
+  if (!throughHost && from.parts.device.id === to.parts.device.id) {
     const value = from.parts.memory.allocate(dtype, dims);
     return { out: value, in: value, [Symbol.dispose]: () => from.parts.memory.release(value) };
   }
-  if (from.parts.memory.copyFrom !== undefined && to.parts.memory.copyFrom !== undefined) {
+  if (!throughHost && from.parts.memory.copyFrom !== undefined && to.parts.memory.copyFrom !== undefined) {
     const [out, received] = [from.parts.memory.allocate(dtype, dims), to.parts.memory.allocate(dtype, dims)];
     return {
       out,
       in: received,
+      copy: () => to.parts.memory.copyFrom?.(received, out, from.parts.memory),
       [Symbol.dispose]: () => {
         from.parts.memory.release(out);
         to.parts.memory.release(received);
       },
     };
   }
-  // The runtime copies through this host tensor, out of the one device and into the other, when it is bound.
+  // The runtime copies out of the one device into this host tensor. Where the other can't be written to, it copies it in as well, when it is bound.
   const value = Value.overArray(hostInfo, dtype === 'f32' ? new Float32Array(countElements(dims)) : new Uint16Array(countElements(dims)), dtype, dims);
-  return { out: value, in: value, [Symbol.dispose]: () => value.dispose() };
+  if (throughHost || to.parts.memory.upload === undefined) {
+    return { out: value, in: value, [Symbol.dispose]: () => value.dispose() };
+  }
+  const received = to.parts.memory.allocate(dtype, dims);
+  return {
+    out: value,
+    in: received,
+    copy: () => to.parts.memory.upload?.(received, value),
+    [Symbol.dispose]: () => {
+      value.dispose();
+      to.parts.memory.release(received);
+    },
+  };
 }

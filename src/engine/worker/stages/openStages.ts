@@ -19,11 +19,13 @@ import type { Value } from '../../../ort/value';
 import { packCheckpoint } from '../packing/packCheckpoint';
 import type { PackedWeights } from '../packing/packedFile';
 import { packFormat } from '../packing/packPlan';
+import { allocateHostKv } from './addressedKv';
 import { openCpuDevice } from './cpuDevice';
 import { openCudaDevice } from './cudaDevice';
 import { CudaBatch } from './cudaBatch';
 import { FusedChain } from './fusedChain';
 import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
+import type { Misplacement } from './misplacement';
 import { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 import { StageRunner } from './stageRunner';
@@ -49,6 +51,8 @@ export interface OpenStagesOptions {
   readonly allowSoftwareGpu?: boolean;
   /** Further entries for every session's configuration; for measurements. */
   readonly sessionConfig?: Readonly<Record<string, string>>;
+  /** Debug option: tensors kept where they are not read. */
+  readonly misplacement?: Misplacement;
   /** False: decode with the runtime's kernels on CUDA too; for comparisons. */
   readonly fusedDecode?: boolean;
   /** The bundled packing thread; undefined packs in this thread. */
@@ -161,12 +165,15 @@ async function openStage(
     const memory = device.openMemory(env, session, precision);
     begun.push(memory);
     const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => placement.firstLayer + index);
-    const kv = memory.allocateKv(layers, precision.kv, options.maxBatch, [config.numKvHeads, plan.contextTokens, config.headDim]);
+    const slotShape = [config.numKvHeads, plan.contextTokens, config.headDim];
+    const { misplacement } = options;
+    const isKvMisplaced = misplacement?.isInForce === true && misplacement.wanted.has('kv') && placement.provider !== 'cpu';
+    const kv = isKvMisplaced ? allocateHostKv(env, layers, precision.kv, options.maxBatch, slotShape) : memory.allocateKv(layers, precision.kv, options.maxBatch, slotShape);
     begun.push(kv);
     const weights = memory.loadWeights === undefined || packed !== undefined ? new Map<string, Value>() : await loadWeights(memory.loadWeights, stored, precision, pack, onBytes, options);
     const weightBytes = stored.reduce((sum, tensor) => sum + tensor.byteLength, 0);
     sessionOptions.dispose();
-    return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes });
+    return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes, misplacement });
   } catch (error) {
     begun.reverse().forEach((part) => part[Symbol.dispose]());
     throw error;

@@ -1,5 +1,6 @@
 /** One stage: a session on one device, its KV cache, and a run of one step over a range of slots. */
 
+import type { BoundTensor } from '../../../alignment/facts';
 import type { DeviceMemoryUse, StageAssignment, StagePlacement } from '../../../common/placement';
 import { kvNames } from '../../../model/attention';
 import type { Precision } from '../../../model/precision';
@@ -8,7 +9,10 @@ import { IoBinding, type RunOptions } from '../../../ort/running';
 import type { Session } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
 import type { KvMemory, StageDevice, StageMemory } from './stageDevice';
-import type { StepBuffers } from './stepBuffers';
+import { boundTensors } from './boundTensors';
+import { noMisplacement, type MisplaceableTensor, type Misplacement } from './misplacement';
+import { ResidentTensors } from './residentTensors';
+import type { StepBuffers, StepShape } from './stepBuffers';
 
 /** A run that is expected to last longer goes to a worker thread, so that heartbeat, cancel and telemetry stay alive. */
 const longRunMs = 20;
@@ -23,6 +27,7 @@ export interface StageParts {
   /** Weights bound as inputs, by name; empty where the session holds them. */
   readonly weights: ReadonlyMap<string, Value>;
   readonly weightBytes: number;
+  readonly misplacement?: Misplacement;
 }
 
 /** The hidden states before and after a stage; undefined at the model's ends. */
@@ -36,7 +41,25 @@ export class Stage implements Disposable {
   /** How long a run of so many tokens took last; undefined for a shape not seen yet. */
   private readonly lastRunMs = new Map<number, number>();
 
-  constructor(readonly parts: StageParts) {}
+  private readonly resident: ResidentTensors;
+  private readonly inputMemory: Readonly<Record<string, string>>;
+  private last: { readonly binding: IoBinding; readonly shape: StepShape } | undefined;
+
+  constructor(readonly parts: StageParts) {
+    this.resident = new ResidentTensors(parts.memory);
+    this.inputMemory = parts.session.inputMemory();
+  }
+
+  /** Whether the debug option holds this tensor away from where it is read. On the CPU there is no such place. */
+  isMisplaced(tensor: MisplaceableTensor): boolean {
+    const { misplacement = noMisplacement, placement } = this.parts;
+    return misplacement.isInForce && misplacement.wanted.has(tensor) && placement.provider !== 'cpu';
+  }
+
+  /** Where the tensors of the last step lie, as the runtime says. */
+  boundTensors(): BoundTensor[] {
+    return this.last === undefined ? [] : boundTensors(this.parts, this.last.binding, this.last.shape);
+  }
 
   /** Whether these slots can be one batch here. */
   canBatch(firstSlot: number, slotCount: number): boolean {
@@ -49,6 +72,7 @@ export class Stage implements Disposable {
     const { slotCount, tokens } = step.shape;
     const binding = this.bindingFor(firstSlot, slotCount);
     this.bindStep(binding, step, border);
+    this.last = { binding, shape: step.shape };
     const size = slotCount * tokens;
     const expectedMs = this.lastRunMs.get(size);
     const startedMs = performance.now();
@@ -56,6 +80,9 @@ export class Stage implements Disposable {
       await binding.runAsync(options);
     } else {
       binding.run(options);
+    }
+    if (this.parts.placement.hasHead && this.isMisplaced('logits')) {
+      this.parts.memory.download?.(step.logits, this.resident.of(stageNames.logits, step.logits));
     }
     this.lastRunMs.set(size, performance.now() - startedMs);
   }
@@ -88,6 +115,7 @@ export class Stage implements Disposable {
       binding.dispose();
     }
     this.bindings.clear();
+    this.last = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -97,6 +125,7 @@ export class Stage implements Disposable {
       weight.dispose();
     }
     kv[Symbol.dispose]();
+    this.resident[Symbol.dispose]();
     memory[Symbol.dispose]();
     session.dispose();
     device[Symbol.dispose]();
@@ -107,10 +136,24 @@ export class Stage implements Disposable {
     const key = `${firstSlot}:${slotCount}`;
     const known = this.bindings.get(key);
     if (known !== undefined) {
+      if (this.isMisplaced('kv')) {
+        // The runtime copied the cache when it was bound, and the last run has changed it since.
+        this.bindKv(known, firstSlot, slotCount);
+      }
       return known;
     }
-    const { session, kv, weights, placement } = this.parts;
+    const { session, weights } = this.parts;
     const binding = new IoBinding(session);
+    this.bindKv(binding, firstSlot, slotCount);
+    for (const [name, weight] of weights) {
+      binding.bindInput(name, weight);
+    }
+    this.bindings.set(key, binding);
+    return binding;
+  }
+
+  private bindKv(binding: IoBinding, firstSlot: number, slotCount: number): void {
+    const { kv, placement } = this.parts;
     for (let layerIndex = placement.firstLayer; layerIndex < placement.endLayer; layerIndex += 1) {
       const names = kvNames(layerIndex);
       const rows = kv.rows(layerIndex, firstSlot, slotCount);
@@ -119,11 +162,17 @@ export class Stage implements Disposable {
       }
       binding.bindInput(names.pastKey, rows.key).bindInput(names.pastValue, rows.value).bindOutput(names.presentKey, rows.key).bindOutput(names.presentValue, rows.value);
     }
-    for (const [name, weight] of weights) {
-      binding.bindInput(name, weight);
+  }
+
+  /** A step's host tensor where the runtime reads it: itself, or its counterpart on the device with its bytes in it. */
+  private whereRead(name: string, host: Value): Value {
+    const { memory } = this.parts;
+    if (memory.upload === undefined || /^cpu$/i.test(this.inputMemory[name] ?? 'Cpu') || (name === stageNames.inputIds && this.isMisplaced('input_ids'))) {
+      return host;
     }
-    this.bindings.set(key, binding);
-    return binding;
+    const resident = this.resident.of(name, host);
+    memory.upload(resident, host);
+    return resident;
   }
 
   private bindStep(binding: IoBinding, step: StepBuffers, { hiddenIn, hiddenOut }: StageBorder): void {
@@ -140,15 +189,15 @@ export class Stage implements Disposable {
       }
     };
     if (placement.hasEmbedding) {
-      bindInput(stageNames.inputIds, step.ids);
+      bindInput(stageNames.inputIds, this.whereRead(stageNames.inputIds, step.ids));
     } else if (hiddenIn !== undefined) {
       bindInput(stageNames.hiddenIn, hiddenIn);
     }
-    bindInput(stageNames.seqlensK, step.seqlensK);
+    bindInput(stageNames.seqlensK, this.whereRead(stageNames.seqlensK, step.seqlensK));
     bindInput(stageNames.totalSequenceLength, step.totalSequenceLength);
     if (placement.hasHead) {
       bindInput(stageNames.logitsFrom, step.logitsFrom);
-      bindOutput(stageNames.logits, step.logits);
+      bindOutput(stageNames.logits, this.isMisplaced('logits') ? this.resident.of(stageNames.logits, step.logits) : step.logits);
     } else if (hiddenOut !== undefined) {
       bindOutput(stageNames.hiddenOut, hiddenOut);
     }

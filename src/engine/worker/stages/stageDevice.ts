@@ -1,8 +1,8 @@
 /**
  * What a stage needs from the device it runs on. One implementation per execution provider; everything above is the same for all.
  *
- * Small inputs (ids, lengths) and logits are host tensors on every provider: the runtime copies them when they are bound. What must stay
- * on the device between runs, the KV cache and the hidden states handed to the next stage, is allocated through {@link StageMemory}.
+ * Everything lies where it is read: ids and lengths, the KV cache and the hidden states handed to the next stage are allocated through
+ * {@link StageMemory}; logits, which the sampler reads, are host tensors.
  */
 
 import type { DeviceId, ProviderKind } from '../../../common/deviceId';
@@ -47,6 +47,10 @@ export interface StageMemory extends Disposable {
   loadWeights?(stored: readonly StoredTensor[], runsOf: ReadonlyMap<string, readonly FileRun[]>, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<ReadonlyMap<string, Value>>;
   /** Copies a tensor of another stage's memory into one allocated here, directly between devices; undefined when this memory can't. Waits. */
   copyFrom?(to: Value, from: Value, fromMemory: StageMemory): void;
+  /** Writes a host tensor over one allocated here, for the runs that follow. Undefined when this memory can't, or shares the host's. */
+  upload?(to: Value, from: Value): void;
+  /** Reads a tensor allocated here into a host tensor. Waits. */
+  download?(to: Value, from: Value): void;
   /** The runtime's own arena on this device; undefined when it keeps no figures. */
   arena(): AllocatorStats | undefined;
 }

@@ -1,6 +1,7 @@
 /** A loaded model: its stages run one after the other over slots of the KV cache. Implements what the generation loop needs. */
 
 import { CancelledError, GlmError } from '../../../common/errors';
+import type { BoundTensor } from '../../../alignment/facts';
 import type { DeviceMemoryUse, StageAssignment } from '../../../common/placement';
 import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/stepRunner';
 import { RunOptions } from '../../../ort/running';
@@ -145,6 +146,11 @@ export class StageRunner implements StepRunner {
     return this.stages.map((stage) => stage.assignment());
   }
 
+  /** Where the tensors of the last step lie. */
+  boundTensors(): BoundTensor[] {
+    return this.stages.flatMap((stage) => stage.boundTensors());
+  }
+
   /** Bytes by device; stages on the same device are added up. */
   memoryUse(): DeviceMemoryUse[] {
     const byDevice = new Map<string, DeviceMemoryUse>();
@@ -206,9 +212,7 @@ export class StageRunner implements StepRunner {
       const handOver = index === this.stages.length - 1 ? undefined : this.hiddenAfter(index, shape);
       const border: StageBorder = { hiddenIn, hiddenOut: handOver?.out };
       await stage.run(firstSlot, step, border, this.runOptions);
-      if (handOver !== undefined && handOver.in !== handOver.out) {
-        this.stages[index + 1]?.parts.memory.copyFrom?.(handOver.in, handOver.out, stage.parts.memory);
-      }
+      handOver?.copy?.();
       hiddenIn = handOver?.in;
     }
     return step;
@@ -229,7 +233,7 @@ export class StageRunner implements StepRunner {
       this.hidden.get(oldest)?.[Symbol.dispose]();
       this.hidden.delete(oldest);
     }
-    const handOver = openHandOver(from, to, [shape.slotCount, shape.tokens, this.options.hiddenSize], this.hostInfo);
+    const handOver = openHandOver(from, to, [shape.slotCount, shape.tokens, this.options.hiddenSize], this.hostInfo, to.isMisplaced('hidden'));
     this.hidden.set(key, handOver);
     return handOver;
   }

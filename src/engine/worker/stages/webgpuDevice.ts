@@ -7,7 +7,7 @@ import { deviceId } from '../../../common/deviceId';
 import type { DType } from '../../../common/dtype';
 import { GlmError } from '../../../common/errors';
 import { Allocator, MemoryInfo } from '../../../ort/memory';
-import { Value } from '../../../ort/value';
+import { copyTensor, Value } from '../../../ort/value';
 import { listVulkanAdapters, preferredVulkanAdapter } from '../../../ort/vulkanAdapters';
 import type { KvMemory, KvPair, StageDevice, StageMemory } from './stageDevice';
 
@@ -42,6 +42,7 @@ export function openWebgpuDevice({ index, allowSoftware }: WebgpuDeviceOptions):
         allocate: (dtype, shape) => Value.allocate(allocator, dtype, shape),
         release: (value) => value.dispose(),
         allocateKv: (layers, dtype, maxBatch, slotShape) => new SlotwiseKv(allocator, layers, dtype, maxBatch, slotShape),
+        ...(env.library.has('CopyTensors') ? { upload: (to: Value, from: Value) => copyTensor(env, from, to), download: (to: Value, from: Value) => copyTensor(env, from, to) } : {}),
         arena: () => allocator.stats(),
         [Symbol.dispose]: () => {
           allocator.dispose();

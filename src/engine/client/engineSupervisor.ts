@@ -33,6 +33,9 @@ export interface SupervisorOptions {
 /** How long an engine may take to free its memory before its process is ended anyway. */
 const unloadLimitMs = 5000;
 
+/** How long a cancelled load may take to clean up after itself, such as in the middle of a native call; then its process is ended. */
+const cancelLimitMs = 1500;
+
 /** Cause: a request needs a model and none is loaded. Handled by: the view, which offers to choose one. */
 export class NoModelError extends GlmError {
   constructor(state: EngineState['kind']) {
@@ -201,6 +204,11 @@ export class EngineSupervisor {
     this.client = client;
     this.watch(client, options);
     this.setState({ kind: 'loading', options });
+    let cancelEnd: () => void = () => undefined;
+    const onAbort = (): void => {
+      cancelEnd = this.clock.after(cancelLimitMs, () => void client.end(0));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
       const model = await client.request('model-load', options, signal);
       if (signal.aborted) {
@@ -224,6 +232,9 @@ export class EngineSupervisor {
         }
       }
       throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      cancelEnd();
     }
   }
 

@@ -61,7 +61,7 @@ export class Engine {
     },
     'memory-report': () => this.served?.memory() ?? [],
     'conversation-forget': ({ conversationKey }) => {
-      this.model().forget(conversationKey);
+      this.served?.forget(conversationKey);
       return {};
     },
   };

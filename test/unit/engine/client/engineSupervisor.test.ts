@@ -61,6 +61,21 @@ describe('EngineSupervisor', () => {
     expect(children.every((child) => child.isEnded)).toBe(true);
   });
 
+  it('ends the process of a cancelled load that does not stop by itself', async () => {
+    const controller = new AbortController();
+    let isLoading = false;
+    const { supervisor, children, clock } = supervise([{ onLoad: () => (isLoading = true), pause: () => new Promise(() => undefined) }]);
+    const load = supervisor.load(fakeLoadOptions, controller.signal).catch((error: unknown) => error);
+    await until(() => isLoading);
+    controller.abort();
+    clock.advance(1499);
+    expect(children[0]?.isEnded).toBe(false);
+    clock.advance(1);
+    expect(await load).toMatchObject({ code: 'cancelled' });
+    expect(children[0]?.isEnded).toBe(true);
+    expect(supervisor.state.kind).toBe('none');
+  });
+
   it('lets a second load take over from the first', async () => {
     const { supervisor, children } = supervise();
     const first = supervisor.load(fakeLoadOptions).catch((error: unknown) => error);

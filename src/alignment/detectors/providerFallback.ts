@@ -38,18 +38,20 @@ export function findNodeFallback(facts: AlignmentFacts): readonly AlignmentMessa
     const assignment = facts.assignments.find((one) => one.stageIndex === stage.stageIndex);
     const nodes = Object.entries(assignment?.nodesByProvider ?? {});
     const count = (pattern: RegExp): number => nodes.filter(([name]) => pattern.test(name)).reduce((sum, [, value]) => sum + value, 0);
-    const onCpu = count(providerNames.cpu);
-    if (assignment === undefined || stage.provider === 'cpu' || onCpu === 0 || count(providerNames[stage.provider]) === 0) {
+    const named = assignment?.cpuNodes ?? [];
+    // Where the runtime lists only the nodes that a provider did not take, there are names without a count.
+    const knowsAll = assignment?.nodesByProvider !== undefined;
+    const onCpu = knowsAll ? count(providerNames.cpu) : named.length;
+    if (assignment === undefined || stage.provider === 'cpu' || onCpu === 0 || (knowsAll && count(providerNames[stage.provider]) === 0)) {
       return [];
     }
     const total = nodes.reduce((sum, [, value]) => sum + value, 0);
-    const named = assignment.cpuNodes ?? [];
     const names = named.length === 0 ? '' : `: ${named.slice(0, shownNodes).join(', ')}${named.length > shownNodes ? ` and ${named.length - shownNodes} more` : ''}`;
     return [
       composeMessage(facts, {
         kind: 'node-fallback',
         cause: `stage ${stage.stageIndex}`,
-        message: `${onCpu} of ${total} nodes of ${stageName(facts, stage.stageIndex)} run on cpu, whereas the stage is on ${stage.device}${names}. The provider has no kernel for them in this form.`,
+        message: `${onCpu}${knowsAll ? ` of ${total}` : ''} nodes of ${stageName(facts, stage.stageIndex)} run on cpu, whereas the stage is on ${stage.device}${names}. The provider has no kernel for them in this form.`,
         state: openState(facts),
         tensorDevice: cpuDevice,
         consumerDevice: stage.device,

@@ -85,6 +85,11 @@ describe('findMisalignments', () => {
     expect(message.message).toBe("5 of 90 nodes of the model's stage 2 run on cpu, whereas the stage is on cuda:1: /a/Range, /b/Gather, /c/Cast and 2 more. The provider has no kernel for them in this form.");
   });
 
+  it('reports them too where the runtime lists only what a provider did not take, and nothing when that list is empty', () => {
+    expect(only(withAssignment(1, { nodesByProvider: undefined, cpuNodes: ['/a/Range'] })).message).toContain("1 nodes of the model's stage 2 run on cpu");
+    expect(findMisalignments(withAssignment(1, { nodesByProvider: undefined, cpuNodes: [] }))).toEqual([]);
+  });
+
   it('reports a provider that was replaced as a whole, not as fallback of every node', () => {
     const message = only(withAssignment(0, { nodesByProvider: { CPUExecutionProvider: 90 } }));
     expect(message.kind).toBe('provider-replaced');

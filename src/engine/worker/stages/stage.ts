@@ -89,16 +89,21 @@ export class Stage implements Disposable {
 
   assignment(): StageAssignment {
     const { placement, session, device } = this.parts;
-    const nodes = session.assignedNodes();
+    // Sizes are computed on the host on purpose: that is where the runtime reads them.
+    const nodes = session.assignedNodes()?.filter(({ name }) => !name.endsWith('_shape'));
     const nodesByProvider: Record<string, number> = {};
     for (const { provider } of nodes ?? []) {
       nodesByProvider[provider] = (nodesByProvider[provider] ?? 0) + 1;
     }
+    const cpuNodes = nodes?.filter(({ provider }) => /^cpu/i.test(provider)).map(({ name }) => name);
+    // For some providers the runtime lists only what they did not take. That they take the inputs shows that they are at work.
+    const listsAll = cpuNodes === undefined || nodes?.length !== cpuNodes.length || Object.values(this.inputMemory).every((memory) => /^cpu$/i.test(memory));
     return {
       stageIndex: placement.stageIndex,
       device: device.id,
       provider: device.provider,
-      nodesByProvider: nodes === undefined ? undefined : nodesByProvider,
+      nodesByProvider: nodes === undefined || !listsAll ? undefined : nodesByProvider,
+      ...(device.provider === 'cpu' || cpuNodes === undefined ? {} : { cpuNodes }),
       inputMemory: session.inputMemory(),
       outputMemory: session.outputMemory(),
     };

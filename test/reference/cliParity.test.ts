@@ -132,6 +132,19 @@ describe('glm as a process', () => {
     expect(() => process.kill(-(child.pid ?? 0), 0)).toThrow();
   });
 
+  it('serves the OpenAI interface until Ctrl-C', async () => {
+    const child = spawn(process.execPath, [bundles.path('cli'), 'serve', '--model', checkpointFolder('tiny-edge'), '--weights', 'f32', '--threads', '1', '--port', '0', '--json'], { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    const started = JSON.parse(String(await new Promise<Buffer>((resolve) => child.stdout.once('data', resolve)))) as { url: string; model: string };
+    const post = async (body: object): Promise<unknown> => (await fetch(`${started.url}/v1/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
+    const [prompt] = referenceOf('tiny-edge').prompts;
+    const expected = glmJson<{ text: string }>('generate', '--model', checkpointFolder('tiny-edge'), '--weights', 'f32', '--threads', '1', '--ids', String(prompt?.ids.join(',')), '--max-new-tokens', '6', '--ignore-eos').text;
+    expect(await post({ prompt: prompt?.ids, max_tokens: 6, temperature: 0, ignore_eos: true })).toMatchObject({ model: 'tiny-edge', choices: [{ text: expected, finish_reason: 'length' }], usage: { completion_tokens: 6 } });
+    expect(await post({ prompt: [999_999], max_tokens: 1 })).toMatchObject({ error: { code: 'bad_token_id', type: 'invalid_request_error' } });
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+  });
+
   it('chats over a pipe', () => {
     const run = spawnSync(process.execPath, [bundles.path('cli'), 'chat', '--model', checkpointFolder('tiny-edge'), '--threads', '1', '--max-new-tokens', '5', '--ignore-eos'], { env: environment(), encoding: 'utf8', input: 'Hello\nAnd now?\n' });
     expect(run.status).toBe(0);

@@ -198,6 +198,16 @@ describe('an engine at work', () => {
     expect(reused.ids).toEqual(fresh.ids);
   });
 
+  it('needs at most a fifth of the time for the first token of a second turn of 2,000 tokens', async () => {
+    const engine = await loaded({ contextTokens: 4096 });
+    const prompt = longPrompt.slice(0, 2000);
+    await engine.generate(ask(longPrompt.slice(0, 32)), {});
+    const first = await engine.generate(ask(prompt, { conversationKey: 'turns', maxNewTokens: 16 }), {});
+    const second = await engine.generate(ask([...prompt, ...first.ids, 21, 22, 23], { conversationKey: 'turns', maxNewTokens: 4 }), {});
+    expect(second.reusedTokens).toBeGreaterThanOrEqual(2015);
+    expect((second.ttftMs ?? Infinity) / (first.ttftMs ?? 0), `${second.ttftMs} ms after ${first.ttftMs} ms`).toBeLessThan(0.2);
+  });
+
   it('keeps its heartbeat and answers other requests during a long prefill', async () => {
     const engine = await loaded(longContext);
     const beats: number[] = [];

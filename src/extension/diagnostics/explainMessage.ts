@@ -21,10 +21,10 @@ export function registerExplainMessage(controller: DiagnosticsController, log: L
   );
 }
 
-/** Takes the text handed over, else the editor's selection, else the clipboard; asks when none of them is a known message. */
+/** Takes the text handed over, else the editor's selection; asks when neither is a known message. */
 async function explain(controller: DiagnosticsController, given: string | undefined): Promise<void> {
   const editor = vscode.window.activeTextEditor;
-  const candidates = [given, editor && !editor.selection.isEmpty ? editor.document.getText(editor.selection) : undefined, await readClipboard()];
+  const candidates = [given, editor && !editor.selection.isEmpty ? editor.document.getText(editor.selection) : undefined];
   for (const candidate of candidates) {
     const [message] = recognizeMessages(candidate ?? '');
     if (message) {
@@ -41,15 +41,6 @@ async function explain(controller: DiagnosticsController, given: string | undefi
     await show(controller, message);
   } else {
     void vscode.window.showInformationMessage('This message is not known. The rules explain the usual causes of device errors.', 'Show Rules').then((choice) => choice && openRulePage(undefined));
-  }
-}
-
-/** In a browser the clipboard may be refused. */
-async function readClipboard(): Promise<string | undefined> {
-  try {
-    return await vscode.env.clipboard.readText();
-  } catch {
-    return undefined;
   }
 }
 

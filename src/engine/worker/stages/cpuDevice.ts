@@ -29,6 +29,8 @@ export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
     openMemory: (env, session): StageMemory => {
       const info = new MemoryInfo(env.library, 'Cpu');
       const allocator = new Allocator(session, info);
+      // While loading, the runtime repacks weights into its arena and lets go of the mapped originals: those bytes are weights, not activations.
+      const repackedBytes = allocator.stats()?.inUseBytes ?? 0;
       const allocateBlock = (byteLength: number): { readonly address: bigint } & Disposable => {
         const memory = new HostMemory(env.library, byteLength);
         return { address: memory.native, [Symbol.dispose]: () => memory.dispose() };
@@ -39,7 +41,13 @@ export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
         release: (value) => value.dispose(),
         allocateKv: (layers, dtype, maxBatch, slotShape) =>
           new AddressedKv(info, allocateBlock(kvBytes(layers.length, dtype, maxBatch, slotShape)), layers, dtype, maxBatch, slotShape),
-        arena: () => allocator.stats(),
+        arena: () => {
+          const stats = allocator.stats();
+          const beyondWeights = (bytes: number | undefined): number | undefined => (bytes === undefined ? undefined : Math.max(0, bytes - repackedBytes));
+          return stats === undefined
+            ? undefined
+            : { inUseBytes: beyondWeights(stats.inUseBytes), reservedBytes: beyondWeights(stats.reservedBytes), peakBytes: beyondWeights(stats.peakBytes) };
+        },
         [Symbol.dispose]: () => {
           allocator.dispose();
           info.dispose();

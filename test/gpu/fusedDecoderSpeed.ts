@@ -135,8 +135,8 @@ function tuningsOf(weightBits: FusedModel['weightBits']): readonly FusedTuning[]
   const usual = defaultTuning(weightBits);
   const other = (changes: Partial<FusedTuning>): FusedTuning => ({ ...usual, ...changes });
   return weightBits === 16
-    ? [usual, other({ overlap: true }), other({ depth: 2, blocksPerMultiprocessor: 2 }), other({ threads: 768, depth: 2 }), other({ splits: 64 })]
-    : [usual, other({ overlap: true }), other({ threads: 640 }), other({ threads: 768, depth: 1 }), other({ splits: 64 })];
+    ? [usual, other({ overlap: true }), other({ depth: 2, blocksPerMultiprocessor: 2 }), other({ threads: 768, depth: 2 }), other({ splits: 128 })]
+    : [usual, other({ overlap: true }), other({ threads: 640 }), other({ threads: 768, depth: 1 }), other({ splits: 128 })];
 }
 
 async function median(count: number, run: () => void): Promise<number> {

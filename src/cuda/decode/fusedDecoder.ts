@@ -102,7 +102,7 @@ export function fusedDecodingObstacle(model: FusedModel): string | undefined {
   if (widths.some((width) => width % lane !== 0)) {
     return `a width of ${widths.join(', ')} is no multiple of ${lane}`;
   }
-  if (model.headDim % 8 !== 0 || model.headDim > 256 || model.rotaryDim % 2 !== 0) {
+  if (![16, 32, 64, 128, 256].includes(model.headDim) || model.rotaryDim % 2 !== 0) {
     return `a head dimension of ${model.headDim} with ${model.rotaryDim} rotary dimensions is not supported`;
   }
   const group = model.numHeads / model.numKvHeads;
@@ -299,9 +299,9 @@ function matrix(value: FusedMatrix): Uint8Array {
   return new Uint8Array(BigUint64Array.of(value.weights, value.scales ?? 0n).buffer);
 }
 
-/** Runs of positions per KV head: together two blocks per multiprocessor, so that attention fills the device and joining stays short. */
+/** Runs of positions per KV head: together four blocks per multiprocessor, so that attention fills the device and joining stays short. */
 function splitsOf(context: CudaContext, model: FusedModel, tuning: FusedTuning): number {
-  return tuning.splits ?? Math.max(1, Math.min(128, Math.floor((2 * context.facts.multiprocessorCount) / model.numKvHeads)));
+  return tuning.splits ?? Math.max(1, Math.min(256, Math.floor((4 * context.facts.multiprocessorCount) / model.numKvHeads)));
 }
 
 function definesOf(model: FusedModel, tuning: FusedTuning, splits: number): Readonly<Record<string, string | number>> {

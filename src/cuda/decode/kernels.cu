@@ -364,7 +364,8 @@ __device__ __forceinline__ float rotated(const float* head, int d, const float2*
 }
 
 #define TILE_ROWS 32
-#define OUTPUTS ((GROUP * (HEAD_DIM / 2) + 255) / 256)  // pairs of output elements a thread owns
+#define HEAD_STRIDE (256 / (HEAD_DIM / 2))                     // heads that the 256 threads cover at once, a pair of dimensions each
+#define OUTPUTS ((GROUP + HEAD_STRIDE - 1) / HEAD_STRIDE)       // heads a thread serves
 
 // Positions a block takes: the context is cut evenly into at most SPLITS runs, each a multiple of TILE_ROWS.
 __device__ __forceinline__ int runLength(int position) { return ((position + SPLITS * TILE_ROWS) / (SPLITS * TILE_ROWS)) * TILE_ROWS; }
@@ -401,7 +402,7 @@ extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u1
     const int h = i / HEAD_DIM, d = i % HEAD_DIM;
     query[h][d] = rotated(qkv + (head * GROUP + h) * HEAD_DIM, d, turns) * rsqrtf((float)HEAD_DIM);
   }
-  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, pair = (threadIdx.x % (HEAD_DIM / 2)) * 2, firstHead = threadIdx.x / (HEAD_DIM / 2);
   constexpr int HEADS_PER_WARP = (GROUP + 7) / 8;
   float top[HEADS_PER_WARP], total[HEADS_PER_WARP], output[OUTPUTS][2];
 #pragma unroll
@@ -421,52 +422,60 @@ extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u1
       }
     }
     __syncthreads();
+    // Each lane reads its position's key once for all heads of its warp.
+    float score[HEADS_PER_WARP];
+#pragma unroll
+    for (int n = 0; n < HEADS_PER_WARP; ++n) score[n] = 0;
+    if (lane < count) {
+#pragma unroll
+      for (int part = 0; part < HEAD_DIM / 8; ++part) {
+        const uint4 k = *(const uint4*)&keys[lane][part * 8];
+#pragma unroll
+        for (int n = 0; n < HEADS_PER_WARP; ++n) {
+          const float* q = query[min(warp + 8 * n, GROUP - 1)] + part * 8;
+          const float4 a = *(const float4*)q, b = *(const float4*)(q + 4);
+          score[n] += lowBf16(k.x) * a.x + highBf16(k.x) * a.y + lowBf16(k.y) * a.z + highBf16(k.y) * a.w + lowBf16(k.z) * b.x + highBf16(k.z) * b.y + lowBf16(k.w) * b.z + highBf16(k.w) * b.w;
+        }
+      }
+    }
 #pragma unroll
     for (int n = 0; n < HEADS_PER_WARP; ++n) {
       const int h = warp + 8 * n;
       if (h >= GROUP) break;
-      float score = -3.0e38f;
-      if (lane < count) {
-        float even = 0, odd = 0;
-#pragma unroll
-        for (int part = 0; part < HEAD_DIM / 8; ++part) {
-          const uint4 k = *(const uint4*)&keys[lane][part * 8];
-          const float4 a = *(const float4*)&query[h][part * 8], b = *(const float4*)&query[h][part * 8 + 4];
-          even += lowBf16(k.x) * a.x + lowBf16(k.y) * a.z + lowBf16(k.z) * b.x + lowBf16(k.w) * b.z;
-          odd += highBf16(k.x) * a.y + highBf16(k.y) * a.w + highBf16(k.z) * b.y + highBf16(k.w) * b.w;
-        }
-        score = even + odd;
-      }
-      const float highest = fmaxf(top[n], warpMax(score)), keep = __expf(top[n] - highest);
-      const float weight = lane < count ? __expf(score - highest) : 0.0f;
+      const float own = lane < count ? score[n] : -3.0e38f;
+      const float highest = fmaxf(top[n], warpMax(own)), keep = __expf(top[n] - highest);
+      const float weight = lane < count ? __expf(own - highest) : 0.0f;
       total[n] = total[n] * keep + warpSum(weight);
       top[n] = highest;
       weights[h][lane] = weight;
       if (lane == 0) rescale[h] = keep;
     }
     __syncthreads();
+    // A thread owns one pair of dimensions of several heads, so that each value is read once for all of them.
 #pragma unroll
     for (int n = 0; n < OUTPUTS; ++n) {
-      const int i = threadIdx.x + n * 256, h = i / (HEAD_DIM / 2), d = (i % (HEAD_DIM / 2)) * 2;
-      if (h >= GROUP) break;
-      float even = output[n][0] * rescale[h], odd = output[n][1] * rescale[h];
-#pragma unroll 8
-      for (int row = 0; row < count; ++row) {
-        const u32 v = *(const u32*)&values[row][d];
-        const float weight = weights[h][row];
-        even = fmaf(weight, lowBf16(v), even);
-        odd = fmaf(weight, highBf16(v), odd);
+      const float keep = rescale[min(firstHead + n * HEAD_STRIDE, GROUP - 1)];
+      output[n][0] *= keep;
+      output[n][1] *= keep;
+    }
+#pragma unroll 4
+    for (int row = 0; row < count; ++row) {
+      const u32 v = *(const u32*)&values[row][pair];
+      const float even = lowBf16(v), odd = highBf16(v);
+#pragma unroll
+      for (int n = 0; n < OUTPUTS; ++n) {
+        const float weight = weights[min(firstHead + n * HEAD_STRIDE, GROUP - 1)][row];
+        output[n][0] = fmaf(weight, even, output[n][0]);
+        output[n][1] = fmaf(weight, odd, output[n][1]);
       }
-      output[n][0] = even;
-      output[n][1] = odd;
     }
     __syncthreads();
   }
 #pragma unroll
   for (int n = 0; n < OUTPUTS; ++n) {
-    const int i = threadIdx.x + n * 256, h = i / (HEAD_DIM / 2), d = (i % (HEAD_DIM / 2)) * 2;
+    const int h = firstHead + n * HEAD_STRIDE;
     if (h >= GROUP) break;
-    *(float2*)(partial + ((size_t)(head * GROUP + h) * SPLITS + blockIdx.y) * (HEAD_DIM + 2) + d) = make_float2(output[n][0], output[n][1]);
+    *(float2*)(partial + ((size_t)(head * GROUP + h) * SPLITS + blockIdx.y) * (HEAD_DIM + 2) + pair) = make_float2(output[n][0], output[n][1]);
   }
 #pragma unroll
   for (int n = 0; n < HEADS_PER_WARP; ++n) {

@@ -1,6 +1,6 @@
 /**
  * The user's path in a real VS Code with the packaged extension: open the view, ask the embedded model, stop, regenerate, edit, reload,
- * lose the engine. Steps build on each other; the first that fails ends the pass.
+ * lose the engine. Steps build on each other; the first that fails ends the pass. The linter has a pass of its own, pass.lint.e2e.ts.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -174,22 +174,6 @@ describe('GLM Local in VS Code', () => {
     await expect.poll(async () => textOf(await session.inChat('attachment')), poll).toContain('ask_glm4.py:1');
     await session.ask('What is this?');
     await untilAnswered();
-  });
-
-  it('underlines a device mistake in a Python file and fixes it', async () => {
-    await session.openFile('ask_glm4.py');
-    const squiggles = session.page.locator('.monaco-editor .squiggly-warning');
-    await squiggles.first().waitFor({ timeout: 60_000 });
-    await session.page.keyboard.press('Control+Shift+M');
-    const problem = session.page.locator('.markers-panel .monaco-list-row').filter({ hasText: 'GLM101' }).first();
-    await problem.waitFor();
-    await problem.dblclick();
-    await session.page.keyboard.press('Control+.');
-    await session.page.locator('.action-widget:not(.action-list-submenu-panel) .monaco-list-row').filter({ hasText: 'Move the inputs' }).first().click();
-    await expect.poll(() => squiggles.count(), poll).toBe(0);
-    expect((await session.page.locator('.monaco-editor .view-lines').first().innerText()).replaceAll(/\s/g, '')).toContain('.to(model.device)');
-    await session.page.keyboard.press('Control+z');
-    await session.page.keyboard.press('Control+j');
   });
 
   it('executes nothing that stands in an answer', async () => {

@@ -53,6 +53,7 @@ export const ortFunctions = {
   UpdateCUDAProviderOptionsWithValue: status(263, 16, 'void *cuda_options, const char *key, uint64_t value'),
   ReleaseCUDAProviderOptions: release(208, 11),
   SessionOptionsAppendExecutionProvider_CUDA_V2: status(204, 11, 'void *options, void *cuda_options'),
+  SessionOptionsSetLoadCancellationFlag: status(293, 22, 'void *options, bool cancel'),
   RegisterExecutionProviderLibrary: status(301, 22, 'void *env, const char *registration_name, const OrtPathText *path'),
   UnregisterExecutionProviderLibrary: status(302, 22, 'void *env, const char *registration_name'),
 

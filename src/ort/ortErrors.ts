@@ -78,6 +78,12 @@ export function isTermination(error: unknown): boolean {
   return error instanceof OrtCallError && /terminate flag/i.test(String(error.fields.text));
 }
 
+/** `error` as a cancellation when a load was cancelled on request, else as it is. */
+export function loadCancellationAsCancel(error: unknown): unknown {
+  const modelLoadCancelled = 12;
+  return error instanceof OrtCallError && error.fields.ortCode === modelLoadCancelled ? new CancelledError('Loading the model') : error;
+}
+
 /** `error` as a cancellation when the run was terminated on request, else as it is. */
 export function terminationAsCancel(error: unknown, what: string): unknown {
   return isTermination(error) ? new CancelledError(what) : error;

@@ -8,7 +8,7 @@ import { ortFunctions, type OrtFunctionName, type OrtFunctionSpec } from './func
 import { OrtCallError, OrtLibraryError, OrtTooOldError } from './ortErrors';
 
 /** Arguments as koffi takes them: handles and addresses as bigint, buffers as typed arrays, texts as strings. */
-export type NativeArgument = bigint | number | string | null | ArrayBufferView | readonly string[];
+export type NativeArgument = bigint | number | boolean | string | null | ArrayBufferView | readonly string[];
 
 /** The newest table this program knows, and the oldest it can work with (memory info of inputs and outputs came with 1.23). */
 const newestApiVersion = 30;

@@ -1,5 +1,6 @@
 /** Session options, sessions, and what a session tells about where its nodes and tensors are. */
 
+import { loadCancellationAsCancel } from './ortErrors';
 import { Handle } from './handle';
 import type { Env } from './env';
 import { readMemoryName } from './memory';
@@ -43,6 +44,11 @@ export class SessionOptions extends Handle {
   disableCpuArena(): this {
     this.library.call('DisableCpuMemArena', this.native);
     return this;
+  }
+
+  /** Makes a load under way with these options, on another thread, fail as cancelled. */
+  cancelLoad(): void {
+    this.library.call('SessionOptionsSetLoadCancellationFlag', this.native, true);
   }
 
   /** Writes a Chrome trace when {@link Session.endProfiling} is called; `prefix` is the beginning of its file name. */
@@ -156,7 +162,11 @@ export class Session extends Handle {
 
   private static async load(env: Env, how: 'CreateSession' | 'CreateSessionFromArray', args: readonly NativeArgument[]): Promise<Session> {
     const out = new BigUint64Array(1);
-    await env.library.callAsync(how, ...args, out);
+    try {
+      await env.library.callAsync(how, ...args, out);
+    } catch (error) {
+      throw loadCancellationAsCancel(error);
+    }
     return new Session(env.library, out[0] ?? 0n);
   }
 

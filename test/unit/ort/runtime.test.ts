@@ -108,6 +108,10 @@ describe('a session', () => {
     [binding, options, info, session].forEach((part) => part.dispose());
   });
 
+  it('is not made once its load was cancelled', async () => {
+    await expect(openSession(squareModel(), (options) => options.cancelLoad())).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
   it('tells the provider of each node and the memory of each input and output', async () => {
     const session = await openSession(squareModel(), (options) => options.setConfig('session.record_ep_graph_assignment_info', '1'));
     expect(session.assignedNodes()).toEqual([{ name: 'y', operator: 'Mul', provider: 'CPUExecutionProvider' }]);

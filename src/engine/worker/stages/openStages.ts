@@ -160,7 +160,7 @@ async function openStage(
     }
     device.configure(sessionOptions);
     Object.entries(options.sessionConfig ?? {}).forEach(([key, value]) => sessionOptions.setConfig(key, value));
-    const session = await Session.fromBytes(env, graph.toModelBytes(), sessionOptions);
+    const session = await loadSession(env, graph.toModelBytes(), sessionOptions, options.signal);
     begun.push(session);
     const memory = device.openMemory(env, session, precision);
     begun.push(memory);
@@ -177,6 +177,17 @@ async function openStage(
   } catch (error) {
     begun.reverse().forEach((part) => part[Symbol.dispose]());
     throw error;
+  }
+}
+
+/** Loads on a worker thread, which may take seconds while weights are repacked; gives up in the middle when cancelled. */
+async function loadSession(env: Env, model: Uint8Array, sessionOptions: SessionOptions, signal: AbortSignal | undefined): Promise<Session> {
+  const onAbort = (): void => sessionOptions.cancelLoad();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Session.fromBytes(env, model, sessionOptions);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 

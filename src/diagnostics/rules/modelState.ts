@@ -45,7 +45,9 @@ type MovedPlace = Extract<Place, { kind: 'moved' }>;
 
 /** Every distinct move that brought tensors of this kind of device into a call. */
 export function movesOf(call: ModelCall, kind: Device['kind']): readonly MovedPlace[] {
-  const places = call.tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
+  // A function that cannot be seen gets other things besides inputs: only what is surely a tensor counts there.
+  const tensors = call.form === 'handed' ? call.tensors.filter((tensor) => tensor.places.every((place) => place.kind === 'moved')) : call.tensors;
+  const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
   return places.filter((place, position) => places.findIndex((other) => other.move.call === place.move.call) === position);
 }
 

@@ -204,6 +204,18 @@ function cudaEventMethod(site: CallSite, ref: RefValue, name: string): Value {
 /** Keywords that only a transformers model understands. */
 const generateSettings = ['min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'attention_mask', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
 
+/** A generate() of something unknown counts when only a transformers model would understand its arguments. */
+function looksLikeGenerate({ interpreter, args }: CallSite, receiverExpr: Expr): boolean {
+  const limitsLength = args.keywords.has('max_new_tokens') || args.keywords.has('max_length');
+  const isNamedModel = /(^|[._])model$/.test(interpreter.textOf(receiverExpr));
+  const isText = args.positional[0]?.value.kind === 'const' || args.positional[0]?.expr?.kind === 'string';
+  return (
+    generateSettings.some((setting) => args.keywords.has(setting)) ||
+    args.mappings.length > 0 ||
+    (limitsLength && !isText && (args.positional[0]?.value.kind === 'tensor' || isNamedModel))
+  );
+}
+
 function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value {
   const { interpreter, args } = site;
   if (name === 'to' || name === 'cuda') {
@@ -216,8 +228,7 @@ function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value 
     runCallbacks(site);
     return isTensorRequest(args) || name === 'build_chat_input' ? callTokenizer(site, name) : /tokenizer|processor/i.test(interpreter.textOf(receiverExpr)) ? plain : unknown;
   }
-  const looksLikeGenerate = name === 'generate' && (generateSettings.some((setting) => args.keywords.has(setting)) || args.mappings.length > 0 || (args.keywords.has('max_new_tokens') && args.positional[0]?.value.kind === 'tensor') || /(^|[._])model$/.test(interpreter.textOf(receiverExpr)));
-  if (looksLikeGenerate) {
+  if (name === 'generate' && looksLikeGenerate(site, receiverExpr)) {
     return consume(site, unknown, false, 'generate', receiverExpr);
   }
   if (name === 'step' || name === 'backward') {

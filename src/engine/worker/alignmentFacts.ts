@@ -1,6 +1,6 @@
 /** Gathers what src/alignment compares: the plan, what the runtime made of it, our allocations, and the devices' free memory then and now. */
 
-import type { AlignmentMode } from '../../common/alignment';
+import type { AlignmentKind, AlignmentMode } from '../../common/alignment';
 import type { DeviceBudget } from '../../common/placement';
 import type { LoadedModel } from '../../common/protocol/engine';
 import type { AlignmentFacts, BoundTensor, DriverMemory } from '../../alignment/facts';
@@ -14,11 +14,13 @@ export interface AlignmentSources {
   readonly devicesNow: readonly DeviceBudget[];
   /** Where step tensors, hidden states and caches lie, as far as the runner reports it. */
   readonly tensors: readonly BoundTensor[];
+  /** Milliseconds per token by kind, where they were measured. */
+  readonly measuredCostMs?: Readonly<Partial<Record<AlignmentKind, number>>>;
   /** Some device is a software stand-in for a real one. */
   readonly simulated: boolean;
 }
 
-export function alignmentFacts({ loaded, mode, devicesAtPlan, devicesNow, tensors, simulated }: AlignmentSources): AlignmentFacts {
+export function alignmentFacts({ loaded, mode, devicesAtPlan, devicesNow, tensors, measuredCostMs, simulated }: AlignmentSources): AlignmentFacts {
   return {
     modelName: loaded.description.name,
     mode,
@@ -34,6 +36,7 @@ export function alignmentFacts({ loaded, mode, devicesAtPlan, devicesNow, tensor
         ? []
         : [{ device: before.id, freeBytesAtPlan: before.freeBytes, freeBytesNow: now.freeBytes }];
     }),
+    ...(measuredCostMs === undefined ? {} : { measuredCostMs }),
     ...(simulated ? { simulated } : {}),
   };
 }

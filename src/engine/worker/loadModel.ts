@@ -2,16 +2,15 @@
 
 import { throwIfAborted } from '../../common/errors';
 import type { Log } from '../../common/log';
-import type { DeviceBudget } from '../../common/placement';
 import type { LoadedModel, LoadOptions, LoadProgress } from '../../common/protocol/engine';
-import { findMisalignments } from '../../alignment/findMisalignments';
-import { alignmentFacts } from './alignmentFacts';
+import { AlignmentWatch } from './alignmentWatch';
 import type { BatchTimer } from './deltaBatcher';
 import { listBudgets } from './deviceBudgets';
 import { gpuBudgetSources } from './gpuBudgetSources';
 import { LoadProgressMeter } from './loadProgressMeter';
 import { openModel, planModel } from './planModel';
-import { ServedModel, type ServedEvents, type ServedRunner } from './servedModel';
+import { ServedModel, type ServedEvents } from './servedModel';
+import { planMisplacement } from './stages/misplacement';
 import { openStages } from './stages/openStages';
 
 export interface LoadContext {
@@ -47,6 +46,9 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     cpuThreads: options.cpuThreads,
     accuracyLevel: options.accuracyLevel,
     allowSoftwareGpu: options.allowSoftwareGpu,
+    misplacement: planMisplacement(options.misplace, options.alignment, plan),
+    // Kernels of our own keep their tensors where they are read: what is misplaced, and what it is compared with, runs without them.
+    fusedDecode: options.misplace === undefined || options.alignment === 'autoFix' ? undefined : false,
     packThreadFile: context.packThreadFile,
     log,
     signal,
@@ -68,21 +70,10 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     loadMs: timer.nowMs() - startedMs,
     runtimeVersion: runner.runtimeVersion,
   };
-  await reportAlignment(loaded, runner, devicesAtPlan, options, context);
+  const usesGpu = plan.stages.some((stage) => stage.provider !== 'cpu');
+  const devicesNow = usesGpu ? await listBudgets(options, gpuBudgetSources).catch(() => devicesAtPlan) : devicesAtPlan;
+  const alignment = new AlignmentWatch({ loaded, runner, options, devicesAtPlan, devicesNow, log, onMessage: (message) => context.events.onAlignment(message) });
+  alignment.look();
   const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
-  return new ServedModel({ loaded, runner, text, timer, events: context.events });
-}
-
-/** Plan against fact: what does not agree goes to the host as messages. A failure to look is logged; it must not cost the loaded model. */
-async function reportAlignment(loaded: LoadedModel, runner: ServedRunner, devicesAtPlan: readonly DeviceBudget[], options: LoadOptions, { events, log }: LoadContext): Promise<void> {
-  try {
-    const usesGpu = loaded.plan.stages.some((stage) => stage.provider !== 'cpu');
-    const devicesNow = usesGpu ? await listBudgets(options, gpuBudgetSources) : devicesAtPlan;
-    const messages = findMisalignments(
-      alignmentFacts({ loaded, mode: options.alignment, devicesAtPlan, devicesNow, tensors: runner.boundTensors?.() ?? [], simulated: options.allowSoftwareGpu && usesGpu }),
-    );
-    messages.forEach((message) => events.onAlignment(message));
-  } catch (error) {
-    log.log('warn', 'alignment', `Plan and fact could not be compared: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  return new ServedModel({ loaded: { ...loaded, alignment: alignment.messages }, alignment, runner, text, timer, events: context.events });
 }

@@ -36,6 +36,8 @@ export interface ServedSetup {
   readonly text: TextSource;
   readonly timer: BatchTimer;
   readonly events: ServedEvents;
+  /** Looks after each generation where its tensors lay. */
+  readonly alignment?: { look(): void };
 }
 
 export class ServedModel {
@@ -132,6 +134,7 @@ export class ServedModel {
         });
       batcher.flush();
       this.memory();
+      this.setup.alignment?.look();
       return {
         ...outcome,
         generationId,

@@ -38,13 +38,14 @@ const api = acquireVsCodeApi();
 const store = new ChatStore((callback) => requestAnimationFrame(callback));
 const host = connectToHost(api, window, (event) => store.dispatch({ kind: 'host-event', event, atMs: performance.now() }));
 
+// Asked first: the host gathers its state while the view is being built.
+host.request('view-ready', {}).then(
+  (view) => store.dispatch({ kind: 'connected', view }),
+  (error: unknown) => store.dispatch({ kind: 'request-failed', problem: { method: 'view-ready', error: serializeError(error) } }),
+);
+
 const app = document.createElement('glm-chat') as ChatApp;
 app.store = store;
 app.host = host;
 app.memoryKeeper = new ViewMemoryKeeper(api);
 (document.getElementById('root') ?? document.body).replaceChildren(app);
-
-host.request('view-ready', {}).then(
-  (view) => store.dispatch({ kind: 'connected', view }),
-  (error: unknown) => store.dispatch({ kind: 'request-failed', problem: { method: 'view-ready', error: serializeError(error) } }),
-);

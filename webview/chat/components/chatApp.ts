@@ -95,7 +95,7 @@ export class ChatApp extends LitElement {
         .openDevices=${memory.openDevices}
         .panel=${memory.panel}
         .onPanel=${this.togglePanel}
-        .onOpenDevices=${(openDevices: readonly string[]) => this.remember({ openDevices })}
+        .onOpenDevices=${this.rememberDevices}
       ></glm-chat-header>
       <main>${this.renderMain()}</main>
       ${memory.panel === undefined
@@ -107,8 +107,8 @@ export class ChatApp extends LitElement {
               .attachments=${chat.attachments}
               .mode=${chat.settings.mode}
               .draft=${memory.draft}
-              .onDraft=${(draft: string) => this.memoryKeeper?.remember({ draft })}
-              .onSend=${(text: string) => this.ask({ method: 'prompt-send', params: { text } })}
+              .onDraft=${this.rememberDraft}
+              .onSend=${this.send}
             ></glm-composer>
           `
         : this.renderProblem()}
@@ -123,7 +123,7 @@ export class ChatApp extends LitElement {
       case 'settings':
         return html`<glm-settings .settings=${chat.settings} .model=${chat.model} .onClose=${this.closePanel}></glm-settings>`;
       case undefined:
-        return html`<glm-conversation .chat=${chat} .rememberedScroll=${this.memoryKeeper?.memory.scroll} .onScrolled=${(scroll: ViewMemory['scroll']) => this.memoryKeeper?.remember({ scroll })}></glm-conversation>`;
+        return html`<glm-conversation .chat=${chat} .rememberedScroll=${this.memoryKeeper?.memory.scroll} .onScrolled=${this.rememberScroll}></glm-conversation>`;
       default:
         return memory.panel satisfies never;
     }
@@ -153,6 +153,12 @@ export class ChatApp extends LitElement {
     this.memoryKeeper?.remember(change);
     this.memory = this.memoryKeeper?.memory ?? { ...this.memory, ...change };
   }
+
+  // Fields rather than functions made per rendering: a new function would render the components anew with every delta.
+  private readonly rememberDevices = (openDevices: readonly string[]): void => this.remember({ openDevices });
+  private readonly rememberDraft = (draft: string): void => this.memoryKeeper?.remember({ draft });
+  private readonly rememberScroll = (scroll: ViewMemory['scroll']): void => this.memoryKeeper?.remember({ scroll });
+  private readonly send = (text: string): void => this.ask({ method: 'prompt-send', params: { text } });
 
   private readonly togglePanel = (panel: PanelName): void => {
     if (this.memory.panel === panel) {

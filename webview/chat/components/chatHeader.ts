@@ -1,13 +1,13 @@
 /** `<glm-chat-header>`: model, devices, speed and context, and whatever needs attention. */
 
-import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { LoadedModel } from '../../../src/common/protocol/engine';
 import { baseStyles } from '../../common/baseStyles';
 import { iconButton } from '../../common/iconButton';
 import { formatContext } from '../../common/numberFormat';
 import { initialState, type ChatState } from '../state/chatState';
-import { describeDevices } from '../state/deviceMemory';
+import { describeDevices, type DeviceView } from '../state/deviceMemory';
 import type { PanelName } from '../state/viewMemory';
 import { askHost } from '../viewRequest';
 import './alignmentNotices';
@@ -61,10 +61,19 @@ export class ChatHeader extends LitElement {
   @property({ attribute: false }) onPanel: (panel: PanelName) => void = () => {};
   @property({ attribute: false }) onOpenDevices: (ids: readonly string[]) => void = () => {};
 
+  private devices: readonly DeviceView[] = [];
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    const before = changed.get('chat');
+    const { devices, recentSamples, engineMemory, model } = this.chat;
+    if (before === undefined || before.devices !== devices || before.recentSamples !== recentSamples || before.engineMemory !== engineMemory || before.model !== model) {
+      this.devices = changed.has('chat') || !this.hasUpdated ? describeDevices(devices, recentSamples.at(-1), engineMemory, model) : this.devices;
+    }
+  }
+
   override render(): TemplateResult {
-    const { chat } = this;
+    const { chat, devices } = this;
     const loaded = chat.model.kind === 'ready' ? chat.model.model : undefined;
-    const devices = describeDevices(chat.devices, chat.recentSamples.at(-1), chat.engineMemory, chat.model);
     return html`
       <div class="title">
         <glm-model-menu .model=${chat.model} .choices=${chat.choices}></glm-model-menu>
@@ -77,7 +86,7 @@ export class ChatHeader extends LitElement {
         ? nothing
         : html`<div class="devices" role="group" aria-label="Devices">
             ${devices.map(
-              (device) => html`<glm-device-row .device=${device} ?isOpen=${this.openDevices.includes(device.id)} .onToggle=${() => this.onOpenDevices(toggled(this.openDevices, device.id))}></glm-device-row>`,
+              (device) => html`<glm-device-row .device=${device} ?isOpen=${this.openDevices.includes(device.id)} @glm-toggle=${() => this.onOpenDevices(toggled(this.openDevices, device.id))}></glm-device-row>`,
             )}
           </div>`}
       ${loaded === undefined ? nothing : this.renderSpeed(loaded)}

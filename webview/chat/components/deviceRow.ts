@@ -116,7 +116,6 @@ export class DeviceRow extends LitElement {
 
   @property({ attribute: false }) device: DeviceView | undefined;
   @property({ type: Boolean }) isOpen = false;
-  @property({ attribute: false }) onToggle: () => void = () => {};
 
   override render(): TemplateResult | typeof nothing {
     const { device } = this;
@@ -125,7 +124,7 @@ export class DeviceRow extends LitElement {
     }
     const { reading } = device;
     return html`
-      <button class="plain line numbers" data-test="device" aria-expanded=${this.isOpen ? 'true' : 'false'} aria-label=${describe(device)} title=${describe(device)} @click=${this.onToggle}>
+      <button class="plain line numbers" data-test="device" aria-expanded=${this.isOpen ? 'true' : 'false'} aria-label=${describe(device)} title=${describe(device)} @click=${() => this.dispatchEvent(new Event('glm-toggle'))}>
         <span class="id">${device.id}</span>
         ${device.lost === undefined
           ? html`

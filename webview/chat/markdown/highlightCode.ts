@@ -38,7 +38,7 @@ function knownLanguages(): typeof highlighter {
 }
 
 /** Longer code stays plain: colouring it would hold the page for longer than a few frames. */
-const maxCharacters = 100_000;
+const maxCharacters = 40_000;
 
 /** HTML with `hljs-` spans and the text escaped, or undefined when the language is unknown or the code too long. */
 export function highlightCode(code: string, language: string): string | undefined {

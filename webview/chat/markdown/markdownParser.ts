@@ -5,37 +5,40 @@
  * since the content policy would refuse them. What comes out still goes through sanitizeHtml.
  */
 
-import MarkdownIt, { type Env, type Token } from 'markdown-it';
-
-const markdown = new MarkdownIt({ html: false, linkify: true, breaks: false, typographer: false });
+import createMarkdownIt, { type Env, type MarkdownIt, type Token } from 'markdown-it';
 
 /** Link reference definitions seen so far; shared by the pieces of one answer. */
 export type MarkdownEnvironment = Env;
 
-markdown.validateLink = isOpenableAddress;
-markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
+let parser: MarkdownIt | undefined;
 
-markdown.renderer.rules.image = (tokens, index) => {
-  const token = tokens[index] as Token;
-  const address = String(token.attrGet('src') ?? '');
-  const label = markdown.utils.escapeHtml(`Image: ${token.content || address}`);
-  return `<a class="image-link" href="${markdown.utils.escapeHtml(address)}">${label}</a>`;
-};
+/** Made with the first answer, not before the first paint. */
+function markdownParser(): MarkdownIt {
+  return (parser ??= createParser());
+}
 
-for (const rule of ['th_open', 'td_open'] as const) {
-  markdown.renderer.rules[rule] = (tokens, index) => {
+function createParser(): MarkdownIt {
+  const markdown = new createMarkdownIt({ html: false, linkify: true, breaks: false, typographer: false });
+  const { escapeHtml } = markdown.utils;
+  const { rules } = markdown.renderer;
+  markdown.validateLink = isOpenableAddress;
+  markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
+  rules.image = (tokens, index) => {
+    const token = tokens[index] as Token;
+    const address = String(token.attrGet('src') ?? '');
+    return `<a class="image-link" href="${escapeHtml(address)}">${escapeHtml(`Image: ${token.content || address}`)}</a>`;
+  };
+  rules.th_open = rules.td_open = (tokens, index) => {
     const token = tokens[index] as Token;
     const alignment = /text-align:(left|center|right)/.exec(String(token.attrGet('style') ?? ''))?.[1];
     return alignment === undefined ? `<${token.tag}>` : `<${token.tag} class="align-${alignment}">`;
   };
+  rules.fence = rules.code_block = (tokens, index) => {
+    const token = tokens[index] as Token;
+    return `<pre class="fence"><code class="language-${escapeHtml(fenceLanguage(token.info))}">${escapeHtml(token.content)}</code></pre>`;
+  };
+  return markdown;
 }
-
-markdown.renderer.rules.fence = (tokens, index) => {
-  const token = tokens[index] as Token;
-  const language = fenceLanguage(token.info);
-  return `<pre class="fence"><code class="language-${markdown.utils.escapeHtml(language)}">${markdown.utils.escapeHtml(token.content)}</code></pre>`;
-};
-markdown.renderer.rules.code_block = markdown.renderer.rules.fence;
 
 /** True for the only addresses an answer may link to. */
 export function isOpenableAddress(address: string): boolean {
@@ -48,7 +51,7 @@ export function fenceLanguage(info: string): string {
 }
 
 export function parseMarkdown(source: string, environment: MarkdownEnvironment): Token[] {
-  return markdown.parse(source, environment);
+  return markdownParser().parse(source, environment);
 }
 
 /** A table of the given head and rows, each as its own tokens. */
@@ -58,5 +61,6 @@ export function renderTable(head: readonly Token[], rows: readonly (readonly Tok
 }
 
 export function renderTokens(tokens: Token[], environment: MarkdownEnvironment): string {
+  const markdown = markdownParser();
   return markdown.renderer.render(tokens, markdown.options, environment);
 }

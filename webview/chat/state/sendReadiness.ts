@@ -9,14 +9,16 @@ export interface SendReadiness {
   readonly action?: { readonly label: string; readonly request: 'model-reload' | 'model-choose' };
 }
 
+// Constants where they are returned per frame, so that the composer is not rendered anew.
 const ready: SendReadiness = { canSend: true };
+const busy: SendReadiness = { canSend: false };
 
 export function readinessToSend(state: ChatState): SendReadiness {
   if (state.connection === 'connecting') {
     return { canSend: false, reason: 'Connecting to the extension …' };
   }
   if (state.generation !== undefined) {
-    return { canSend: false };
+    return busy;
   }
   switch (state.model.kind) {
     case 'ready':

@@ -1,0 +1,136 @@
+/** `<glm-case-table>`: the figures of every case, its cautions under it, and how it compares with the baseline. */
+
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
+import { customElement, property } from 'lit/decorators.js';
+import type { CaseAgainstBaseline, ReportView } from '../../../src/common/protocol/reportView';
+import { baseStyles } from '../../common/baseStyles';
+import { icon } from '../../common/codicons';
+
+@customElement('glm-case-table')
+export class CaseTable extends LitElement {
+  static override styles = [
+    ...baseStyles,
+    css`
+      :host {
+        display: block;
+      }
+      .scroller {
+        overflow-x: auto;
+        border: 1px solid var(--vscode-widget-border, var(--vscode-editorWidget-border, var(--vscode-contrastBorder, transparent)));
+        border-radius: 6px;
+      }
+      table {
+        border-collapse: collapse;
+        width: 100%;
+        font-variant-numeric: tabular-nums;
+      }
+      th,
+      td {
+        padding: 5px 12px;
+        text-align: start;
+        white-space: nowrap;
+        vertical-align: top;
+      }
+      thead th {
+        font-weight: 600;
+        border-bottom: 1px solid var(--vscode-widget-border, var(--vscode-editorWidget-border, var(--vscode-contrastBorder, transparent)));
+      }
+      tbody th {
+        font-weight: 600;
+      }
+      /* The case stays in sight while the figures scroll. */
+      tr > :first-child {
+        position: sticky;
+        left: 0;
+        background: var(--vscode-editor-background);
+        max-width: 40vw;
+        white-space: normal;
+        min-width: 90px;
+      }
+      .number {
+        text-align: end;
+      }
+      .verdict {
+        white-space: normal;
+        min-width: 190px;
+        max-width: 340px;
+      }
+      .label {
+        display: inline-flex;
+        gap: 4px;
+        align-items: center;
+        font-weight: 600;
+      }
+      ul {
+        list-style: none;
+        margin: 8px 0 0;
+        padding: 0;
+      }
+      .caution {
+        display: flex;
+        gap: 6px;
+        padding: 1px 0;
+        overflow-wrap: anywhere;
+      }
+      .caution .icon,
+      .label .icon {
+        color: var(--vscode-editorWarning-foreground, var(--vscode-foreground));
+      }
+    `,
+  ];
+
+  @property({ attribute: false }) report: ReportView | undefined;
+
+  override render(): TemplateResult | typeof nothing {
+    const { report } = this;
+    if (report === undefined) {
+      return nothing;
+    }
+    const compares = report.cases.length > 1;
+    const cautions = report.cases.flatMap((each) => each.cautions.map((caution) => ({ name: each.name, caution })));
+    return html`<div class="scroller" tabindex="0" role="region" aria-label="Figures of every case, medians">
+        <table data-test="table">
+          <thead>
+            <tr>
+              ${report.columns.map((column) => html`<th scope="col" class=${column.isNumeric ? 'number' : ''}>${column.title}</th>`)} ${compares ? html`<th scope="col">against the baseline</th>` : nothing}
+            </tr>
+          </thead>
+          <tbody>
+            ${report.cases.map(
+              (each, index) => html`<tr>
+                ${each.cells.map((text, column) => (column === 0 ? html`<th scope="row">${text}</th>` : html`<td class=${report.columns[column]?.isNumeric === true ? 'number' : ''}>${text}</td>`))}
+                ${compares ? html`<td class="verdict" data-test="verdict">${this.renderVerdict(report.comparisons[index], index)}</td>` : nothing}
+              </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>
+      ${cautions.length === 0
+        ? nothing
+        : html`<ul aria-label="Cautions" data-test="cautions">
+            ${cautions.map(({ name, caution }) => html`<li class="caution">${icon('warning')}<span><strong>${name}:</strong> ${caution}</span></li>`)}
+          </ul>`}`;
+  }
+
+  private renderVerdict(comparison: CaseAgainstBaseline | undefined, index: number): TemplateResult | typeof nothing {
+    switch (comparison?.kind) {
+      case undefined:
+        return nothing;
+      case 'baseline':
+        return html`baseline`;
+      case 'not-comparable':
+        return html`<span class="label">${icon('warning')}not comparable</span>
+          ${comparison.broken.map((each) => html`<div class="muted">rule “${each.rule}”: ${each.explanation}</div>`)} ${this.renderChoose(index)}`;
+      case 'compared':
+        return html`${comparison.isDifferent ? html`<strong>${comparison.ratio.toFixed(2)} ×</strong> decode speed` : html`no difference beyond chance (${comparison.ratio.toFixed(2)} ×)`}
+          <div class="muted">${Math.round(comparison.confidence * 100)} % interval ${comparison.low.toFixed(2)} to ${comparison.high.toFixed(2)}</div>
+          ${this.renderChoose(index)}`;
+      default:
+        return comparison satisfies never;
+    }
+  }
+
+  private renderChoose(index: number): TemplateResult {
+    return html`<button class="link" aria-label="Use ${this.report?.cases[index]?.name ?? ''} as the baseline" @click=${() => this.dispatchEvent(new CustomEvent('baseline', { detail: index }))}>Use as baseline</button>`;
+  }
+}

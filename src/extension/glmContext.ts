@@ -35,7 +35,7 @@ export class GlmContext implements vscode.Disposable {
   readonly chat: ChatSession;
   readonly view: ChatViewProvider;
   readonly reports = new ReportDocuments();
-  /** From the first line of the bundle to the end of activation. */
+  /** Elapsed while the bundle was evaluated and `activate` ran. */
   activationMs: number | undefined;
 
   private readonly supervisor: EngineSupervisor;

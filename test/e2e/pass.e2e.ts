@@ -193,10 +193,10 @@ describe('GLM Local in VS Code', () => {
     await expect.poll(async () => (await editor.innerText()).replaceAll(/\s+/g, ' '), poll).toMatch(/ONNX Runtime 1\..*Stage 0/);
     const page = await editor.innerText();
     expect(page).not.toContain('pipelines');
-    // The promise is 50 ms on an idle machine; the bound leaves room for one that is not.
+    // The promise is 50 ms on an idle machine (20 ms of CPU time); the bound leaves room for one that is not.
     const activationMs = Number(/Activation:\s([\d.]+)\sms/.exec(page)?.[1]);
     process.stdout.write(`Activation took ${activationMs} ms\n`);
-    expect(activationMs).toBeLessThan(500);
+    expect(activationMs).toBeLessThan(1000);
   });
 
   it('unloads the model by ending its process', async () => {

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findBrowser, missingBrowser } from './e2e/findBrowser.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const results = join(root, '.cache/tests');
@@ -61,6 +62,17 @@ if (existsSync(join(root, 'test/reference/vitest.config.mts'))) {
     count('reference', status);
   });
 }
+step('Chat view', () => {
+  if (findBrowser() !== undefined) {
+    const status = run(['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/webview/vitest.config.mjs', '--reporter=default', '--reporter=json', `--outputFile.json=${join(results, 'webview.json')}`]);
+    count('webview', status);
+  } else if (process.env.CI === 'true') {
+    say(`${missingBrowser}\nCI=true: a missing browser is a failure.`);
+    total.failed += 1;
+  } else {
+    total.skipped.push(`the browser tests of the chat view. ${missingBrowser}`);
+  }
+});
 step('Start', () => {
   const status = run(['node_modules/vitest/vitest.mjs', 'run', '--config', 'tools/e2e/vitest.config.mjs', 'test/e2e/start', '--reporter=verbose', '--reporter=json', `--outputFile.json=${join(results, 'start.json')}`]);
   count('start', status);

@@ -138,7 +138,7 @@ export class QuestionTurn extends LitElement {
       <div class="editor">
         <textarea aria-label="Edit question" data-test="edit-text" .value=${turn.text} @keydown=${this.onEditorKey}></textarea>
         <div class="row">
-          <span class="muted">What came after is replaced.</span>
+          <span class="muted">Replaces what follows.</span>
           <vscode-button appearance="secondary" @click=${this.stopEditing}>Cancel</vscode-button>
           <vscode-button appearance="primary" data-test="edit-send" @click=${this.submit}>Send</vscode-button>
         </div>

@@ -179,7 +179,7 @@ const killed: GpuCheck = {
 };
 
 const filledCard: GpuCheck = {
-  name: 'another process fills the card between plan and load: a clear message, and the engine works again afterwards',
+  name: 'another process fills the card between plan and load: a clear message, and a fresh engine works afterwards',
   async run() {
     using context = new CudaContext(CudaDriver.load(), 0);
     const engine = openEngine();
@@ -210,8 +210,8 @@ const filledCard: GpuCheck = {
       if (!isGlmError(failure)) {
         throw new Error(`expected an error of ours, got ${String(failure)}`);
       }
-      await engine.request('model-load', options);
-      const { ids } = await generate(engine, [1, 2, 3], 4);
+      // As the supervisor does it: every load gets a process of its own.
+      const ids = await withModel(options, async (fresh) => (await generate(fresh, [1, 2, 3], 4)).ids);
       return `${failure.code}: "${failure.message}"; loaded and generated ${ids.length} tokens afterwards`;
     } finally {
       taken.forEach((address) => context.free(address));

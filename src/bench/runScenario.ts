@@ -76,6 +76,7 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
     elapsedMs: hooks.nowMs() - startedMs,
     environment: { ...(await hooks.environment()), ...(outcomes[0] === undefined ? {} : { runtimeVersion: outcomes[0].model.runtimeVersion }) },
     cases,
+    ...(scenario.alignmentCosts === undefined ? {} : { alignment: scenario.alignmentCosts(outcomes) }),
     notes: [...notes, ...(scenario.explain?.(outcomes) ?? [])],
   };
 }

@@ -5,6 +5,7 @@
  * The documentation of the fields for people is docs/benchmarks.md.
  */
 
+import type { AlignmentKind } from '../../common/alignment';
 import type { DeviceDescription } from '../../common/protocol/monitor';
 import type { Summary } from '../statistics';
 
@@ -72,6 +73,21 @@ export interface BenchmarkEnvironment {
   readonly devices: readonly DeviceDescription[];
 }
 
+/** What one kind of misplaced tensor costs, from the same generation with and without. */
+export interface AlignmentCost {
+  readonly tensor: string;
+  readonly kind: AlignmentKind;
+  readonly label: string;
+  /** As the engine reported it. */
+  readonly bytesPerToken?: number;
+  readonly alignedTokensPerSecond: number;
+  readonly misalignedTokensPerSecond: number;
+  /** Difference of the median times per token. */
+  readonly costMsPerToken: number;
+  /** False: the difference is within the noise of the runs. */
+  readonly isSignificant: boolean;
+}
+
 export interface BenchmarkReport {
   readonly schema: typeof reportSchema;
   readonly scenario: string;
@@ -80,6 +96,8 @@ export interface BenchmarkReport {
   readonly elapsedMs: number;
   readonly environment: BenchmarkEnvironment;
   readonly cases: readonly BenchmarkCase[];
+  /** Scenario "alignment" only. */
+  readonly alignment?: readonly AlignmentCost[];
   /** Paragraphs that explain the result in words. */
   readonly notes: readonly string[];
 }

@@ -1,7 +1,7 @@
 /** What a scenario is: which models to load and what to measure with each. Pure descriptions; runScenario.ts carries them out. */
 
 import type { LoadOptions, LoadedModel, ModelDescription } from '../../common/protocol/engine';
-import type { BenchmarkCase } from '../report/schema';
+import type { AlignmentCost, BenchmarkCase } from '../report/schema';
 
 /** One measurement on a loaded model. */
 export interface CasePlan {
@@ -45,6 +45,8 @@ export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly loads: readonly LoadPlan[];
+  /** Scenario "alignment" only: what each misplaced kind of tensor cost. */
+  readonly alignmentCosts?: (outcomes: readonly LoadOutcome[]) => readonly AlignmentCost[];
   /** Sentences for the report, made from what was measured. */
   readonly explain?: (outcomes: readonly LoadOutcome[]) => readonly string[];
 }

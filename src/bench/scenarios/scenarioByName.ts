@@ -5,12 +5,13 @@ import type { WeightFormat } from '../../common/dtype';
 import { GlmError } from '../../common/errors';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
+import { alignmentScenario } from './alignment';
 import { chatAgainstBaseScenario } from './chatAgainstBase';
 import type { CasePlan, Scenario } from './scenario';
 import { standardScenario } from './standard';
 import { concurrencyScenario, contextScenario, devicesScenario, precisionScenario } from './sweeps';
 
-export const scenarioNames = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'context', 'devices'] as const;
+export const scenarioNames = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'context', 'devices', 'alignment'] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 
 /** What can be changed; everything has a default but the second checkpoint of chat-vs-base. */
@@ -40,6 +41,8 @@ export function scenarioByName(name: ScenarioName, base: LoadOptions, devices: r
       const gpus = devices.filter((device) => device.kind === 'cuda').map((device) => device.id);
       return devicesScenario(base, [...gpus.map((_, index) => gpus.slice(0, index + 1)), [cpuDevice]]);
     }
+    case 'alignment':
+      return alignmentScenario(base, choices.cases);
     default:
       return name satisfies never;
   }

@@ -21,13 +21,16 @@ export const noMisplacement: Misplacement = { wanted: new Set(), isInForce: fals
  * Cause: a plan on the CPU alone, or on one stage. Handled by: the load request.
  */
 export class MisplaceError extends GlmError {
-  constructor(tensor: MisplaceableTensor, reason: string) {
-    super('misplace-impossible', `${tensor} can't be put on the wrong device: ${reason}`, { fields: { tensor } });
+  constructor(tensor: MisplaceableTensor | undefined, reason: string) {
+    super('misplace-impossible', `${tensor ?? 'No tensor'} can${tensor === undefined ? '' : "'t"} be put on the wrong device: ${reason}`, { fields: { tensor } });
   }
 }
 
-/** @throws {MisplaceError} when a tensor has no wrong device here. */
+/** @throws {MisplaceError} when a tensor has no wrong device here, or when there is no second device at all. */
 export function planMisplacement(kinds: readonly MisplaceableTensor[] | undefined, mode: AlignmentMode, plan: PlacementPlan): Misplacement {
+  if (kinds !== undefined && plan.stages.every((stage) => stage.provider === 'cpu')) {
+    throw new MisplaceError(kinds[0], 'the whole model is on cpu, so there is no second device. Load it on a GPU.');
+  }
   for (const kind of kinds ?? []) {
     const obstacle = obstacleTo(kind, plan);
     if (obstacle !== undefined) {
@@ -39,9 +42,6 @@ export function planMisplacement(kinds: readonly MisplaceableTensor[] | undefine
 
 function obstacleTo(kind: MisplaceableTensor, { stages }: PlacementPlan): string | undefined {
   const onCpu = stages.map((stage) => stage.provider === 'cpu');
-  if (onCpu.every(Boolean)) {
-    return 'the whole model is on cpu, so there is no second device. Load it on a GPU.';
-  }
   switch (kind) {
     case 'input_ids':
       return onCpu[0] ? "the model's first stage is on cpu, where the ids are anyway." : undefined;

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { alignmentScenario, measuredCosts } from '../../../src/bench/scenarios/alignment';
+import type { LoadOutcome, Scenario } from '../../../src/bench/scenarios/scenario';
+import type { BenchmarkCase } from '../../../src/bench/report/schema';
+import { summarize } from '../../../src/bench/statistics';
+import type { AlignmentMessage } from '../../../src/common/alignment';
+import type { LoadOptions } from '../../../src/common/protocol/engine';
+import { fakeLoadedModel } from '../../fakes/fakeEngine';
+
+const base: LoadOptions = { source: 'm', provider: 'webgpu', weights: 'int4', kvCache: 'auto', maxBatch: 1, deviceMap: { kind: 'auto' }, allowSoftwareGpu: true, cacheFolder: 'c', alignment: 'autoFix' };
+
+function outcomes(scenario: Scenario, tpotOf: (label: string) => number): LoadOutcome[] {
+  return scenario.loads.map((plan): LoadOutcome => {
+    const times = [0, 1, 2, 3, 4].map((run) => tpotOf(plan.label) * (1 + run / 1000));
+    const measured = { summaries: { tpotMs: summarize(times) }, samples: times.map((tpotMs) => ({ tpotMs })) } as unknown as BenchmarkCase;
+    const message = { kind: 'kv-cache-on-cpu', key: 'k', message: 'm', state: 'left', bytesPerToken: 4096, next: [] } satisfies AlignmentMessage;
+    const isKv = plan.load.misplace?.includes('kv') === true;
+    const onGpu = { ...fakeLoadedModel.plan, stages: fakeLoadedModel.plan.stages.map((stage) => ({ ...stage, provider: 'webgpu' as const })) };
+    return { plan, model: { ...fakeLoadedModel, plan: onGpu, alignment: isKv ? [message] : [] }, cases: [measured], naturalStops: [] };
+  });
+}
+
+const tpot = (label: string): number => ({ 'KV cache on cpu': 14, 'aligned, two stages': 12, 'hidden state through the host': 12.5, 'logits away from the sampler': 11 })[label] ?? 10;
+
+describe('alignmentScenario', () => {
+  const scenario = alignmentScenario(base);
+
+  it('repairs nothing, and measures each kind in the same shape as its baseline', () => {
+    expect(scenario.loads.map(({ load }) => [load.alignment, load.misplace, load.numStages])).toEqual([
+      ['off', [], undefined],
+      ['off', ['input_ids'], undefined],
+      ['off', ['logits'], undefined],
+      ['off', ['kv'], undefined],
+      ['off', [], 2],
+      ['off', ['hidden'], 2],
+    ]);
+  });
+
+  it('takes each cost from the baseline of the same shape, with the bytes that the engine reported', () => {
+    const costs = scenario.alignmentCosts?.(outcomes(scenario, tpot)) ?? [];
+    const byTensor = Object.fromEntries(costs.map((cost) => [cost.tensor, cost]));
+    expect(byTensor.kv).toMatchObject({ bytesPerToken: 4096, isSignificant: true });
+    expect(byTensor.kv?.costMsPerToken).toBeCloseTo(4.008, 3);
+    expect(byTensor.hidden?.costMsPerToken).toBeCloseTo(0.501, 3);
+    expect(byTensor.input_ids).toMatchObject({ costMsPerToken: 0, isSignificant: false });
+    expect(Object.keys(measuredCosts(costs)).sort()).toEqual(['hidden-state-through-host', 'kv-cache-on-cpu']);
+  });
+
+  it('says nothing about a kind that could not be measured, and names noise as noise', () => {
+    const measured = outcomes(scenario, tpot).filter((outcome) => outcome.plan.label !== 'KV cache on cpu');
+    const text = (scenario.explain?.(measured) ?? []).join('\n');
+    expect(text).not.toContain('KV cache');
+    expect(text).toMatch(/input_ids on cpu .* within the noise/);
+    expect(text).toContain('simulated');
+  });
+});

@@ -76,7 +76,19 @@ interface Piece {
 const triggers = ['.to(', '.cuda(', 'generate', 'from_pretrained', 'from_quantized'];
 
 function mayConcern(text: string): boolean {
-  return triggers.some((trigger) => text.includes(trigger));
+  return triggers.some((trigger) => text.includes(trigger)) && !isMinified(text);
+}
+
+/** Hundreds of kilobytes on a few lines: written by a program, read by nobody, and slow to parse. */
+function isMinified(text: string): boolean {
+  if (text.length < 200_000) {
+    return false;
+  }
+  let numLines = 0;
+  for (let at = text.indexOf('\n'); at >= 0 && numLines < 50; at = text.indexOf('\n', at + 1)) {
+    numLines++;
+  }
+  return numLines < 50;
 }
 
 interface Placed extends Piece {

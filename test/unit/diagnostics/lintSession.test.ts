@@ -58,6 +58,13 @@ describe('lintPython', () => {
     );
   });
 
+  it('leaves minified files alone, but not long lines of data in a script', async () => {
+    const parser = await pythonParser();
+    const start = 'import torch\nx = torch.ones(2)\nx.to("cuda")\n';
+    expect(lintPython(parser, `${start}${'x.cuda();'.repeat(40_000)}`)).toEqual([]);
+    expect(lintPython(parser, `${start}${'\n'.repeat(60)}data = [${'1,'.repeat(150_000)}]\n`).map((finding) => finding.rule)).toEqual(['GLM102']);
+  });
+
   it('stays within its budget for calls that multiply', async () => {
     const chain = Array.from({ length: 40 }, (_, level) => `def f${level}(m):\n${level === 0 ? '    return m.to("cuda")\n' : `    f${level - 1}(m)\n`.repeat(8)}`).join('');
     const source = `from transformers import AutoModel\nm = AutoModel.from_pretrained("x", device_map="auto")\n${chain}f2(m)\nf39(m)\n`;

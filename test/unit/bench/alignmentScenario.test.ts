@@ -4,6 +4,7 @@ import type { LoadOutcome, Scenario } from '../../../src/bench/scenarios/scenari
 import type { BenchmarkCase } from '../../../src/bench/report/schema';
 import { summarize } from '../../../src/bench/statistics';
 import type { AlignmentMessage } from '../../../src/common/alignment';
+import { deviceId } from '../../../src/common/deviceId';
 import type { LoadOptions } from '../../../src/common/protocol/engine';
 import { fakeLoadedModel } from '../../fakes/fakeEngine';
 
@@ -15,7 +16,8 @@ function outcomes(scenario: Scenario, tpotOf: (label: string) => number): LoadOu
     const measured = { summaries: { tpotMs: summarize(times) }, samples: times.map((tpotMs) => ({ tpotMs })) } as unknown as BenchmarkCase;
     const message = { kind: 'kv-cache-on-cpu', key: 'k', message: 'm', state: 'left', bytesPerToken: 4096, next: [] } satisfies AlignmentMessage;
     const isKv = plan.load.misplace?.includes('kv') === true;
-    const onGpu = { ...fakeLoadedModel.plan, stages: fakeLoadedModel.plan.stages.map((stage) => ({ ...stage, provider: 'webgpu' as const })) };
+    const stage = { stageIndex: 0, device: deviceId('webgpu', 0), provider: 'webgpu', firstLayer: 0, endLayer: 1, hasEmbedding: true, hasHead: true, weightBytes: 0, kvBytes: 0, activationBytes: 0 } as const;
+    const onGpu = { ...fakeLoadedModel.plan, stages: [stage] };
     return { plan, model: { ...fakeLoadedModel, plan: onGpu, alignment: isKv ? [message] : [] }, cases: [measured], naturalStops: [] };
   });
 }

@@ -16,6 +16,9 @@ export const dtypeBytes: Readonly<Record<DType, number>> = {
   bool: 1,
 };
 
+/** ONNX's numbers for element types: TensorProto.DataType, and the C API's ONNXTensorElementDataType, which agree for these. */
+export const onnxElementTypes: Readonly<Record<DType, number>> = { f32: 1, u8: 2, i8: 3, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, bf16: 16 };
+
 /** A tensor that lies in a file. `fileOffset` counts from the start of the file; `byteLength` is the product of `shape` times the dtype's size. */
 export interface TensorInfo {
   readonly name: string;

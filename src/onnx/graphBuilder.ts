@@ -5,7 +5,7 @@
  */
 
 import onnxProto from 'onnx-proto';
-import { dtypeBytes, type DType } from '../common/dtype';
+import { dtypeBytes, onnxElementTypes, type DType } from '../common/dtype';
 import { describeValueType, GraphError, type Dim, type GraphValue } from './graphValue';
 
 export type Attribute = { readonly int: number } | { readonly float: number } | { readonly ints: readonly number[] } | { readonly text: string };
@@ -42,7 +42,6 @@ const opsets = [
   { domain: '', version: 18 },
   { domain: 'com.microsoft', version: 1 },
 ];
-const elementTypes: Readonly<Record<DType, number>> = { f32: 1, u8: 2, i8: 3, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, bf16: 16 };
 
 export class GraphBuilder {
   private readonly names = new Set<string>();
@@ -131,14 +130,14 @@ export class GraphBuilder {
       name: value.name,
       type: {
         tensorType: {
-          elemType: elementTypes[value.dtype],
+          elemType: onnxElementTypes[value.dtype],
           shape: { dim: value.shape.map((dim) => (typeof dim === 'number' ? { dimValue: dim } : { dimParam: dim })) },
         },
       },
     });
     const tensor = ({ value, external, bytes }: Initializer): onnxProto.onnx.ITensorProto => ({
       name: value.name,
-      dataType: elementTypes[value.dtype],
+      dataType: onnxElementTypes[value.dtype],
       dims: value.shape as number[],
       ...(external === undefined
         ? { rawData: bytes }

@@ -4,7 +4,7 @@
  * @see onnx/docs/Operators.md and onnxruntime/docs/ContribOperators.md for the meaning of each
  */
 
-import type { DType } from '../common/dtype';
+import { onnxElementTypes, type DType } from '../common/dtype';
 import type { GraphBuilder } from './graphBuilder';
 import { assertDtype, assertShape, describeValueType, GraphError, lastDim, type Dim, type GraphValue } from './graphValue';
 
@@ -41,8 +41,7 @@ export function addGatherBlockQuantized(
 
 /** The same value when it has the dtype already. */
 export function addCast(graph: GraphBuilder, name: string, x: GraphValue, dtype: DType): GraphValue {
-  const elementTypes: Readonly<Record<DType, number>> = { f32: 1, u8: 2, i8: 3, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, bf16: 16 };
-  return x.dtype === dtype ? x : graph.addSingle({ operator: 'Cast', name, inputs: [x], attributes: { to: { int: elementTypes[dtype] } }, outputs: [{ dtype, shape: x.shape }] });
+  return x.dtype === dtype ? x : graph.addSingle({ operator: 'Cast', name, inputs: [x], attributes: { to: { int: onnxElementTypes[dtype] } }, outputs: [{ dtype, shape: x.shape }] });
 }
 
 function addElementwise(graph: GraphBuilder, operator: 'Add' | 'Mul', name: string, a: GraphValue, b: GraphValue): GraphValue {

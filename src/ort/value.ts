@@ -1,8 +1,7 @@
 /** Tensors as the runtime holds them. */
 
-import { dtypeBytes, type DType } from '../common/dtype';
+import { dtypeBytes, onnxElementTypes, type DType } from '../common/dtype';
 import { GlmError } from '../common/errors';
-import { elementTypes } from './elementType';
 import { Handle } from './handle';
 import type { Env } from './env';
 import { readMemoryName, type Allocator, type MemoryInfo } from './memory';
@@ -56,7 +55,7 @@ export class Value extends Handle {
   /** A tensor in memory that an allocator of a session provides; the only way where memory has no address (WebGPU). */
   static allocate(allocator: Allocator, dtype: DType, shape: readonly number[]): Value {
     const { library } = allocator;
-    const pointer = callForPointer(library, 'CreateTensorAsOrtValue', allocator.native, BigInt64Array.from(shape, BigInt), shape.length, elementTypes[dtype]);
+    const pointer = callForPointer(library, 'CreateTensorAsOrtValue', allocator.native, BigInt64Array.from(shape, BigInt), shape.length, onnxElementTypes[dtype]);
     return new Value(library, dtype, shape, pointer, allocator);
   }
 
@@ -77,7 +76,7 @@ export class Value extends Handle {
   private static create(info: MemoryInfo, address: bigint, byteLength: number, dtype: DType, shape: readonly number[], owner: unknown): Value {
     const { library } = info;
     const dims = BigInt64Array.from(shape, BigInt);
-    const pointer = callForPointer(library, 'CreateTensorWithDataAsOrtValue', info.native, address, byteLength, dims, shape.length, elementTypes[dtype]);
+    const pointer = callForPointer(library, 'CreateTensorWithDataAsOrtValue', info.native, address, byteLength, dims, shape.length, onnxElementTypes[dtype]);
     return new Value(library, dtype, shape, pointer, owner);
   }
 }

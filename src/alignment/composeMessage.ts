@@ -34,8 +34,8 @@ export function composeMessage(facts: AlignmentFacts, finding: Finding): Alignme
 /** What a mismatch that stays is called: `off` means that it was left on purpose. */
 export const openState = (facts: AlignmentFacts): 'found' | 'left' => (facts.mode === 'off' ? 'left' : 'found');
 
-/** Where the setting is that repairs tensors by itself. */
-export const autoFixStep = (label: string): NextStep => ({ label, command: 'glm.openSettings', args: ['glm.deviceAlignment'] });
+/** Lets tensors be repaired by themselves. */
+export const autoFixStep = (label: string): NextStep => ({ label, command: 'glm.fixAlignment' });
 
 /** Measured costs only: what was not measured is not claimed. */
 function costSentence({ bytesPerToken, state }: Finding, costMsPerToken: number | undefined): string {

@@ -116,7 +116,13 @@ export class GlmContext implements vscode.Disposable {
     const wantsCuda = (options.provider === 'auto' || options.provider === 'cuda') && options.ortLibrary === undefined;
     const runtime = wantsCuda ? await this.cuda.prepare() : undefined;
     this.libraryFolders = [...this.settings.current.cudaLibraryFolders, ...(runtime?.libraryFolders ?? [])];
-    return runtime === undefined ? options : { ...options, ortLibrary: runtime.ortLibrary };
+    const alignmentCostsMs = this.extension.globalState.get<AlignmentCosts>(alignmentCostsKey(options));
+    return { ...options, ...(runtime === undefined ? {} : { ortLibrary: runtime.ortLibrary }), ...(alignmentCostsMs === undefined ? {} : { alignmentCostsMs }) };
+  }
+
+  /** Messages of later loads of the same model in the same form tell these costs. */
+  async rememberAlignmentCosts(options: LoadOptions, costs: AlignmentCosts): Promise<void> {
+    await this.extension.globalState.update(alignmentCostsKey(options), costs);
   }
 
   dispose(): void {
@@ -185,6 +191,12 @@ export class GlmContext implements vscode.Disposable {
   private bundle(name: string): string {
     return vscode.Uri.joinPath(this.extension.extensionUri, 'dist', name).fsPath;
   }
+}
+
+type AlignmentCosts = NonNullable<LoadOptions['alignmentCostsMs']>;
+
+function alignmentCostsKey({ source, provider, weights }: LoadOptions): string {
+  return `glm.alignmentCosts:${source}|${provider}|${weights}`;
 }
 
 function setContext(key: string, value: unknown): Thenable<unknown> {

@@ -2,6 +2,7 @@
 
 import { bundleBeganMs } from './activationClock';
 import * as vscode from 'vscode';
+import { registerAlignmentProblems } from './alignment/alignmentProblems';
 import { registerCommands } from './commands';
 import { registerDiagnostics } from './diagnostics/registerDiagnostics';
 import { GlmContext } from './glmContext';
@@ -19,6 +20,7 @@ export function activate(extension: vscode.ExtensionContext): void {
   registerCommands(ctx);
   registerStatusBar(ctx);
   registerLanguageModelProvider(ctx);
+  ctx.own(registerAlignmentProblems(ctx));
   ctx.own(registerDiagnostics(extension, ctx.log));
   if (extension.extensionMode === vscode.ExtensionMode.Development || process.env.GLM_OPEN_VIEW === '1') {
     // `npm start` and F5: the chat is what one wants to see.

@@ -7,8 +7,10 @@ import { registerAttachFile } from './attachFile';
 import { registerCancelLoad } from './cancelLoad';
 import { registerChooseModel } from './chooseModel';
 import { registerDiagnose } from './diagnose';
+import { registerFixAlignment } from './fixAlignment';
 import { registerFocusView } from './focusView';
 import { registerLoadModel } from './loadModel';
+import { registerMeasureAlignment } from './measureAlignment';
 import { registerNewChat } from './newChat';
 import { registerOpenSettings } from './openSettings';
 import { registerOpenWalkthrough } from './openWalkthrough';
@@ -32,6 +34,8 @@ const commands: readonly ((ctx: GlmContext) => vscode.Disposable)[] = [
   registerAskAboutSelection,
   registerAttachFile,
   registerDiagnose,
+  registerFixAlignment,
+  registerMeasureAlignment,
   registerSetupCuda,
   registerShowLog,
   registerOpenSettings,

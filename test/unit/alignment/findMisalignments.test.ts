@@ -28,7 +28,7 @@ describe('findMisalignments', () => {
     const message = only(withTensors((tensor) => tensor.name === 'input_ids', { device: cpuDevice }));
     expect(message).toMatchObject({ kind: 'host-bound-inputs', tensor: 'input_ids', tensorDevice: 'cpu', consumerDevice: 'cuda:0', bytesPerToken: 8, state: 'found' });
     expect(message.message).toBe("input_ids is on cpu, whereas the model's first stage is on cuda:0. It is copied at every step. Cost: 8 B per token.");
-    expect(message.next).toEqual([{ label: 'Keep input_ids on cuda:0', command: 'glm.openSettings', args: ['glm.deviceAlignment'] }]);
+    expect(message.next).toEqual([{ label: 'Keep input_ids on cuda:0', command: 'glm.fixAlignment' }]);
   });
 
   it('reports ids on the wrong one of two GPUs, which transformers does not', () => {

@@ -2,7 +2,7 @@
 
 import { css, html, LitElement, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import { baseStyles } from '../../common/baseStyles';
 
 @customElement('glm-sparkline')
@@ -44,14 +44,14 @@ export class Sparkline extends LitElement {
   private plot: uPlot | undefined;
   private readonly frame = document.createElement('div');
   private readonly resizes = new ResizeObserver(() => this.plot?.setSize(this.size()));
-  private readonly themes = new MutationObserver(() => this.plot && this.rebuild());
+  private readonly themes = new MutationObserver(() => this.plot && void this.rebuild());
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.resizes.observe(this);
     this.themes.observe(document.body, { attributes: true, attributeFilter: ['class'] });
     if (this.hasUpdated && this.values.length > 1) {
-      this.rebuild();
+      void this.rebuild();
     }
   }
 
@@ -69,16 +69,22 @@ export class Sparkline extends LitElement {
 
   override updated(changed: PropertyValues<this>): void {
     if (this.plot === undefined && this.values.length > 1) {
-      this.rebuild();
+      void this.rebuild();
     } else if (changed.has('values')) {
       this.plot?.setData(this.data());
     }
   }
 
-  private rebuild(): void {
+  /** uPlot is imported with the first curve: its start takes 15 ms, which the first paint should not wait for. */
+  private async rebuild(): Promise<void> {
+    const { default: UPlot } = await import('uplot');
     this.plot?.destroy();
+    this.plot = undefined;
+    if (!this.isConnected) {
+      return;
+    }
     const colour = getComputedStyle(this).getPropertyValue('--vscode-charts-blue').trim() || getComputedStyle(this).color;
-    this.plot = new uPlot(
+    this.plot = new UPlot(
       {
         ...this.size(),
         padding: [2, 1, 1, 1],

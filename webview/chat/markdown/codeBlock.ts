@@ -5,7 +5,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { baseStyles } from '../../common/baseStyles';
 import { iconButton } from '../../common/iconButton';
 import { askHost } from '../viewRequest';
-import { editorLanguageId, highlightCode, splitHighlighted } from './highlightCode';
+import { editorLanguageId } from './editorLanguage';
 import { sanitizeHtml } from './sanitizeHtml';
 
 /** Lines are kept in pieces, so that a growing block lays out its last piece only, and pieces out of sight none at all. */
@@ -146,7 +146,7 @@ export class CodeBlock extends LitElement {
   finishCode(): void {
     if (!this.isFinished) {
       this.isFinished = true;
-      requestIdleCallback(() => this.colour(), { timeout: 1000 });
+      requestIdleCallback(() => void this.colour(), { timeout: 1000 });
     }
   }
 
@@ -190,7 +190,8 @@ export class CodeBlock extends LitElement {
     return { textEnd: text.length, nextStart: text.length, isPieceFull: false };
   }
 
-  private colour(): void {
+  private async colour(): Promise<void> {
+    const { highlightCode, splitHighlighted } = await import('./highlightCode');
     const highlighted = highlightCode(this.text.replace(/\n$/, ''), this.language);
     if (highlighted === undefined) {
       return;

@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { describe, expect, it } from 'vitest';
-import { editorLanguageId, highlightCode, splitHighlighted } from '../../../../../webview/chat/markdown/highlightCode';
+import { editorLanguageId } from '../../../../../webview/chat/markdown/editorLanguage';
+import { highlightCode, splitHighlighted } from '../../../../../webview/chat/markdown/highlightCode';
 
 const textOf = (htmlText: string): string => {
   const holder = document.createElement('div');

@@ -35,8 +35,8 @@ interface OpenTable {
 }
 
 /** A block whose rendering and layout take longer than this is rendered less often, so that few frames pay for it. */
-const cheapRenderMs = 4;
-const restPerRenderMs = 20;
+const cheapRenderMs = 6;
+const restPerRenderMs = 30;
 /** From this many blocks on, those out of sight are not laid out; shorter texts keep their exact height instead. */
 const numBlocksOfLongText = 40;
 /** A line that starts a new block counts as certain once it is complete or this long: `-` may yet become `---`. */

@@ -53,8 +53,10 @@ export const movingDispatchedModel: Rule = {
 };
 
 function isPlacedByLibrary(model: ModelObject): boolean {
-  if (model.library !== 'transformers') {
+  if (model.library === 'foreign' || model.library === 'awq') {
     return false;
   }
-  return model.deviceMaps.every((map) => map.kind === 'multi') || model.quantized.every((quantized) => quantized);
+  // Who quantizes a model of an unseen class may also want it moved, as ipex-llm does.
+  const isQuantized = model.library === 'transformers' && model.quantized.every((quantized) => quantized);
+  return isQuantized || model.deviceMaps.every((map) => map.kind === 'multi');
 }

@@ -23,7 +23,8 @@ function attributeOfOption(interpreter: Interpreter, value: Value, expr: Attribu
     case 'tensor':
       return tensorAttribute(value, expr);
     case 'class':
-      return interpreter.classAttribute(value, name) ?? unknown;
+      // A class of this file that inherits a loader from a library.
+      return interpreter.classAttribute(value, name) ?? (name === 'from_pretrained' ? { kind: 'module', path: `local.${value.def.name}.${name}` } : unknown);
     case 'elapsed':
       return value;
     case 'device':

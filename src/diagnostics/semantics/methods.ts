@@ -3,6 +3,7 @@ import type { Expr } from '../syntax/ast';
 import { callUnknown, invoke, runCallbacks, type CallSite } from './calls';
 import { anyItem, batchItem, mergeInto, view } from './containers';
 import { joinValues } from './join';
+import { loadUnknownClass } from './library/loading';
 import { callTokenizer, isTensorRequest } from './library/tokenizers';
 import { consume, modelMethod } from './models';
 import { findDeviceArgument, moveBatch, moveTensor, moveUnknown } from './tensors';
@@ -220,6 +221,9 @@ function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value 
   const { interpreter, args } = site;
   if (name === 'to' || name === 'cuda') {
     return findDeviceArgument(site, name) ? moveUnknown(site, name) : unknown;
+  }
+  if (name === 'from_pretrained') {
+    return loadUnknownClass(site);
   }
   if (name === 'prepare') {
     return prepareForAccelerate(site);

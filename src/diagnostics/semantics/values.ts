@@ -109,8 +109,8 @@ export type DeviceMap =
   | { readonly kind: 'single'; readonly device: Device }
   | { readonly kind: 'unknown' };
 
-/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. */
-export type ModelLibrary = 'transformers' | 'awq' | 'foreign';
+/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `unseen`: the class is not visible. */
+export type ModelLibrary = 'transformers' | 'awq' | 'foreign' | 'unseen';
 
 export interface ModelObject {
   readonly kind: 'model';

@@ -1,16 +1,28 @@
 /** The CPU as a stage's device: weights mapped from the packed file, the KV cache in host memory outside the JavaScript heap. */
 
+import { availableParallelism, cpus } from 'node:os';
 import { cpuDevice } from '../../../common/deviceId';
+import { readCgroupCpus } from '../../../devices/probe/cgroupLimits';
+import { SystemFiles } from '../../../devices/probe/systemFiles';
 import { Allocator, HostMemory, MemoryInfo } from '../../../ort/memory';
 import { Value, countElements } from '../../../ort/value';
 import { AddressedKv, kvBytes } from './addressedKv';
 import type { StageDevice, StageMemory } from './stageDevice';
 
 export interface CpuDeviceOptions {
-  /** Threads inside an operator; undefined lets the runtime take one per core. */
+  /** Threads inside an operator; undefined takes one per core, as far as this process may use them. */
   readonly threads?: number;
   /** True when several sessions take turns: a pool that goes on spinning would slow the next one. */
   readonly sharesCores: boolean;
+}
+
+/**
+ * Threads for a process that may not use every CPU, by its affinity or its container's quota; undefined when it may, which leaves the choice to
+ * the runtime: it counts the machine's cores, and more spinning threads than CPUs wait for each other most of the time.
+ */
+export function threadsWhereLimited({ cpus, usable, quota }: { readonly cpus: number; readonly usable: number; readonly quota: number | undefined }): number | undefined {
+  const allowed = Math.min(usable, Math.floor(quota ?? Infinity));
+  return allowed < cpus ? Math.max(1, allowed) : undefined;
 }
 
 export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
@@ -19,8 +31,9 @@ export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
     provider: 'cpu',
     weightsAs: 'initializers',
     configure: (options) => {
-      if (deviceOptions.threads !== undefined) {
-        options.setIntraOpThreads(deviceOptions.threads);
+      const threads = deviceOptions.threads ?? threadsWhereLimited({ cpus: cpus().length, usable: availableParallelism(), quota: readCgroupCpus(new SystemFiles()) });
+      if (threads !== undefined) {
+        options.setIntraOpThreads(threads);
       }
       if (deviceOptions.sharesCores) {
         options.setConfig('session.force_spinning_stop', '1');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { threadsWhereLimited } from '../../../../../src/engine/worker/stages/cpuDevice';
 import { openStages, type StageRunner } from '../../../../../src/engine/worker/stages/openStages';
 import { groupSlots } from '../../../../../src/engine/worker/stages/slotGroups';
 import { cpuPlan, fixtureFolder, openTiny, temporaryFolder, type OpenedTiny } from '../tinyCheckpoint';
@@ -133,6 +134,16 @@ describe('a stage runner', () => {
       code: 'tensor-missing',
       fields: { tensor: 'model.norm.weight' },
     });
+  });
+});
+
+describe('threadsWhereLimited', () => {
+  it('leaves the choice to the runtime where every CPU may be used, and else stays within affinity and quota', () => {
+    expect(threadsWhereLimited({ cpus: 8, usable: 8, quota: undefined })).toBeUndefined();
+    expect(threadsWhereLimited({ cpus: 8, usable: 8, quota: 16 })).toBeUndefined();
+    expect(threadsWhereLimited({ cpus: 64, usable: 64, quota: 2.5 })).toBe(2);
+    expect(threadsWhereLimited({ cpus: 64, usable: 4, quota: undefined })).toBe(4);
+    expect(threadsWhereLimited({ cpus: 64, usable: 4, quota: 0.5 })).toBe(1);
   });
 });
 

@@ -22,7 +22,8 @@ export const registerChat: RegisterCommand = (program, host) => {
       throw new UsageError('glm chat has no --json; use glm generate --messages.');
     }
     const { context, output } = invocation;
-    return withModel(invocation, toLoadOptions(flags, context.env), async (engine, model): Promise<ExitCode> => {
+    return withModel(invocation, toLoadOptions(flags, context.env), async (engine, model, handleInterrupts): Promise<ExitCode> => {
+      handleInterrupts();
       const loop = new ChatLoop({ engine, model, options: toGenerationOptions(flags), systemPrompt: flags.system, templateKwargs: flags.templateKwargs, output });
       output.note(`${model.description.name} · ${model.weights} · context ${model.contextTokens.toLocaleString('en-US')} · /help lists the orders`);
       if (!model.description.hasChatTemplate) {

@@ -1,6 +1,6 @@
 /** Packs a checkpoint's weights once, in parallel, into a cache that survives crashes, full disks and a second window. */
 
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, realpathSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readdirSync, realpathSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { TensorInfo } from '../../../common/dtype';
@@ -9,8 +9,9 @@ import type { LoadProgress } from '../../../common/protocol/engine';
 import type { GlmConfig } from '../../../model/config';
 import type { Precision } from '../../../model/precision';
 import { checkpointIdentity, describePacked, packedHeader, tryOpenPacked, type PackedWeights } from './packedFile';
-import { PackSpaceError, wordPackError } from './packErrors';
+import { PackFolderError, PackSpaceError, wordPackError } from './packErrors';
 import { jobSourceBytes } from './packJob';
+import { makeFolder } from './makeFolder';
 import { waitForLock } from './packLock';
 import { packVersion, planPacking, sourceFiles, type PackPlan } from './packPlan';
 import { runJobsHere, runJobsInThreads } from './packRunner';
@@ -38,7 +39,7 @@ export async function packCheckpoint(config: GlmConfig, tensors: ReadonlyMap<str
   let folder = join(options.cacheFolder, `packed-v${packVersion}`);
   const neededBytes = plan.dataBytes;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeCacheFolder(folder);
     // The runtime refuses external data behind symbolic links that leave their folder, so the real one is used from here on.
     folder = realpathSync(folder);
     const path = join(folder, `${identity}-${plan.format}.glmpack`);
@@ -58,6 +59,15 @@ export async function packCheckpoint(config: GlmConfig, tensors: ReadonlyMap<str
     }
   } catch (error) {
     throw error instanceof CancelledError ? error : wordPackError(error, folder, neededBytes, tryFreeBytes(folder));
+  }
+}
+
+/** Here "no such file or directory" is about the folder, not about the checkpoint. */
+function makeCacheFolder(folder: string): void {
+  try {
+    makeFolder(folder);
+  } catch (error) {
+    throw (error as { readonly code?: unknown }).code === 'ENOENT' ? new PackFolderError(folder, error) : error;
   }
 }
 

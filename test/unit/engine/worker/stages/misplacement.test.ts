@@ -47,7 +47,7 @@ interface Outcome {
 async function run(onGpu: readonly boolean[], misplace: readonly MisplaceableTensor[], mode: AlignmentMode = 'warn'): Promise<Outcome> {
   const opened = await openTiny(fixtureFolder('tiny-glm4'));
   const placed = plan(opened, onGpu);
-  const runner = await openStages({ ...opened, plan: placed, maxBatch: 1, cacheFolder: cache.path, cpuThreads: 1, prefillChunkTokens: 16, activations: 'f32', allowSoftwareGpu: true, misplacement: planMisplacement(misplace, mode, placed) });
+  const runner = await openStages({ ...opened, plan: placed, maxBatch: 1, cacheFolder: cache.path, cpuThreads: 1, prefillChunkTokens: 16, activations: 'f32', allowSoftwareGpu: true, misplacement: planMisplacement(misplace.length === 0 ? undefined : misplace, mode, placed) });
   try {
     const ids = await greedy(runner);
     const messages = findMisalignments({ modelName: 'tiny', mode, plan: placed, assignments: runner.assignments(), tensors: runner.boundTensors(), devices: [] });

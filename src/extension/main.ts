@@ -3,6 +3,7 @@
 import { bundleBeganMs } from './activationClock';
 import * as vscode from 'vscode';
 import { registerAlignmentProblems } from './alignment/alignmentProblems';
+import { registerBenchmarks } from './benchmark/registerBenchmarks';
 import { registerCommands } from './commands';
 import { registerDiagnostics } from './diagnostics/registerDiagnostics';
 import { GlmContext } from './glmContext';
@@ -20,6 +21,7 @@ export function activate(extension: vscode.ExtensionContext): void {
   registerCommands(ctx);
   registerStatusBar(ctx);
   registerLanguageModelProvider(ctx);
+  ctx.own(registerBenchmarks(ctx));
   ctx.own(registerAlignmentProblems(ctx));
   ctx.own(registerDiagnostics(extension, ctx.log));
   if (extension.extensionMode === vscode.ExtensionMode.Development || process.env.GLM_OPEN_VIEW === '1') {

@@ -1,0 +1,88 @@
+/** Measures from the editor: the same scenarios and rules as `glm bench`, in engine processes of their own, and keeps the report. Knows no 'vscode'. */
+
+import { describeEnvironment } from '../../bench/environment';
+import type { BenchmarkReport } from '../../bench/report/schema';
+import { runScenario, type BenchmarkEngine, type ScenarioProgress } from '../../bench/runScenario';
+import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
+import { TelemetryRecorder } from '../../bench/telemetryRecorder';
+import { GlmError } from '../../common/errors';
+import type { DeviceDescription, TelemetrySample } from '../../common/protocol/monitor';
+import type { Unsubscribe } from '../emitter';
+import type { ReportStore, StoredReport } from './reportStore';
+
+/** What is read of the device service. */
+export interface BenchmarkDevices {
+  readonly devices: readonly DeviceDescription[];
+  readonly onSample: { on(listener: (sample: TelemetrySample) => void): Unsubscribe };
+  watch(): Unsubscribe;
+}
+
+export interface BenchmarkServiceOptions {
+  readonly startEngine: () => BenchmarkEngine;
+  readonly devices: BenchmarkDevices;
+  readonly store: Pick<ReportStore, 'save'>;
+  readonly version: string;
+  readonly nowMs: () => number;
+}
+
+/** The model of the chat, which stays loaded while something else is measured. */
+export interface ModelBeside {
+  readonly name: string;
+  readonly devices: readonly string[];
+}
+
+export interface BenchmarkRun {
+  readonly scenario: Scenario;
+  readonly settings: ScenarioSettings;
+  readonly beside?: ModelBeside;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ScenarioProgress) => void;
+}
+
+export class BenchmarkService {
+  private isRunning = false;
+
+  constructor(private readonly options: BenchmarkServiceOptions) {}
+
+  /**
+   * Measures and stores the report. A cancel keeps what was measured until then.
+   *
+   * @throws {GlmError} `bench-busy` while another one runs; `cancelled`, or the first failure, when nothing was measured.
+   */
+  async run({ scenario, settings, beside, signal, onProgress }: BenchmarkRun): Promise<StoredReport> {
+    if (this.isRunning) {
+      throw new GlmError('bench-busy', 'A benchmark is already running in this window, and two would measure each other. Wait for its end, or cancel it in its notification.');
+    }
+    this.isRunning = true;
+    const { devices, startEngine, store, version, nowMs } = this.options;
+    const recorder = new TelemetryRecorder(nowMs);
+    const stopSamples = devices.onSample.on((sample) => recorder.add(sample));
+    const stopWatching = devices.watch();
+    try {
+      const report = await runScenario(scenario, settings, {
+        startEngine,
+        environment: () => Promise.resolve(describeEnvironment(version, devices.devices)),
+        nowMs,
+        telemetry: recorder,
+        signal,
+        onProgress,
+      });
+      return await store.save(beside === undefined ? report : noteModelBeside(report, beside));
+    } finally {
+      stopWatching();
+      stopSamples();
+      this.isRunning = false;
+    }
+  }
+}
+
+/** A model that sat on a measured device took memory there, and possibly time. */
+export function noteModelBeside(report: BenchmarkReport, beside: ModelBeside): BenchmarkReport {
+  return {
+    ...report,
+    cases: report.cases.map((each) => {
+      const shared = each.devices.filter((device) => beside.devices.includes(device));
+      return shared.length === 0 ? each : { ...each, cautions: [...each.cautions, `the chat's model ${beside.name} stayed loaded on ${[...new Set(shared)].join(', ')} meanwhile`] };
+    }),
+  };
+}

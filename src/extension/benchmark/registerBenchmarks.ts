@@ -1,0 +1,117 @@
+/** The benchmark commands with their services. They cost nothing until one of them runs. */
+
+import * as vscode from 'vscode';
+import type { GlmContext } from '../glmContext';
+import { registerCommand } from '../commands/registerCommand';
+import { askForBenchmark } from './askForBenchmark';
+import { BenchmarkService, type ModelBeside } from './benchmarkService';
+import { buildScenario, devicesOf, progressText } from './benchmarkForm';
+import { ReportPanels } from './reportPanel';
+import { ReportStore, type StoredReport } from './reportStore';
+import { modelNames, scenarioTitle } from './reportView';
+import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
+
+export function registerBenchmarks(ctx: GlmContext): vscode.Disposable {
+  const store = new ReportStore(vscode.Uri.joinPath(ctx.extension.globalStorageUri, 'benchmarks').fsPath, ctx.log);
+  const panels = new ReportPanels(ctx.extension.extensionUri, store);
+  const service = new BenchmarkService({
+    startEngine: () => ctx.startEngine(),
+    devices: ctx.devices,
+    store,
+    version: String(ctx.extension.extension.packageJSON.version),
+    nowMs: () => Date.now(),
+  });
+  return vscode.Disposable.from(
+    panels,
+    registerCommand(ctx.log, 'glm.runBenchmark', async () => {
+      const stored = await runBenchmark(ctx, service);
+      if (stored !== undefined) {
+        await panels.show(stored);
+      }
+    }),
+    registerCommand(ctx.log, 'glm.openBenchmarkReport', async () => {
+      const stored = await chooseReport(store);
+      if (stored !== undefined) {
+        await panels.show(stored);
+      }
+    }),
+  );
+}
+
+async function runBenchmark(ctx: GlmContext, service: BenchmarkService): Promise<StoredReport | undefined> {
+  const form = await askForBenchmark(ctx);
+  if (form === undefined) {
+    return undefined;
+  }
+  const [base, devices] = await Promise.all([ctx.loadOptions(form.source), ctx.devices.probe().catch(() => ctx.devices.devices)]);
+  const scenario = buildScenario(form, base, devices);
+  const beside = await settleChatModel(ctx, devicesOf(scenario, devices));
+  return beside === 'cancelled' ? undefined : measure(service, scenario, form.settings, beside);
+}
+
+/** A loaded chat model takes memory of the devices, and an answer under way their time: the user says what becomes of it. */
+async function settleChatModel(ctx: GlmContext, used: readonly string[]): Promise<ModelBeside | undefined | 'cancelled'> {
+  const state = ctx.model.engineState;
+  if (state.kind !== 'ready') {
+    return undefined;
+  }
+  const beside: ModelBeside = { name: state.model.description.name, devices: [...new Set(state.model.memory.map((use): string => use.device))] };
+  const shared = beside.devices.filter((device) => used.includes(device));
+  if (shared.length === 0) {
+    return beside;
+  }
+  const unload = 'Unload It First';
+  const keep = 'Keep It';
+  const detail = `It holds memory of ${shared.join(', ')} that the benchmark may need, and an answer meanwhile would take time from it. If it stays, the report says so.`;
+  const answer = await vscode.window.showWarningMessage(`${beside.name} is loaded for the chat.`, { modal: true, detail }, unload, keep);
+  if (answer === unload) {
+    await ctx.model.unload();
+    return undefined;
+  }
+  return answer === keep ? beside : 'cancelled';
+}
+
+function measure(service: BenchmarkService, scenario: Scenario, settings: ScenarioSettings, beside: ModelBeside | undefined): Thenable<StoredReport> {
+  return vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: `GLM benchmark, ${scenario.title}`, cancellable: true }, async (progress, token) => {
+    const controller = new AbortController();
+    const subscription = token.onCancellationRequested(() => controller.abort());
+    let shownPercent = 0;
+    try {
+      return await service.run({
+        scenario,
+        settings,
+        beside,
+        signal: controller.signal,
+        onProgress: (now) => {
+          const percent = (now.doneRuns / Math.max(1, now.totalRuns)) * 100;
+          progress.report({ message: progressText(now), increment: percent - shownPercent });
+          shownPercent = percent;
+        },
+      });
+    } finally {
+      subscription.dispose();
+    }
+  });
+}
+
+async function chooseReport(store: ReportStore): Promise<StoredReport | undefined> {
+  const reports = await store.list();
+  if (reports.length === 0) {
+    const run = 'Run Benchmark';
+    if ((await vscode.window.showInformationMessage('No benchmark has been run on this machine yet.', run)) === run) {
+      await vscode.commands.executeCommand('glm.runBenchmark');
+    }
+    return undefined;
+  }
+  const items = reports.map((stored) => {
+    const speeds = stored.report.cases.flatMap((each) => each.summaries.decodeTokensPerSecond?.median ?? []);
+    const best = speeds.length === 0 ? '' : `, up to ${Math.max(...speeds).toFixed(1)} tok/s`;
+    return {
+      label: `${scenarioTitle(stored.report.scenario)}: ${modelNames(stored.report)}`,
+      description: new Date(stored.report.startedAt).toLocaleString(),
+      detail: `${stored.report.cases.length} ${stored.report.cases.length === 1 ? 'case' : 'cases'}${best}`,
+      stored,
+    };
+  });
+  return (await vscode.window.showQuickPick(items, { title: 'GLM: Open Benchmark Report', placeHolder: 'Newest first', matchOnDescription: true, matchOnDetail: true }))?.stored;
+}

@@ -72,10 +72,11 @@ export class CudaContext implements Disposable {
     this.driver.call('cuMemsetD8_v2', address, value, count);
   }
 
-  /** Copies a typed array to the device and waits. */
+  /** Copies a typed array to the device and waits until it is there: the driver returns once a small array is staged, and other streams do not wait for it. */
   upload(to: bigint, from: ArrayBufferView): void {
     this.enter();
     this.driver.call('cuMemcpyHtoD_v2', to, from, from.byteLength);
+    this.driver.call('cuCtxSynchronize');
   }
 
   /** Copies device memory into a typed array and waits; the array's length says how much. */

@@ -100,11 +100,7 @@ export function openCudaDevice(ordinal: number): StageDevice {
           }
           context.copyFromPeer(to.dataAddress, fromMemory.context, from.dataAddress, from.byteLength);
         },
-        upload: (to, from) => {
-          context.upload(to.dataAddress, from.owner as HostArray);
-          // The runtime's streams do not wait for this copy by themselves.
-          context.synchronize();
-        },
+        upload: (to, from) => context.upload(to.dataAddress, from.owner as HostArray),
         download: (to, from) => context.download(to.owner as HostArray, from.dataAddress),
         arena: () => allocator.stats(),
         [Symbol.dispose]: () => {

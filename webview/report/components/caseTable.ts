@@ -87,28 +87,32 @@ export class CaseTable extends LitElement {
       return nothing;
     }
     const compares = report.cases.length > 1;
-    const cautions = report.cases.flatMap((each) => each.cautions.map((caution) => ({ name: each.name, caution })));
+    const [first, ...figures] = report.columns;
+    const withCautions = report.cases.filter((each) => each.cautions.length > 0);
+    // The comparison comes right after the case: at the far end of the figures nobody would see "not comparable".
     return html`<div class="scroller" tabindex="0" role="region" aria-label="Figures of every case, medians">
         <table data-test="table">
           <thead>
             <tr>
-              ${report.columns.map((column) => html`<th scope="col" class=${column.isNumeric ? 'number' : ''}>${column.title}</th>`)} ${compares ? html`<th scope="col">against the baseline</th>` : nothing}
+              <th scope="col">${first?.title}</th>
+              ${compares ? html`<th scope="col">against the baseline</th>` : nothing} ${figures.map((column) => html`<th scope="col" class=${column.isNumeric ? 'number' : ''}>${column.title}</th>`)}
             </tr>
           </thead>
           <tbody>
             ${report.cases.map(
               (each, index) => html`<tr>
-                ${each.cells.map((text, column) => (column === 0 ? html`<th scope="row">${text}</th>` : html`<td class=${report.columns[column]?.isNumeric === true ? 'number' : ''}>${text}</td>`))}
+                <th scope="row">${each.cells[0]}</th>
                 ${compares ? html`<td class="verdict" data-test="verdict">${this.renderVerdict(report.comparisons[index], index)}</td>` : nothing}
+                ${each.cells.slice(1).map((text, column) => html`<td class=${figures[column]?.isNumeric === true ? 'number' : ''}>${text}</td>`)}
               </tr>`,
             )}
           </tbody>
         </table>
       </div>
-      ${cautions.length === 0
+      ${withCautions.length === 0
         ? nothing
         : html`<ul aria-label="Cautions" data-test="cautions">
-            ${cautions.map(({ name, caution }) => html`<li class="caution">${icon('warning')}<span><strong>${name}:</strong> ${caution}</span></li>`)}
+            ${withCautions.map(({ name, cautions }) => html`<li class="caution">${icon('warning')}<span><strong>${name}:</strong> ${cautions.join('; ')}</span></li>`)}
           </ul>`}`;
   }
 

@@ -178,6 +178,8 @@ describe('GLM Local in VS Code', () => {
 
   it('executes nothing that stands in an answer', async () => {
     await session.runCommand('GLM: New Chat');
+    // The new conversation closes the history; opening it earlier would be undone.
+    await expect.poll(async () => (await answers()).length, poll).toBe(0);
     const frame = await session.chatFrame();
     await (await session.inChat('history-button')).click();
     await (await session.inChat('history-entry')).filter({ hasText: hostileConversation.title }).first().click();

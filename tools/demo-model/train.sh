@@ -5,7 +5,7 @@
 # A slice that runs out of SLICE_SECONDS saves its state; run the script again and it goes on from there.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-work=${1:-"$here/../../.demo-data/run"}
+work=${1:-"$here/.work"}
 python=${PYTHON:-python3}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)

@@ -85,6 +85,21 @@ describe('GLM Local in VS Code', () => {
     expect(await session.statusBarItem.innerText()).toMatch(/\w+/);
   });
 
+  it('answers a first question sensibly in either language, and stops by itself', async () => {
+    for (const [question, expected] of [
+      ['What does device_map="auto" do?', /GPU/],
+      ['你好，你是谁？', /[一-鿿]{4}/],
+    ] as const) {
+      await session.runCommand('GLM: New Chat');
+      await expect.poll(async () => (await answers()).length, poll).toBe(0);
+      await session.ask(question);
+      await expect.poll(async () => textOf(await session.inChat('stop-reason')), poll).toBe('complete');
+      expect((await answers()).at(-1)).toMatch(expected);
+    }
+    await session.runCommand('GLM: New Chat');
+    await expect.poll(async () => (await answers()).length, poll).toBe(0);
+  });
+
   it('streams an answer while the devices move', async () => {
     // Opened to all its readings, since a busy machine may stand at 100 % for long.
     await (await session.inChat('device')).first().click();

@@ -86,6 +86,7 @@ describe('GLM Local in VS Code', () => {
   });
 
   it('answers a first question sensibly in either language, and stops by itself', async () => {
+    await setLength(0, 400);
     for (const [question, expected] of [
       ['What does device_map="auto" do?', /GPU/],
       ['你好，你是谁？', /[一-鿿]{4}/],

@@ -14,7 +14,7 @@ import { stageNames } from '../../../model/stageGraph';
 import type { MemoryInfo } from '../../../ort/memory';
 import { IoBinding, RunOptions } from '../../../ort/running';
 import { Value } from '../../../ort/value';
-import { isCudaMemory, type CudaStageMemory } from './cudaDevice';
+import { cudaMemoryOf, type CudaStageMemory } from './cudaDevice';
 import type { Stage } from './stage';
 
 export interface CudaBatchOptions {
@@ -36,7 +36,7 @@ export class CudaBatch implements Disposable {
     private readonly hostInfo: MemoryInfo,
     private readonly options: CudaBatchOptions,
   ) {
-    const { context } = memoryOf(stages[stages.length - 1] as Stage);
+    const { context } = cudaMemoryOf(stages[stages.length - 1] as Stage);
     this.kernels = new KernelModule(context, options.kernelImage);
     this.stream = context.createStream();
   }
@@ -67,12 +67,12 @@ export class CudaBatch implements Disposable {
     this.bySize.forEach((graphed) => graphed[Symbol.dispose]());
     this.bySize.clear();
     this.kernels.dispose();
-    memoryOf(this.stages[this.stages.length - 1] as Stage).context.destroyStream(this.stream);
+    cudaMemoryOf(this.stages[this.stages.length - 1] as Stage).context.destroyStream(this.stream);
   }
 
   private pick(graphed: GraphedStages, slots: readonly number[], rows: number): ReadonlyMap<number, StepLogits> {
     const { vocabSize } = this.options;
-    const { context } = memoryOf(this.stages[this.stages.length - 1] as Stage);
+    const { context } = cudaMemoryOf(this.stages[this.stages.length - 1] as Stage);
     launchPicking((name, grid, threads, args) => this.kernels.launch(name, { grid, threads }, this.stream, args), {
       vocabSize,
       rows,
@@ -115,8 +115,8 @@ class GraphedStages implements Disposable {
     options: CudaBatchOptions,
     slotCount: number,
   ) {
-    const last = memoryOf(stages[stages.length - 1] as Stage);
-    const idsValue = this.allocate(memoryOf(stages[0] as Stage), 'i64', [slotCount, 1]);
+    const last = cudaMemoryOf(stages[stages.length - 1] as Stage);
+    const idsValue = this.allocate(cudaMemoryOf(stages[0] as Stage), 'i64', [slotCount, 1]);
     const logitsValue = this.allocate(last, 'f32', [slotCount, 1, options.vocabSize]);
     const bytes = (count: number): bigint => this.allocate(last, 'u8', [count]).dataAddress;
     this.ids = idsValue.dataAddress;
@@ -124,7 +124,7 @@ class GraphedStages implements Disposable {
     this.picked = [bytes(pickedBytes(options.vocabSize, slotCount)), bytes(pickedBytes(options.vocabSize, slotCount))];
     this.best = bytes(slotCount * topCount * 8);
     this.parts = stages.map((stage, index) => {
-      const memory = memoryOf(stage);
+      const memory = cudaMemoryOf(stage);
       const dtype = stage.parts.precision.residual;
       const hiddenShape = [slotCount, 1, options.hiddenSize];
       return bindStage(stage, slotCount, {
@@ -141,13 +141,13 @@ class GraphedStages implements Disposable {
 
   /** @param lengths  Valid positions of each slot before the step; the operator takes the last index after it, which is the same number. */
   run(ids: BigInt64Array, lengths: Int32Array): void {
-    memoryOf(this.stages[0] as Stage).context.upload(this.ids, ids);
+    cudaMemoryOf(this.stages[0] as Stage).context.upload(this.ids, ids);
     this.parts.forEach((part, index) => {
-      const memory = memoryOf(this.stages[index] as Stage);
+      const memory = cudaMemoryOf(this.stages[index] as Stage);
       memory.context.upload(part.seqlensK.dataAddress, lengths);
       const before = this.parts[index - 1];
       if (before?.hiddenOut !== undefined && part.hiddenIn !== undefined) {
-        memory.copyFrom?.(part.hiddenIn, before.hiddenOut, memoryOf(this.stages[index - 1] as Stage));
+        memory.copyFrom?.(part.hiddenIn, before.hiddenOut, cudaMemoryOf(this.stages[index - 1] as Stage));
       }
       part.binding.run(part.options);
     });
@@ -218,11 +218,4 @@ function bindStage(stage: Stage, slotCount: number, buffers: StageBuffers): Grap
       buffers.logitsFrom.dispose();
     },
   };
-}
-
-function memoryOf(stage: Stage): CudaStageMemory {
-  if (!isCudaMemory(stage.parts.memory)) {
-    throw new TypeError(`stage ${stage.parts.placement.stageIndex} is not on a CUDA device`);
-  }
-  return stage.parts.memory;
 }

@@ -9,6 +9,7 @@ import { Allocator, MemoryInfo } from '../../../ort/memory';
 import { countElements, Value, type HostArray } from '../../../ort/value';
 import { dtypeBytes } from '../../../common/dtype';
 import { AddressedKv, kvBytes } from './addressedKv';
+import type { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 
 /** A stage's memory on a GPU; the fused decoder needs its addresses. */
@@ -20,6 +21,14 @@ export interface CudaStageMemory extends StageMemory {
 
 export function isCudaMemory(memory: StageMemory): memory is CudaStageMemory {
   return 'context' in memory;
+}
+
+/** The memory of a stage that is known to be on a GPU. @throws {TypeError} when it is not. */
+export function cudaMemoryOf(stage: Stage): CudaStageMemory {
+  if (!isCudaMemory(stage.parts.memory)) {
+    throw new TypeError(`stage ${stage.parts.placement.stageIndex} is not on a CUDA device`);
+  }
+  return stage.parts.memory;
 }
 
 /** @throws {CudaUnavailableError | CudaError} when the driver or the device can't be used. */

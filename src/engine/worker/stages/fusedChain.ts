@@ -6,7 +6,7 @@ import { storedName } from '../../../model/storedTensors';
 import { modelWeightSpecs, type LinearSpec, type WeightSpec } from '../../../model/weightSpecs';
 import type { StepLogits } from '../../../generation/stepRunner';
 import { compileFusedKernels, FusedDecoder, fusedDecodingObstacle, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage } from '../../../cuda/decode/fusedDecoder';
-import { isCudaMemory, type CudaStageMemory } from './cudaDevice';
+import { cudaMemoryOf, isCudaMemory } from './cudaDevice';
 import type { Stage } from './stage';
 
 export class FusedChain implements Disposable {
@@ -38,7 +38,7 @@ export class FusedChain implements Disposable {
     }
     const images: Buffer[] = [];
     for (const stage of stages) {
-      images.push(await compileFusedKernels(memoryOf(stage).context, model));
+      images.push(await compileFusedKernels(cudaMemoryOf(stage).context, model));
     }
     return new FusedChain(config, stages, model, images);
   }
@@ -59,7 +59,7 @@ export class FusedChain implements Disposable {
       decoder.prepare(tokenId, position);
       const before = decoders[index - 1];
       if (before !== undefined) {
-        const [from, to] = [memoryOf(this.stages[index - 1] as Stage).context, memoryOf(this.stages[index] as Stage).context];
+        const [from, to] = [cudaMemoryOf(this.stages[index - 1] as Stage).context, cudaMemoryOf(this.stages[index] as Stage).context];
         const bytes = this.model.hiddenSize * 4;
         before.wait();
         if (from === to || from.ordinal === to.ordinal) {
@@ -85,18 +85,11 @@ export class FusedChain implements Disposable {
   private decodersOf(slot: number): readonly FusedDecoder[] {
     let decoders = this.bySlot.get(slot);
     if (decoders === undefined) {
-      decoders = this.stages.map((stage, index) => FusedDecoder.create(memoryOf(stage).context, this.model, describeStage(this.config, stage, slot), this.images[index] as Buffer));
+      decoders = this.stages.map((stage, index) => FusedDecoder.create(cudaMemoryOf(stage).context, this.model, describeStage(this.config, stage, slot), this.images[index] as Buffer));
       this.bySlot.set(slot, decoders);
     }
     return decoders;
   }
-}
-
-function memoryOf(stage: Stage): CudaStageMemory {
-  if (!isCudaMemory(stage.parts.memory)) {
-    throw new TypeError(`stage ${stage.parts.placement.stageIndex} is not on a CUDA device`);
-  }
-  return stage.parts.memory;
 }
 
 function fusedModel(config: GlmConfig, precision: Precision, contextTokens: number): FusedModel {
@@ -120,7 +113,7 @@ function fusedModel(config: GlmConfig, precision: Precision, contextTokens: numb
 
 /** The device addresses of a stage's weights and of one slot's keys and values. q, k and v are rows of one stored matrix. */
 function describeStage(config: GlmConfig, stage: Stage, slot: number): FusedStage {
-  const memory = memoryOf(stage);
+  const memory = cudaMemoryOf(stage);
   const { placement, kv, precision } = stage.parts;
   const specs = modelWeightSpecs(config);
   const isDense = precision.weights === 'bf16';

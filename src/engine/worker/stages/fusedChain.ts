@@ -7,9 +7,10 @@ import { modelWeightSpecs, type LinearSpec, type WeightSpec } from '../../../mod
 import type { StepLogits } from '../../../generation/stepRunner';
 import { compileFusedKernels, FusedDecoder, fusedDecodingObstacle, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage } from '../../../cuda/decode/fusedDecoder';
 import { cudaMemoryOf, isCudaMemory } from './cudaDevice';
+import type { SlotDecoder } from './slotDecoder';
 import type { Stage } from './stage';
 
-export class FusedChain implements Disposable {
+export class FusedChain implements SlotDecoder {
   private readonly bySlot = new Map<number, readonly FusedDecoder[]>();
 
   private constructor(

@@ -25,11 +25,13 @@ import { openCudaDevice } from './cudaDevice';
 import { CudaBatch } from './cudaBatch';
 import { FusedChain } from './fusedChain';
 import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
+import { isReplaySound, measureReplayedSteps } from './replayCheck';
 import type { Misplacement } from './misplacement';
 import { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 import { StageRunner } from './stageRunner';
 import { locateWeights } from './weightBytes';
+import { WebgpuCapture } from './webgpuCapture';
 import { openWebgpuDevice, webgpuActivations } from './webgpuDevice';
 
 export interface OpenStagesOptions {
@@ -55,6 +57,8 @@ export interface OpenStagesOptions {
   readonly misplacement?: Misplacement;
   /** False: decode with the runtime's kernels on CUDA too; for comparisons. */
   readonly fusedDecode?: boolean;
+  /** False: WebGPU runs every decode step anew instead of replaying a captured one; for comparisons. */
+  readonly captureDecode?: boolean;
   /** The bundled packing thread; undefined packs in this thread. */
   readonly packThreadFile?: string;
   readonly log?: Log;
@@ -115,6 +119,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
     await warmUp(runner);
     if (plan.stages.some((stage) => stage.provider === 'webgpu')) {
       await checkLongPrefill(runner, log);
+      await useCapturedSteps(runner, stages, env, log);
     }
     throwIfAborted(signal, 'Loading the model');
     return runner;
@@ -242,10 +247,17 @@ function openStageDevice(id: DeviceId, options: OpenStagesOptions): StageDevice 
     case 'cuda':
       return openCudaDevice(deviceIndex(id));
     case 'webgpu':
-      return openWebgpuDevice({ index: deviceIndex(id), allowSoftware: options.allowSoftwareGpu ?? false });
+      return openWebgpuDevice({ index: deviceIndex(id), allowSoftware: options.allowSoftwareGpu ?? false, capturesSteps: canCaptureSteps(options) });
     default:
       return kind satisfies never;
   }
+}
+
+/** Whether the runtime takes the model as one graph on the device: with dense weights, shapes are computed on the host in between, which it refuses to capture. */
+function canCaptureSteps({ plan, captureDecode }: OpenStagesOptions): boolean {
+  const [only] = plan.stages;
+  const format = only?.weightFormat ?? plan.weightFormat;
+  return plan.stages.length === 1 && (format === 'int4' || format === 'int8') && captureDecode !== false;
 }
 
 /** The first run of a session is slow: kernels load lazily and mapped weights are read. Leaves the slots empty. */
@@ -261,6 +273,26 @@ async function checkLongPrefill(runner: StageRunner, log: Log): Promise<void> {
     runner.limitPrefillChunk(safeChunkTokens);
     log.log('warn', 'stages', `This WebGPU adapter computes long prompts wrongly, so they are read ${safeChunkTokens} tokens at a time, which is slower. A newer GPU driver may help.`, { deviation });
   }
+}
+
+/** Replays decode steps where the adapter computes the same by that; it is faster, so its absence is logged and nothing more. */
+async function useCapturedSteps(runner: StageRunner, stages: readonly Stage[], env: Env, log: Log): Promise<void> {
+  const capture = WebgpuCapture.tryCreate(stages, new MemoryInfo(env.library, 'Cpu'), runner);
+  if (capture === undefined) {
+    return;
+  }
+  try {
+    const deviation = await measureReplayedSteps(runner, capture);
+    if (isReplaySound(deviation)) {
+      runner.decodeSlotsWith(capture);
+      log.log('info', 'stages', 'Decode steps are captured and replayed.', { deviation });
+      return;
+    }
+    log.log('warn', 'stages', 'This WebGPU adapter computes replayed decode steps wrongly, so each step is encoded anew, which is slower.', { deviation });
+  } catch (error) {
+    log.log('warn', 'stages', `Decode steps can't be captured: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  capture[Symbol.dispose]();
 }
 
 export type { StageRunner } from './stageRunner';

@@ -5,6 +5,7 @@
  * by a standard deviation, silently). Running the same tokens in short chunks, which use the first kernel, tells.
  */
 
+import { deviationOf } from './logitDeviation';
 import type { StageRunner } from './stageRunner';
 
 const longTokens = 48;
@@ -36,13 +37,4 @@ export async function measureLongPrefill(runner: StageRunner): Promise<number | 
 
 export function isLongPrefillSound(deviation: number | undefined): boolean {
   return deviation === undefined || deviation <= mostDeviation;
-}
-
-/** Largest absolute difference over the standard deviation of `reference`; infinite when anything is no number. */
-function deviationOf(values: Float32Array, reference: Float32Array): number {
-  const mean = reference.reduce((sum, value) => sum + value, 0) / reference.length;
-  const variance = reference.reduce((sum, value) => sum + (value - mean) ** 2, 0) / reference.length;
-  const largest = reference.reduce((most, value, index) => Math.max(most, Math.abs(value - (values[index] as number))), 0);
-  const deviation = largest / Math.sqrt(variance);
-  return Number.isFinite(deviation) ? deviation : Infinity;
 }

@@ -22,6 +22,8 @@ export interface StageDevice extends Disposable {
   readonly weightsAs: 'initializers' | 'inputs';
   /** True: long runs too stay on the calling thread, so chunks must be short. */
   readonly runsOnCallingThread?: boolean;
+  /** True: the session was configured so that a decode step can be captured and replayed. */
+  readonly capturesSteps?: boolean;
   /** Appends the provider and what it needs. Called before the session is made. */
   configure(options: SessionOptions): void;
   /** Memory for a session's tensors on this device. */

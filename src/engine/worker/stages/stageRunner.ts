@@ -8,8 +8,8 @@ import { RunOptions } from '../../../ort/running';
 import type { Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
 import type { CudaBatch } from './cudaBatch';
-import type { FusedChain } from './fusedChain';
 import { groupSlots } from './slotGroups';
+import type { SlotDecoder } from './slotDecoder';
 import { openHandOver, type HandOver } from './handOver';
 import type { Stage, StageBorder } from './stage';
 import { StepBufferCache, StepBuffers, type StepShape } from './stepBuffers';
@@ -22,7 +22,7 @@ export interface StageRunnerOptions {
   readonly prefillChunkTokens: number;
   readonly runtimeVersion: string;
   /** Decodes a single sequence faster than the stages' sessions can. Owned by the runner. */
-  readonly fused?: FusedChain;
+  readonly fused?: SlotDecoder;
   /** Decodes several sequences faster than the stages' sessions can. Owned by the runner. */
   readonly batch?: CudaBatch;
 }
@@ -39,6 +39,7 @@ export class StageRunner implements StepRunner {
   private readonly buffers: StepBufferCache;
   private readonly hidden = new Map<string, HandOver>();
   private readonly runOptions: RunOptions;
+  private slotDecoder: SlotDecoder | undefined;
   private isInterrupted = false;
   private tail: Promise<unknown> = Promise.resolve();
   private isDisposed = false;
@@ -53,8 +54,9 @@ export class StageRunner implements StepRunner {
     const idDtype = stages[0]?.parts.precision.ids ?? 'i64';
     this.buffers = new StepBufferCache((shape) => new StepBuffers(hostInfo, shape, idDtype, options.vocabSize));
     this.runOptions = new RunOptions(hostInfo.library);
-    if (stages.some((stage) => stage.parts.device.provider === 'cuda')) {
-      // Only the batches of cudaBatch.ts are captured and replayed.
+    this.slotDecoder = options.fused;
+    if (stages.some(({ parts: { device } }) => device.provider === 'cuda' || device.capturesSteps === true)) {
+      // Only cudaBatch.ts and webgpuCapture.ts capture and replay.
       this.runOptions.setConfig('gpu_graph_id', '-1');
     }
   }
@@ -66,6 +68,11 @@ export class StageRunner implements StepRunner {
   /** Takes at most so many tokens per prefill call from now on. */
   limitPrefillChunk(tokens: number): void {
     this.chunkTokens = Math.min(this.chunkTokens, tokens);
+  }
+
+  /** Decodes single sequences with `decoder` from now on, and owns it. */
+  decodeSlotsWith(decoder: SlotDecoder): void {
+    this.slotDecoder = decoder;
   }
 
   length(slot: number): number {
@@ -103,8 +110,8 @@ export class StageRunner implements StepRunner {
       }
       rows.forEach(({ slot }) => this.assertRoom(slot, 1));
       const [only] = rows;
-      if (this.options.fused !== undefined && only !== undefined && rows.length === 1) {
-        const logits = this.options.fused.decode(only.slot, only.tokenId, this.length(only.slot));
+      if (this.slotDecoder !== undefined && only !== undefined && rows.length === 1) {
+        const logits = this.slotDecoder.decode(only.slot, only.tokenId, this.length(only.slot));
         this.lengths[only.slot] = this.length(only.slot) + 1;
         return [logits];
       }
@@ -181,7 +188,7 @@ export class StageRunner implements StepRunner {
     this.interrupt();
     await this.tail.catch(() => undefined);
     this.buffers[Symbol.dispose]();
-    this.options.fused?.[Symbol.dispose]();
+    this.slotDecoder?.[Symbol.dispose]();
     this.options.batch?.[Symbol.dispose]();
     this.stages.forEach((stage) => stage.releaseBindings());
     this.hidden.forEach((handOver) => handOver[Symbol.dispose]());

@@ -15,16 +15,22 @@ export interface WebgpuDeviceOptions {
   readonly index: number;
   /** Software rasterisers are far slower than the CPU provider; they serve tests only. */
   readonly allowSoftware: boolean;
+  /** Whether decode steps shall be captured; the runtime does so only for a model that lies on this device as a whole. */
+  readonly capturesSteps: boolean;
 }
 
 /** @throws {SoftwareGpuError | GlmError} `webgpu-missing` where no adapter can be used. */
-export function openWebgpuDevice({ index, allowSoftware }: WebgpuDeviceOptions): StageDevice {
+export function openWebgpuDevice({ index, allowSoftware, capturesSteps }: WebgpuDeviceOptions): StageDevice {
   assertUsableAdapter(allowSoftware);
   return {
     id: deviceId('webgpu', index),
     provider: 'webgpu',
     weightsAs: 'initializers',
+    capturesSteps,
     configure: (options) => {
+      if (capturesSteps) {
+        options.setConfig('ep.webgpuexecutionprovider.enableGraphCapture', '1');
+      }
       // Validating every command buffer costs more than it finds in graphs that the runtime made itself.
       options.setConfig('ep.webgpuexecutionprovider.validationMode', 'disabled');
       try {

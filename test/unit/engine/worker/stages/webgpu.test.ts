@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { deviceId } from '../../../../../src/common/deviceId';
 import type { WeightFormat } from '../../../../../src/common/dtype';
 import type { PlacementPlan } from '../../../../../src/common/placement';
+import { deviationOf } from '../../../../../src/engine/worker/stages/logitDeviation';
 import { isLongPrefillSound, measureLongPrefill } from '../../../../../src/engine/worker/stages/prefillCheck';
 import { openStages, type StageRunner } from '../../../../../src/engine/worker/stages/openStages';
 import { listWebgpuBudgets } from '../../../../../src/engine/worker/webgpuBudgets';
@@ -107,4 +108,37 @@ describe.runIf(isWanted)('the WebGPU provider', () => {
     },
     300_000,
   );
+
+  it('replays captured decode steps with the logits of steps encoded anew, in every slot', async () => {
+    const opened = await openTiny(fixtureFolder('tiny-glm4'));
+    const messages: string[] = [];
+    const open = (captureDecode: boolean): Promise<StageRunner> =>
+      openStages({
+        ...opened,
+        plan: webgpuPlan(opened.config, 'int4', 1),
+        maxBatch: 2,
+        cacheFolder: cache.path,
+        activations: 'f32',
+        allowSoftwareGpu: true,
+        captureDecode,
+        log: { log: (_level, _source, message) => void messages.push(message) },
+      });
+    const decodeBoth = async (runner: StageRunner): Promise<Float32Array[]> => {
+      const rows: Float32Array[] = [];
+      for (const slot of [0, 1]) {
+        await runner.prefill(slot, Int32Array.of(1, 2, 3 + slot), false);
+        for (const tokenId of [7, 9, 4, 21]) {
+          const [logits] = await runner.decode([{ slot, tokenId: tokenId + slot }]);
+          rows.push(Float32Array.from((await logits?.full()) ?? []));
+        }
+      }
+      return rows;
+    };
+    const encoded = await open(false);
+    const expected = await decodeBoth(encoded).finally(() => encoded.dispose());
+    const replayed = await open(true);
+    const rows = await decodeBoth(replayed).finally(() => replayed.dispose());
+    expect(messages.filter((message) => /decode steps/i.test(message))).toEqual(['Decode steps are captured and replayed.']);
+    rows.forEach((row, index) => expect(deviationOf(row, expected[index] as Float32Array)).toBeLessThan(1e-4));
+  }, 300_000);
 });

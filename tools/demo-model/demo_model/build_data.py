@@ -4,6 +4,7 @@ import concurrent.futures
 import io
 import json
 import lzma
+import os
 import pathlib
 import time
 
@@ -107,7 +108,7 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--dialogues", type=int, default=NUM_DIALOGUES)
     parser.add_argument("--books", type=int, default=NUM_BOOKS)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--tokenizer", type=pathlib.Path, help="reuse this tokenizer.json instead of training one")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

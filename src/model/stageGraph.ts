@@ -3,7 +3,7 @@
 import type { StagePlacement } from '../common/placement';
 import { GraphBuilder } from '../onnx/graphBuilder';
 import type { GraphValue } from '../onnx/graphValue';
-import { addCast, addSliceFrom } from '../onnx/operators';
+import { addAdd, addCast, addSliceFrom } from '../onnx/operators';
 import type { GlmConfig } from './config';
 import { addGlmLayer, type SelectPositions } from './glm';
 import { addGlm4Layer } from './glm4';
@@ -35,6 +35,8 @@ export const stageNames = {
   hiddenOut: 'hidden_out',
   /** f32[b, p, vocabSize] of the last stage. */
   logits: 'logits',
+  /** i32[b], only on request: {@link seqlensK} of the step after. */
+  nextSeqlensK: 'next_seqlens_k',
 } as const;
 
 export interface StageGraph {
@@ -49,6 +51,7 @@ export interface StageGraph {
  * @param contextTokens  Positions of the cache; the rotary table has as many rows.
  * @param fileDtypeOf    Dtype of a checkpoint tensor; the embedding may be kept in it.
  * @param hiddenInDtype  The residual dtype of the stage before, where it has another precision.
+ * @param options        `countsPositions` adds the output {@link stageNames.nextSeqlensK}, so that a replayed step finds its position on the device.
  */
 export function buildStageGraph(
   config: GlmConfig,
@@ -58,6 +61,7 @@ export function buildStageGraph(
   contextTokens: number,
   fileDtypeOf: FileDtypeOf,
   hiddenInDtype: FloatDType = precision.residual,
+  options: { readonly countsPositions?: boolean } = {},
 ): StageGraph {
   const graph = new GraphBuilder(`${config.architecture} layers ${range.firstLayer}-${range.endLayer - 1}`);
   const weights = new GraphWeights(graph, precision, source, fileDtypeOf);
@@ -84,6 +88,9 @@ export function buildStageGraph(
   } else {
     const settled = settleStream(ctx, stageNames.hiddenOut, stream);
     graph.addOutput(settled.name === stageNames.hiddenOut ? settled : graph.addSingle({ operator: 'Identity', name: stageNames.hiddenOut, inputs: [settled], outputs: [settled] }));
+  }
+  if (options.countsPositions === true) {
+    graph.addOutput(addAdd(graph, stageNames.nextSeqlensK, ctx.attention.seqlensK, graph.addInitializer('position.step', 'i32', [], Int32Array.of(1))));
   }
   return { graph, stored: weights.stored };
 }

@@ -155,6 +155,7 @@ async function openStage(
       plan.contextTokens,
       (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
       hiddenInDtype,
+      { countsPositions: device.capturesSteps },
     );
     onBytes(0);
     const sessionOptions = new SessionOptions(env.library);

@@ -199,7 +199,10 @@ export class Stage implements Disposable {
       bindInput(stageNames.hiddenIn, hiddenIn);
     }
     bindInput(stageNames.seqlensK, this.whereRead(stageNames.seqlensK, step.seqlensK));
-    bindInput(stageNames.totalSequenceLength, step.totalSequenceLength);
+    bindInput(stageNames.totalSequenceLength, this.whereRead(stageNames.totalSequenceLength, step.totalSequenceLength));
+    if (this.parts.device.capturesSteps === true) {
+      bindOutput(stageNames.nextSeqlensK, this.resident.of(stageNames.nextSeqlensK, step.seqlensK));
+    }
     if (placement.hasHead) {
       bindInput(stageNames.logitsFrom, step.logitsFrom);
       bindOutput(stageNames.logits, this.isMisplaced('logits') ? this.resident.of(stageNames.logits, step.logits) : step.logits);

@@ -49,6 +49,8 @@ export interface StageMemory extends Disposable {
   loadWeights?(stored: readonly StoredTensor[], runsOf: ReadonlyMap<string, readonly FileRun[]>, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<ReadonlyMap<string, Value>>;
   /** Copies a tensor of another stage's memory into one allocated here, directly between devices; undefined when this memory can't. Waits. */
   copyFrom?(to: Value, from: Value, fromMemory: StageMemory): void;
+  /** Copies a tensor allocated here over another, before the runs that follow. Undefined when this memory can't. */
+  copyWithin?(to: Value, from: Value): void;
   /** Writes a host tensor over one allocated here, for the runs that follow. Undefined when this memory can't, or shares the host's. */
   upload?(to: Value, from: Value): void;
   /** Reads a tensor allocated here into a host tensor. Waits. */

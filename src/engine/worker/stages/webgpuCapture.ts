@@ -2,7 +2,8 @@
  * Decoding one sequence on a WebGPU device by replaying a captured step: the commands of some 600 kernels are recorded once per slot and
  * submitted again for each token, which saves encoding them.
  *
- * A replay copies nothing in or out: the token and its position are written to tensors on the device before it, the logits read after it.
+ * A replay copies nothing in or out: the token is written to a tensor on the device before it, the logits read after it. The position, which each
+ * step of a sequence raises by one, is computed by the graph itself, since an upload costs half a millisecond whatever its size.
  * Repeating a step writes the same keys and values to the same places, so the capture itself, which runs the step more than once, does no harm.
  *
  * @see onnxruntime's documentation of `ep.webgpuexecutionprovider.enableGraphCapture` and of the run option `gpu_graph_id`
@@ -28,7 +29,9 @@ export class WebgpuCapture implements SlotDecoder {
   private readonly seqlensArray = new Int32Array(1);
   private readonly logitsArray: Float32Array;
   private readonly host: Readonly<Record<'ids' | 'seqlensK' | 'total' | 'logitsFrom' | 'logits', Value>>;
-  private readonly resident: Readonly<Record<'ids' | 'seqlensK' | 'logits', Value>>;
+  private readonly resident: Readonly<Record<'ids' | 'seqlensK' | 'nextSeqlensK' | 'logits', Value>>;
+  /** What `nextSeqlensK` holds; undefined before the first step. */
+  private nextPosition: number | undefined;
   private readonly bySlot = new Map<number, { readonly binding: IoBinding; readonly options: RunOptions }>();
 
   private constructor(
@@ -46,7 +49,7 @@ export class WebgpuCapture implements SlotDecoder {
       logitsFrom: Value.overArray(hostInfo, BigInt64Array.of(0n), 'i64', [1]),
       logits: Value.overArray(hostInfo, this.logitsArray, 'f32', [1, 1, vocabSize]),
     };
-    this.resident = { ids: memory.allocate('i32', [1, 1]), seqlensK: memory.allocate('i32', [1]), logits: memory.allocate('f32', [1, 1, vocabSize]) };
+    this.resident = { ids: memory.allocate('i32', [1, 1]), seqlensK: memory.allocate('i32', [1]), nextSeqlensK: memory.allocate('i32', [1]), logits: memory.allocate('f32', [1, 1, vocabSize]) };
   }
 
   /** Undefined where a step can't be captured: several stages, or a runtime without copies between host and device. */
@@ -59,12 +62,18 @@ export class WebgpuCapture implements SlotDecoder {
   decode(slot: number, tokenId: number, position: number): StepLogits {
     const { memory } = this.stage.parts;
     this.idArray[0] = tokenId;
-    this.seqlensArray[0] = position;
     memory.upload?.(this.resident.ids, this.host.ids);
-    memory.upload?.(this.resident.seqlensK, this.host.seqlensK);
+    if (position === this.nextPosition) {
+      memory.copyWithin?.(this.resident.seqlensK, this.resident.nextSeqlensK);
+    } else {
+      this.seqlensArray[0] = position;
+      memory.upload?.(this.resident.seqlensK, this.host.seqlensK);
+    }
+    this.nextPosition = undefined;
     const { binding, options } = this.graphOf(slot);
     binding.run(options);
     memory.download?.(this.host.logits, this.resident.logits);
+    this.nextPosition = position + 1;
     return { full: () => Promise.resolve(this.logitsArray) };
   }
 
@@ -98,7 +107,8 @@ export class WebgpuCapture implements SlotDecoder {
       .bindInput(stageNames.seqlensK, this.resident.seqlensK)
       .bindInput(stageNames.totalSequenceLength, this.host.total)
       .bindInput(stageNames.logitsFrom, this.host.logitsFrom)
-      .bindOutput(stageNames.logits, this.resident.logits);
+      .bindOutput(stageNames.logits, this.resident.logits)
+      .bindOutput(stageNames.nextSeqlensK, this.resident.nextSeqlensK);
     const graph = { binding, options: new RunOptions(session.library).setConfig('gpu_graph_id', String(slot + 1)) };
     this.bySlot.set(slot, graph);
     return graph;

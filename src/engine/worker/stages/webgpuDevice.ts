@@ -43,12 +43,13 @@ export function openWebgpuDevice({ index, allowSoftware, capturesSteps }: Webgpu
     openMemory: (env, session): StageMemory => {
       const info = new MemoryInfo(env.library, 'WebGPU_Buf');
       const allocator = new Allocator(session, info);
+      const copy = (to: Value, from: Value): void => copyTensor(env, from, to);
       return {
         sharesHostMemory: false,
         allocate: (dtype, shape) => Value.allocate(allocator, dtype, shape),
         release: (value) => value.dispose(),
         allocateKv: (layers, dtype, maxBatch, slotShape) => new SlotwiseKv(allocator, layers, dtype, maxBatch, slotShape),
-        ...(env.library.has('CopyTensors') ? { upload: (to: Value, from: Value) => copyTensor(env, from, to), download: (to: Value, from: Value) => copyTensor(env, from, to) } : {}),
+        ...(env.library.has('CopyTensors') ? { upload: copy, download: copy, copyWithin: copy } : {}),
         arena: () => allocator.stats(),
         [Symbol.dispose]: () => {
           allocator.dispose();

@@ -136,6 +136,8 @@ export function fakeEngineHandlers(behaviour: FakeEngineBehaviour = {}): (child:
         peakMemoryBytes: { cpu: 1100 },
       };
     },
+    score: ({ ids }) => ({ logProbs: ids.slice(1).map(() => Math.log(0.25)), bestIds: ids.slice(1) }),
+    'memory-bandwidth': () => [{ device: cpuDevice, bytesPerSecond: 20e9 }],
     logits: ({ ids }) => ({ logits: ids.map((id) => id / 2) }),
     tokenize: ({ text }) => ({ ids: idsOf(text) }),
     detokenize: ({ ids }) => ({ text: String.fromCodePoint(...ids) }),

@@ -93,6 +93,23 @@ export interface LoadedModel {
   readonly runtimeVersion: string;
   /** What was not where it belongs right after loading; later changes come as events. */
   readonly alignment?: readonly AlignmentMessage[];
+  /** What one decode step reads, by stage. */
+  readonly decodeReads?: readonly DecodeRead[];
+}
+
+/** What a stage has to read for one token of one sequence. */
+export interface DecodeRead {
+  readonly device: DeviceId;
+  /** Layers and head in the formats they are held in; of an embedding only one row is read, which is not counted. */
+  readonly weightBytes: number;
+  /** Keys and values of its layers, for each position of the context in use. */
+  readonly kvBytesPerPosition: number;
+}
+
+/** Measured by copies within the device's memory; bytes read and written both count. */
+export interface MeasuredBandwidth {
+  readonly device: DeviceId;
+  readonly bytesPerSecond: number;
 }
 
 export interface LoadProgress {
@@ -176,6 +193,14 @@ export interface LogitsParams {
   readonly ids: readonly number[];
 }
 
+/** One entry less than there were ids: the first has nothing before it. */
+export interface ScoreResult {
+  /** Natural logarithm of the probability that each id had after those before it. */
+  readonly logProbs: readonly number[];
+  /** The most probable id at each of these places. */
+  readonly bestIds: readonly number[];
+}
+
 export interface TokenizeParams {
   readonly text: string;
   /** `special`: as the Python library encodes; `no-special`: without the added prefix; `plain`: special literals stay text. */
@@ -194,6 +219,10 @@ export type EngineContract = {
     'model-unload': { params: Record<string, never>; result: { readonly freedBytes: number } };
     generate: { params: GenerateParams; result: GenerateResult };
     logits: { params: LogitsParams; result: { readonly logits: readonly number[] } };
+    /** How probable each of these ids was after those before it. Waits for generations under way. */
+    score: { params: LogitsParams; result: ScoreResult };
+    /** Measured now on the devices of the loaded model; a device that can't be measured is left out. */
+    'memory-bandwidth': { params: Record<string, never>; result: readonly MeasuredBandwidth[] };
     /** `source` reads a tokenizer without a loaded model; undefined uses the loaded one. */
     tokenize: { params: TokenizeParams & { readonly source?: string }; result: { readonly ids: readonly number[] } };
     detokenize: { params: { readonly ids: readonly number[]; readonly skipSpecial: boolean }; result: { readonly text: string } };

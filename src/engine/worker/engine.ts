@@ -5,6 +5,7 @@ import { GlmError } from '../../common/errors';
 import type { DeviceMemoryUse } from '../../common/placement';
 import type { EngineContract, LoadedModel, LoadOptions } from '../../common/protocol/engine';
 import type { RpcHandlers } from '../../common/protocol/rpc';
+import { measureBandwidth } from './copyBandwidth';
 import { listBudgets } from './deviceBudgets';
 import { tokenizeText, type TextSource } from './encodePrompt';
 import { gpuBudgetSources } from './gpuBudgetSources';
@@ -33,6 +34,7 @@ export class Engine {
   private served: ServedModel | undefined;
   private loading: { readonly controller: AbortController; readonly done: Promise<unknown> } | undefined;
   private readonly tokenizers: TokenizerStore;
+  private cpuThreads: number | undefined;
 
   readonly handlers: RpcHandlers<EngineContract> = {
     'checkpoints-list': () => listCachedCheckpoints({ env: this.context.env }),
@@ -53,6 +55,11 @@ export class Engine {
       return result;
     },
     logits: async ({ ids }, signal) => ({ logits: Array.from(await this.model().logits(ids, signal)) }),
+    score: ({ ids }, signal) => this.model().score(ids, signal),
+    'memory-bandwidth': (_params, signal) => {
+      const { plan } = this.model().loaded;
+      return measureBandwidth(plan.stages.map((stage) => stage.device), this.cpuThreads, this.context.log, signal);
+    },
     tokenize: async ({ source, text, mode }, signal) => ({ ids: Array.from((await tokenizeText(await this.textSource(source), { kind: 'encode', text, mode }, undefined, signal)).ids) }),
     detokenize: ({ ids, skipSpecial }) => ({ text: this.model().text.tokenizer.decode(ids, { skipSpecial }) }),
     'render-chat': async ({ source, chat }, signal) => {
@@ -95,6 +102,7 @@ export class Engine {
     } finally {
       this.loading = undefined;
     }
+    this.cpuThreads = options.cpuThreads;
     this.tokenizers.keep(options.source, this.served.text.tokenizer);
     this.context.onMemoryUse(this.served.memory());
     return this.served.loaded;

@@ -32,7 +32,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   meter.report({ phase: 'reading', doneBytes: 0, totalBytes: 0 });
   const opened = await openModel(options.source, context.env, signal);
   const devicesAtPlan = await listBudgets(options, gpuBudgetSources);
-  const { plan, formats, prefillChunkTokens } = planModel(opened, options, devicesAtPlan);
+  const { plan, formats, prefillChunkTokens, decodeReads } = planModel(opened, options, devicesAtPlan);
   throwIfAborted(signal, 'Loading the model');
   log.log('info', 'load', `${opened.description.name} as ${formats.weights} on ${plan.stages.map((stage) => stage.device).join(', ')}, context ${plan.contextTokens}`);
   const runner = await openStages({
@@ -69,6 +69,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     maxBatch: options.maxBatch,
     loadMs: timer.nowMs() - startedMs,
     runtimeVersion: runner.runtimeVersion,
+    decodeReads,
   };
   const usesGpu = plan.stages.some((stage) => stage.provider !== 'cpu');
   const devicesNow = usesGpu ? await listBudgets(options, gpuBudgetSources).catch(() => devicesAtPlan) : devicesAtPlan;

@@ -6,13 +6,14 @@ import type { ProviderKind } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
 import { isGlmError } from '../../common/errors';
 import type { DeviceBudget, MemoryNeed, ModelSizes, PlacementFormats, PlacementPlan } from '../../common/placement';
-import type { LoadOptions, ModelDescription } from '../../common/protocol/engine';
+import type { DecodeRead, LoadOptions, ModelDescription } from '../../common/protocol/engine';
 import { planPlacement } from '../../devices/plan/planPlacement';
 import { parseGlmConfig, type GlmConfig } from '../../model/config';
 import { modelSizes } from '../../model/modelSizes';
 import type { GlmTokenizer } from '../../tokenizer/glmTokenizer';
 import { assertProviderPresent } from './assertProvider';
 import { chooseFormats, type FormatChoice } from './chooseFormats';
+import { decodeReads } from './decodeReads';
 import { describeModel, mainDtype } from './describeModel';
 import { tokenizerOf } from './tokenizerStore';
 
@@ -28,6 +29,7 @@ export interface ModelPlan {
   readonly plan: PlacementPlan;
   readonly formats: FormatChoice;
   readonly prefillChunkTokens: number;
+  readonly decodeReads: readonly DecodeRead[];
 }
 
 /** The context that is allocated when none is asked for, as far as model and memory allow. */
@@ -70,7 +72,12 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
     });
   };
   const plan = options.contextTokens === undefined ? placeWhatFits(place, Math.min(defaultContextTokens[provider], config.maxContextTokens)) : place(options.contextTokens);
-  return { plan: withContextWarnings(plan, options, config), formats, prefillChunkTokens: Math.min(prefillChunkTokens[provider], plan.contextTokens) };
+  return {
+    plan: withContextWarnings(plan, options, config),
+    formats,
+    prefillChunkTokens: Math.min(prefillChunkTokens[provider], plan.contextTokens),
+    decodeReads: decodeReads(plan, (stage) => (stage.provider === provider ? sizes : (placementFormats.cpu?.sizes ?? sizes))),
+  };
 }
 
 /** Nobody asked for a certain context: take less where the usual one does not fit. */

@@ -2,9 +2,9 @@
 
 import type { BoundTensor } from '../../alignment/facts';
 import type { AlignmentMessage } from '../../common/alignment';
-import { isGlmError, throwIfAborted } from '../../common/errors';
+import { GlmError, isGlmError, throwIfAborted } from '../../common/errors';
 import type { DeviceMemoryUse } from '../../common/placement';
-import type { ContextLimit, GenerateParams, GenerateResult, LoadedModel, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
+import type { ContextLimit, GenerateParams, GenerateResult, LoadedModel, PrefillProgress, ScoreResult, TokenDelta } from '../../common/protocol/engine';
 import type { GenerationOutcome, Generator } from '../../generation/generation';
 import { createGenerator } from '../../generation/generator';
 import type { StepLogits, StepRunner } from '../../generation/stepRunner';
@@ -12,12 +12,15 @@ import { DeltaBatcher, type BatchTimer } from './deltaBatcher';
 import { assertIds, encodePrompt, type TextSource } from './encodePrompt';
 import { PromptTooLongError } from './promptErrors';
 import { peakResidentBytes } from './processMemory';
+import { scoreTokens } from './tokenScores';
 
 /** The model's stages, ready to run; see stages/stageRunner.ts. */
 export interface ServedRunner extends StepRunner {
   memoryUse(): readonly DeviceMemoryUse[];
   /** Where the tensors of a step, the hidden states and the caches lie; absent where the runner does not tell. */
   boundTensors?(): readonly BoundTensor[];
+  /** The logits after every one of `ids`; absent where the runner gives only the last. */
+  prefillAllLogits?(slot: number, ids: Int32Array): Promise<Float32Array>;
   /** Makes the call under way fail with CancelledError; slots keep their lengths from before it. */
   interrupt(): void;
   dispose(): Promise<void>;
@@ -78,6 +81,16 @@ export class ServedModel {
   /** The logits after the last id. Waits for generations under way; later ones wait for it. @throws {CancelledError} */
   logits(ids: readonly number[], signal: AbortSignal): Promise<Float32Array> {
     return this.track(this.computeLogits(ids, signal));
+  }
+
+  /** How probable each id was after those before it. Waits as {@link logits} does. @throws {CancelledError} */
+  score(ids: readonly number[], signal: AbortSignal): Promise<ScoreResult> {
+    const { runner } = this.setup;
+    const prefillAllLogits = runner.prefillAllLogits?.bind(runner);
+    if (prefillAllLogits === undefined) {
+      throw new GlmError('scores-unsupported', 'This model gives the logits of the last token only, so a text can\'t be scored. Load it on another device.');
+    }
+    return this.track(this.uninterrupted(ids, signal, (slot, until) => scoreTokens({ vocabSize: runner.vocabSize, prefillChunkTokens: runner.prefillChunkTokens, prefillAllLogits }, slot, ids, until)));
   }
 
   forget(conversationKey: string): void {
@@ -149,6 +162,20 @@ export class ServedModel {
 
   private async computeLogits(ids: readonly number[], requestSignal: AbortSignal): Promise<Float32Array> {
     const { runner } = this.setup;
+    return this.uninterrupted(ids, requestSignal, async (slot, signal) => {
+      let logits: StepLogits | undefined;
+      for (let at = 0; at < ids.length; at += runner.prefillChunkTokens) {
+        throwIfAborted(signal, 'Computing logits');
+        const chunk = Int32Array.from(ids.slice(at, at + runner.prefillChunkTokens));
+        logits = await runner.prefill(slot, chunk, at + chunk.length === ids.length);
+      }
+      return (await logits?.full()) ?? new Float32Array(0);
+    });
+  }
+
+  /** Work on checked `ids` in an empty slot while no generation runs; a cancel interrupts the call under way. */
+  private async uninterrupted<T>(ids: readonly number[], requestSignal: AbortSignal, work: (slot: number, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { runner } = this.setup;
     const signal = AbortSignal.any([requestSignal, this.ending.signal]);
     assertIds(ids, runner.vocabSize);
     if (ids.length > runner.contextTokens) {
@@ -158,13 +185,7 @@ export class ServedModel {
       const onAbort = (): void => runner.interrupt();
       signal.addEventListener('abort', onAbort, { once: true });
       try {
-        let logits: StepLogits | undefined;
-        for (let at = 0; at < ids.length; at += runner.prefillChunkTokens) {
-          throwIfAborted(signal, 'Computing logits');
-          const chunk = Int32Array.from(ids.slice(at, at + runner.prefillChunkTokens));
-          logits = await runner.prefill(slot, chunk, at + chunk.length === ids.length);
-        }
-        return (await logits?.full()) ?? new Float32Array(0);
+        return await work(slot, signal);
       } finally {
         signal.removeEventListener('abort', onAbort);
       }

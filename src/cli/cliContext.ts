@@ -13,6 +13,11 @@ export interface CliContext {
   /** Whoever starts a process ends it. */
   startEngine(log: Log): EngineClient;
   startMonitor(log: Log): MonitorClient;
+  /**
+   * Looks for CUDA, once. @returns the folder of the runtime with its CUDA provider, whose libraries engines started afterwards find;
+   * undefined where CUDA is not complete.
+   */
+  prepareCuda(log: Log): Promise<string | undefined>;
   /** Calls `listener` on Ctrl-C until the returned function is called. Without listeners Ctrl-C ends the command. */
   onInterrupt(listener: () => void): () => void;
 }

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import packageJson from '../../package.json';
 import { startEngine } from '../engine/client/startEngine';
 import { startMonitor } from '../engine/client/startMonitor';
+import { CudaRuntime } from '../cuda/setup/cudaRuntime';
 import type { CliContext } from './cliContext';
 import { exitCode } from './exitCode';
+import { cudaInstallFolder } from './options/cacheFolder';
 import { runCli } from './program';
 
 const interruptListeners = new Set<() => void>();
@@ -27,13 +29,21 @@ process.on('SIGINT', () => {
 // A reader that went away, such as `head`, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCode.done : exitCode.failed));
 
+/** Of CUDA, once it has been looked for. */
+let libraryFolders: readonly string[] = [];
+
 const context: CliContext = {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
-  startEngine: (log) => startEngine({ workerPath: join(__dirname, 'engineWorker.js'), log }),
+  startEngine: (log) => startEngine({ workerPath: join(__dirname, 'engineWorker.js'), libraryFolders, log }),
   startMonitor: (log) => startMonitor({ monitorPath: join(__dirname, 'monitor.js'), log }),
+  prepareCuda: async (log) => {
+    const runtime = await new CudaRuntime({ log, installRoot: cudaInstallFolder(process.env), extensionFolder: join(__dirname, '..') }).prepare();
+    libraryFolders = runtime?.libraryFolders ?? [];
+    return runtime?.ortLibrary;
+  },
   onInterrupt: (listener) => {
     interruptListeners.add(listener);
     return () => interruptListeners.delete(listener);

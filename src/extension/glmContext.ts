@@ -8,7 +8,7 @@ import type { ModelChoice } from '../common/protocol/webview';
 import { EngineSupervisor, startEngine, startMonitor, type EngineClient } from '../engine/client';
 import { ChatSession } from './chat/chatSession';
 import { ConversationStore } from './chat/conversationStore';
-import { CudaRuntime } from './cuda/cudaRuntime';
+import { CudaRuntime } from '../cuda/setup/cudaRuntime';
 import { DeviceService } from './devices/deviceService';
 import { ReportDocuments } from './diagnose/reportDocument';
 import { editorActions } from './editorActions';

@@ -18,6 +18,8 @@ export interface FakeCliOptions {
   readonly handlers?: Partial<RpcHandlers<EngineContract>>;
   readonly monitor?: Partial<RpcHandlers<MonitorContract>>;
   readonly stdin?: string;
+  /** The runtime folder that looking for CUDA finds. */
+  readonly cudaRuntime?: string;
   /** Given a way to press Ctrl-C. */
   readonly onStart?: (pressCtrlC: () => void) => void;
 }
@@ -55,6 +57,7 @@ export async function runFakeCli(args: readonly string[], options: FakeCliOption
       children.push(child);
       return startMonitor({ monitorPath: 'unused', fork: () => child, clock: new FakeClock(), log });
     },
+    prepareCuda: () => Promise.resolve(options.cudaRuntime),
     onInterrupt: (listener) => {
       interrupts.add(listener);
       return () => interrupts.delete(listener);

@@ -13,7 +13,7 @@ import type { DeviceDescription } from '../../common/protocol/monitor';
 import { describeComparison } from '../bench/compareText';
 import { addAction, UsageError, type CommandHost, type Invocation, type RegisterCommand } from '../command';
 import { exitCode } from '../exitCode';
-import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
+import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { collect, wholeNumber } from '../options/optionValues';
 import { InputFileError } from '../inputFile';
 
@@ -57,7 +57,7 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
     const recorder = new TelemetryRecorder(() => Date.now());
     const stop = monitor.on('telemetry-sample', (sample) => recorder.add(sample));
     await monitor.request('telemetry-watch', { intervalMs: 500, ownPids: [] });
-    const scenario = scenarioOf(name, flags, toLoadOptions(flags, context.env), devices);
+    const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
     const report = await runScenario(
       scenario,
       { warmupRuns: flags.warmup, repetitions: flags.repetitions },

@@ -3,7 +3,7 @@ import { addAction, UsageError, type RegisterCommand } from '../command';
 import { ChatLoop } from '../chatLoop';
 import { withModel } from '../engineSession';
 import { exitCode, type ExitCode } from '../exitCode';
-import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
+import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { jsonObject } from '../options/optionValues';
 import { addSamplingOptions, toGenerationOptions, type SamplingFlags } from '../options/samplingOptions';
 
@@ -22,7 +22,7 @@ export const registerChat: RegisterCommand = (program, host) => {
       throw new UsageError('glm chat has no --json; use glm generate --messages.');
     }
     const { context, output } = invocation;
-    return withModel(invocation, toLoadOptions(flags, context.env), async (engine, model, handleInterrupts): Promise<ExitCode> => {
+    return withModel(invocation, await resolveLoadOptions(flags, invocation), async (engine, model, handleInterrupts): Promise<ExitCode> => {
       handleInterrupts();
       const loop = new ChatLoop({ engine, model, options: toGenerationOptions(flags), systemPrompt: flags.system, templateKwargs: flags.templateKwargs, output });
       output.note(`${model.description.name} · ${model.weights} · context ${model.contextTokens.toLocaleString('en-US')} · /help lists the orders`);

@@ -5,7 +5,7 @@ import { addAction, type Invocation, type RegisterCommand } from '../command';
 import { withModel } from '../engineSession';
 import { exitCode } from '../exitCode';
 import { describeContextLimit, describeFigures, toJson } from '../generationText';
-import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
+import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { addPromptOptions, readPrompts, type PromptFlags } from '../options/promptOptions';
 import { addSamplingOptions, toGenerationOptions, type SamplingFlags } from '../options/samplingOptions';
 
@@ -20,7 +20,8 @@ export const registerGenerate: RegisterCommand = (program, host) => {
   addAction<Flags>(command, host, async (flags, invocation) => {
     const prompts = await readPrompts(flags, invocation.context);
     const options = toGenerationOptions(flags);
-    const results = await withModel(invocation, toLoadOptions(flags, invocation.context.env, prompts.inputs.length), (engine) =>
+    const load = await resolveLoadOptions(flags, invocation, prompts.inputs.length);
+    const results = await withModel(invocation, load, (engine) =>
       generateAll(engine, prompts.inputs, options, invocation, !prompts.areRows),
     );
     const rows = results.map((result) => (flags.tokenTimes === true ? { ...toJson(result), tokenTimesMs: result.tokenTimesMs } : toJson(result)));

@@ -1,6 +1,6 @@
 import { addAction, type RegisterCommand } from '../command';
 import { withModel } from '../engineSession';
-import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
+import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { tokenIds } from '../options/optionValues';
 
 interface Flags extends LoadFlags {
@@ -11,7 +11,7 @@ interface Flags extends LoadFlags {
 export const registerLogits: RegisterCommand = (program, host) => {
   const command = addLoadOptions(program.command('logits').description('print the logits after the last of the given tokens')).requiredOption('--ids <ids>', 'token ids: 1,2,3', tokenIds);
   addAction<Flags>(command, host, async (flags, invocation) => {
-    const { logits } = await withModel(invocation, toLoadOptions(flags, invocation.context.env), (engine) => engine.request('logits', { ids: flags.ids }, invocation.signal));
+    const { logits } = await withModel(invocation, await resolveLoadOptions(flags, invocation), (engine) => engine.request('logits', { ids: flags.ids }, invocation.signal));
     invocation.output.result({ logits }, describeBest(logits, 10));
   });
 };

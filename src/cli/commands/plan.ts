@@ -6,7 +6,7 @@ import { tryParseBytes } from '../../common/byteParse';
 import { addAction, type RegisterCommand } from '../command';
 import { withEngine } from '../engineSession';
 import { InputFileError, readInputJson } from '../inputFile';
-import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
+import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { formatTable } from '../textTable';
 
 interface Flags extends LoadFlags {
@@ -21,8 +21,9 @@ export const registerPlan: RegisterCommand = (program, host) => {
   );
   addAction<Flags>(command, host, async (flags, invocation) => {
     const devices = flags.devices === undefined ? undefined : toBudgets(flags.devices, await readInputJson(invocation.context, flags.devices));
+    const load = await resolveLoadOptions(flags, invocation);
     const { description, plan } = await withEngine(invocation, (engine) =>
-      engine.request('model-plan', { ...toLoadOptions(flags, invocation.context.env), ...(devices === undefined ? {} : { devices }) }, invocation.signal),
+      engine.request('model-plan', { ...load, ...(devices === undefined ? {} : { devices }) }, invocation.signal),
     );
     invocation.output.result({ ...plan, model: description }, describePlan(description, plan));
   });

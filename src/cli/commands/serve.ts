@@ -4,7 +4,7 @@ import { isLoopback, startApiServer } from '../../server/apiServer';
 import { addAction, UsageError, type RegisterCommand } from '../command';
 import { describeProgress } from '../engineSession';
 import { exitCode } from '../exitCode';
-import { addLoadOptions, toLoadOptions, type LoadFlags } from '../options/loadOptions';
+import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { wholeNumber } from '../options/optionValues';
 
 interface Flags extends LoadFlags {
@@ -30,7 +30,7 @@ export const registerServe: RegisterCommand = (program, host) => {
     const supervisor = new EngineSupervisor({ start: () => context.startEngine(log), log, restartOnce: true });
     supervisor.onStateChange((state) => output.status(state.kind === 'loading' && state.progress !== undefined ? describeProgress(state.progress) : ''));
     try {
-      const model = await supervisor.load(toLoadOptions(flags, context.env, defaultBatch), signal);
+      const model = await supervisor.load(await resolveLoadOptions(flags, { context, log }, defaultBatch), signal);
       const server = await startApiServer({ engine: supervisor, port: flags.port, host: flags.host, apiKey, log }).catch((error: NodeJS.ErrnoException) => {
         throw new GlmError('port-unusable', `${flags.host}:${flags.port} cannot be used (${error.code ?? error.message}). Choose another --port, or 0 for any free one.`, { cause: error });
       });

@@ -1,5 +1,4 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { formatBytes } from '../../common/byteFormat';
 import { GlmError } from '../../common/errors';
 import { findCuda, type CudaStatus, type LibraryStatus } from '../../cuda/setup/findCuda';
@@ -7,7 +6,7 @@ import { installCuda, planInstall, type InstallPlan, type InstallProgress } from
 import { defaultIndexUrl } from '../../cuda/setup/packageIndex';
 import { addAction, type Invocation, type RegisterCommand } from '../command';
 import { exitCode } from '../exitCode';
-import { defaultCacheFolder } from '../options/cacheFolder';
+import { cudaInstallFolder } from '../options/cacheFolder';
 import { formatTable } from '../textTable';
 
 interface Flags {
@@ -31,7 +30,7 @@ export const registerSetupCuda: RegisterCommand = (program, host) => {
     .option('--library-folder <folder...>', 'look here first')
     .option('--folder <folder>', 'where downloads are installed');
   addAction<Flags>(command, host, async (flags, invocation) => {
-    const installRoot = flags.folder ?? join(defaultCacheFolder(invocation.context.env), 'cuda');
+    const installRoot = flags.folder ?? cudaInstallFolder(invocation.context.env);
     const before = await inspect(flags, installRoot, invocation);
     if (before.ready || flags.download !== true) {
       invocation.output.result(before, describeStatus(before));

@@ -15,3 +15,8 @@ export function defaultCacheFolder(env: Readonly<Record<string, string | undefin
       return join(env.XDG_CACHE_HOME ?? join(home, '.cache'), 'glm-local');
   }
 }
+
+/** Where `glm setup-cuda` and the extension's Set Up CUDA install what they download. */
+export function cudaInstallFolder(env: Readonly<Record<string, string | undefined>>): string {
+  return join(defaultCacheFolder(env), 'cuda');
+}

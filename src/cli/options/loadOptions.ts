@@ -5,7 +5,7 @@ import { tryParseDeviceId, type DeviceId, type ProviderKind } from '../../common
 import { weightFormats, type KvFormat, type WeightFormat } from '../../common/dtype';
 import type { DeviceMapRequest } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
-import { UsageError } from '../command';
+import { UsageError, type Invocation } from '../command';
 import { defaultCacheFolder } from './cacheFolder';
 import { deviceList, jsonObject, memoryLimits, wholeNumber } from './optionValues';
 
@@ -55,6 +55,18 @@ export function addLoadOptions(command: Command): Command {
     .option('--ort-library <path>', 'use this libonnxruntime (file or folder) in place of the packaged one')
     .addOption(new Option('--alignment <mode>', 'what to do about tensors on the wrong device').choices(['autoFix', 'warn', 'off']).default('autoFix'))
     .addOption(new Option('--misplace <tensors>', 'debug: put these on the wrong device on purpose').argParser((text: string) => text.split(',')).hideHelp());
+}
+
+/**
+ * What the flags ask for, with the CUDA libraries of this machine where they are complete and wanted. Call before the engine is started.
+ *
+ * @param numPrompts  See {@link toLoadOptions}.
+ */
+export async function resolveLoadOptions(flags: LoadFlags, { context, log }: Pick<Invocation, 'context' | 'log'>, numPrompts = 1): Promise<LoadOptions> {
+  const options = toLoadOptions(flags, context.env, numPrompts);
+  const wantsCuda = (options.provider === 'auto' || options.provider === 'cuda') && options.ortLibrary === undefined && !context.env.GLM_ORT_LIBRARY;
+  const ortLibrary = wantsCuda ? await context.prepareCuda(log) : undefined;
+  return ortLibrary === undefined ? options : { ...options, ortLibrary };
 }
 
 /** @param numPrompts  How many sequences the command will run; the default of `--max-batch`, up to 16. */

@@ -68,6 +68,14 @@ describe('glm generate', () => {
     }
   });
 
+  it('loads with the CUDA libraries that were found, unless another provider or runtime is asked for', async () => {
+    const loadOf = async (command: string): Promise<unknown> => paramsOf(await runFakeCli(command.split(' '), { cudaRuntime: '/found/runtime' }), 'model-load');
+    expect(await loadOf('generate --model m --prompt x --json')).toMatchObject({ ortLibrary: '/found/runtime' });
+    expect(await loadOf('logits --model m --ids 1 --json --provider cuda')).toMatchObject({ ortLibrary: '/found/runtime' });
+    expect(await loadOf('logits --model m --ids 1 --json --provider cpu')).not.toMatchObject({ ortLibrary: '/found/runtime' });
+    expect(await loadOf('generate --model m --prompt x --json --ort-library /mine')).toMatchObject({ ortLibrary: '/mine' });
+  });
+
   it('passes the options of loading on', async () => {
     const run = await runFakeCli([
       ...'generate --model m --prompt x --json --provider cpu --weights int4 --stages 2 --context 512 --threads 3 --max-batch 4 --accuracy-level 0 --include cpu,0 --exclude webgpu --software-gpu'.split(' '),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../src/common/log';
 import type { CudaStatus } from '../../../../src/cuda/setup/findCuda';
 import { neededLibraries } from '../../../../src/cuda/setup/neededLibraries';
-import { CudaRuntime } from '../../../../src/extension/cuda/cudaRuntime';
+import { CudaRuntime } from '../../../../src/cuda/setup/cudaRuntime';
 
 let folder: string;
 beforeEach(() => {

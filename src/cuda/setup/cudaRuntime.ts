@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '../../common/log';
-import type { CudaStatus, FindCudaOptions } from '../../cuda/setup/findCuda';
+import type { CudaStatus, FindCudaOptions } from './findCuda';
 
 export interface CudaRuntimeOptions {
   readonly log: Log;
@@ -15,11 +15,12 @@ export interface CudaRuntimeOptions {
   readonly installRoot: string;
   /** Folder of the extension, which holds the runtime that the providers must lie beside. */
   readonly extensionFolder: string;
-  readonly extraFolders: () => readonly string[];
+  /** Looked into first. */
+  readonly extraFolders?: () => readonly string[];
   /** Folders of a trusted workspace only. */
-  readonly workspaceFolders: () => readonly string[];
-  /** As the monitor reports it, when it has. */
-  readonly driverVersion: () => string | undefined;
+  readonly workspaceFolders?: () => readonly string[];
+  /** As the monitor reports it, when it has; otherwise the kernel is asked. */
+  readonly driverVersion?: () => string | undefined;
   readonly hasDriver?: () => boolean;
   readonly find?: (options: FindCudaOptions) => Promise<CudaStatus>;
 }
@@ -39,16 +40,16 @@ export class CudaRuntime {
   async status(): Promise<CudaStatus> {
     const { installRoot, extraFolders, workspaceFolders, driverVersion } = this.options;
     // Loaded on demand: most machines never come here, and activation must not pay for it.
-    const find = this.options.find ?? (await import('../../cuda/setup/findCuda')).findCuda;
+    const find = this.options.find ?? (await import('./findCuda')).findCuda;
     return find({
       platform: process.platform,
       arch: process.arch,
       env: process.env,
       home: homedir(),
       installRoot,
-      extraFolders: extraFolders(),
-      workspaceFolders: workspaceFolders(),
-      driverVersion: driverVersion(),
+      extraFolders: extraFolders?.(),
+      workspaceFolders: workspaceFolders?.(),
+      driverVersion: driverVersion?.(),
     });
   }
 
@@ -73,7 +74,7 @@ export class CudaRuntime {
       }
       const name = process.platform === 'win32' ? 'onnxruntime.dll' : 'libonnxruntime.so.1';
       const packaged = join(extensionFolder, 'node_modules', 'onnxruntime-node', 'bin', 'napi-v6', process.platform, process.arch, name);
-      const { makeRuntimeFolder } = await import('../../cuda/setup/runtimeFolder');
+      const { makeRuntimeFolder } = await import('./runtimeFolder');
       const ortLibrary = await makeRuntimeFolder(status, packaged, installRoot);
       log.log('info', 'cuda', 'CUDA was found', { ortLibrary, libraryFolders: status.libraryFolders });
       return { ortLibrary, libraryFolders: status.libraryFolders };

@@ -3,6 +3,7 @@
 import { countCudaDevices } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
 import { engineChecks } from './engineChecks';
+import { faultChecks } from './faultChecks';
 import { fusedDecoderChecks } from './fusedDecoderCheck';
 import { measureFusedDecoder } from './fusedDecoderSpeed';
 import { runChecks } from './harness';
@@ -14,7 +15,7 @@ async function main(): Promise<number> {
     await measureFusedDecoder(print);
     return 0;
   }
-  const checks = [...fusedDecoderChecks, ...engineChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
+  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
   return runChecks(checks, countCudaDevices(CudaDriver.load()), print);
 }
 

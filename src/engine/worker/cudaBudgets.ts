@@ -2,12 +2,17 @@
 
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { DeviceId } from '../../common/deviceId';
 import { silentLog } from '../../common/log';
 import type { DeviceBudget } from '../../common/placement';
 import { openSources } from '../../devices/probe/deviceSources';
 import { probeDevices } from '../../devices/probe/probeDevices';
 import { locateOrtLibrary } from '../../ort/ortLibrary';
+import { measureBandwidth } from './copyBandwidth';
 import type { BudgetSource } from './deviceBudgets';
+import { withMeasuredSpeeds } from './unequalGpus';
+
+const measuredSpeeds = new Map<DeviceId, number>();
 
 /**
  * None where the runtime's CUDA provider library does not lie beside libonnxruntime: then these GPUs can't run a stage ("Set Up CUDA" changes that).
@@ -20,9 +25,10 @@ export const listCudaBudgets: BudgetSource = async (options) => {
   }
   const sources = await openSources({ env: process.env, log: silentLog });
   try {
-    return probeDevices(sources).flatMap((device): DeviceBudget[] =>
+    const budgets = probeDevices(sources).flatMap((device): DeviceBudget[] =>
       device.kind === 'cuda' && device.freeBytes !== undefined ? [{ id: device.id, name: device.name, provider: 'cuda', freeBytes: device.freeBytes, totalBytes: device.totalBytes }] : [],
     );
+    return await withMeasuredSpeeds(budgets, (devices) => measureBandwidth(devices, undefined, silentLog, new AbortController().signal), measuredSpeeds);
   } finally {
     sources.close();
   }

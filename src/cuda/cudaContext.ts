@@ -104,6 +104,19 @@ export class CudaContext implements Disposable {
     return can[0] === 1;
   }
 
+  /** Lets this device reach `peer`'s memory directly, where the hardware can; copies from there then need no detour over the host. */
+  enablePeerAccess(peer: CudaContext): void {
+    const alreadyEnabled = 704;
+    if (peer.ordinal === this.ordinal || !this.canAccessPeer(peer)) {
+      return;
+    }
+    this.enter();
+    const status = this.driver.status('cuCtxEnablePeerAccess', peer.current(), 0);
+    if (status !== alreadyEnabled) {
+      this.driver.check('cuCtxEnablePeerAccess', status);
+    }
+  }
+
   /** Page-locked host memory, which the device can copy from while the processor does other things. */
   allocatePinned(bytes: number): bigint {
     const portable = 1;
@@ -166,7 +179,8 @@ export class CudaContext implements Disposable {
     this.dispose();
   }
 
-  private current(): unknown {
+  /** The driver's handle, for calls that name two contexts. */
+  current(): unknown {
     if (this.handle === undefined) {
       throw new Error(`CudaContext of cuda:${this.ordinal} was used after dispose.`);
     }

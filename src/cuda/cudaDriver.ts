@@ -67,7 +67,8 @@ export class CudaDriver {
     return version[0] ?? 0;
   }
 
-  private check(name: DriverFunction, status: number): void {
+  /** Throws {@link CudaError} unless `status`, from {@link status}, is success. */
+  check(name: DriverFunction, status: number): void {
     if (status !== 0) {
       throw new CudaError(name, status, this.nameOf(status), this.descriptionOf(status));
     }

@@ -25,6 +25,11 @@ class Loop implements Generator {
   /** In the order in which they got their slots. */
   private active: Job[] = [];
   private loop: Promise<void> | undefined;
+  /** Calls of an overlapping runner that are waited for. */
+  private readonly underWay = new Set<Promise<void>>();
+  private isDeciding = false;
+  /** Whether an overlapping runner would queue a chunk at once. */
+  private room: 'unknown' | 'asked' | 'there' = 'unknown';
   private lastStep: 'prefill' | 'decode' | 'none' = 'none';
   private uses = 0;
   private isDisposed = false;
@@ -111,6 +116,10 @@ class Loop implements Generator {
   private async run(): Promise<void> {
     // Requests submitted in the same turn of the event loop should meet in the first step.
     await Promise.resolve();
+    return this.runner.overlapsCalls === true ? this.runOverlapping() : this.runInTurns();
+  }
+
+  private async runInTurns(): Promise<void> {
     for (;;) {
       this.endCancelled();
       this.admit();
@@ -126,6 +135,41 @@ class Loop implements Generator {
       await (step === 'prefill' ? this.prefill(prefilling[0]!) : this.decode(decoding));
       await this.options.breathe?.();
     }
+  }
+
+  /** The next chunk is queued as soon as the runner takes it, the next decode step as soon as the tokens of the last one are known; neither waits for the other. */
+  private async runOverlapping(): Promise<void> {
+    for (;;) {
+      this.endCancelled();
+      this.admit();
+      const ready = this.active.filter(({ sequence }) => sequence.generatedTokens > 0);
+      if (ready.length > 0 && !this.isDeciding) {
+        this.isDeciding = true;
+        this.track(this.decode(ready).finally(() => (this.isDeciding = false)));
+      }
+      const joiner = this.active.find(({ sequence }) => !sequence.isSent);
+      if (joiner !== undefined && this.room === 'there') {
+        this.room = 'unknown';
+        this.track(this.prefill(joiner));
+      }
+      if (this.room === 'unknown' && this.active.some(({ sequence }) => !sequence.isSent)) {
+        this.room = 'asked';
+        // Should it fail, the prefill that follows fails too, and says so to its request.
+        const there = (): void => void (this.room = 'there');
+        this.track(Promise.resolve(this.runner.room?.()).then(there, there));
+      }
+      if (this.underWay.size === 0) {
+        this.loop = undefined;
+        return;
+      }
+      await Promise.race(this.underWay);
+      await this.options.breathe?.();
+    }
+  }
+
+  private track(work: Promise<void>): void {
+    const done: Promise<void> = work.then(() => void this.underWay.delete(done));
+    this.underWay.add(done);
   }
 
   private endCancelled(): void {
@@ -164,17 +208,21 @@ class Loop implements Generator {
   private async prefill(job: Job): Promise<void> {
     const { sequence } = job;
     try {
-      const from = sequence.prefilledTokens;
+      const from = sequence.sentTokens;
       const ids = sequence.promptIds.slice(from, from + this.runner.prefillChunkTokens);
+      sequence.sentTokens += ids.length;
       const startMs = this.options.nowMs();
       const logits = await this.runner.prefill(sequence.slot!.index, ids, from + ids.length === sequence.promptIds.length);
+      if (!this.active.includes(job)) {
+        return; // It was cancelled while the runner worked.
+      }
       sequence.advancePrefill(ids.length, this.options.nowMs() - startMs);
       if (logits !== undefined) {
         await this.choose(job, () => sequence.choose(logits));
       }
     } catch (error) {
       // A runner may break off a step for a cancel; the next turn of the loop then ends the request.
-      if (sequence.signal?.aborted !== true) {
+      if (sequence.signal?.aborted !== true && this.active.includes(job)) {
         this.fail(job, error);
       }
     }
@@ -185,13 +233,15 @@ class Loop implements Generator {
     try {
       logits = await this.runner.decode(jobs.map(({ sequence }) => ({ slot: sequence.slot!.index, tokenId: sequence.lastId })));
     } catch (error) {
-      for (const job of jobs) {
+      for (const job of jobs.filter((each) => this.active.includes(each))) {
         this.fail(job, error);
       }
       return;
     }
     for (const [i, job] of jobs.entries()) {
-      await this.choose(job, () => job.sequence.choose(logits[i]!));
+      if (this.active.includes(job)) {
+        await this.choose(job, () => job.sequence.choose(logits[i]!));
+      }
     }
   }
 

@@ -14,6 +14,8 @@ export class Sequence {
   slot: Slot | undefined;
   /** Prompt tokens in the slot, the reused ones included. */
   prefilledTokens = 0;
+  /** Prompt tokens that were given to the runner, which may still work on them, and the reused ones. */
+  sentTokens = 0;
   reusedTokens = 0;
   /** Time that prefill calls took, in ms. */
   prefillMs = 0;
@@ -46,6 +48,10 @@ export class Sequence {
     this.sampler = { options, eosIds, seen: this.seen, random: createRandom(this.seed ?? 0) };
   }
 
+  get isSent(): boolean {
+    return this.sentTokens === this.promptIds.length;
+  }
+
   get isPrefilled(): boolean {
     return this.prefilledTokens === this.promptIds.length;
   }
@@ -68,6 +74,7 @@ export class Sequence {
     this.startMs = this.tools.nowMs();
     this.reusedTokens = reusedTokens;
     this.prefilledTokens = reusedTokens;
+    this.sentTokens = reusedTokens;
     this.reportPrefill();
   }
 

@@ -4,7 +4,7 @@
  * A slot is one sequence's place in the KV cache. `length(slot)` positions of it are valid; everything after is free to overwrite.
  */
 
-/** The logits of one position. Kept valid until the next call on the same runner. */
+/** The logits of one position. Kept valid until the next call on the same runner; where calls overlap, until the next call of the same kind has its result. */
 export interface StepLogits {
   /**
    * The highest logits in descending order, when the device picked them already: `ids` i32[k], `values` f32[k].
@@ -28,6 +28,14 @@ export interface StepRunner {
   readonly maxBatch: number;
   /** Most tokens that one prefill call takes; the loop cuts prompts accordingly, so that a cancel waits for one chunk only. */
   readonly prefillChunkTokens: number;
+
+  /**
+   * True: work is queued in the order of the calls and done while further calls are made. A prefill that wants no logits returns when it is queued, and its slot may be used
+   * at once; a prefill and a decode step may be under way together, not two of a kind except prefills whose logits are awaited. Otherwise each call waits for the one before.
+   */
+  readonly overlapsCalls?: boolean;
+  /** Resolves when the next prefill would be queued at once; only where calls overlap. */
+  room?(): Promise<void>;
 
   length(slot: number): number;
 

@@ -1,62 +1,48 @@
 /**
- * `node dist/benchGpu.js --model DIR [--out FILE] [--only PART]`: the figures of docs/performance.md for one machine with NVIDIA GPUs.
- * Needs dist/ and koffi only. Prints a Markdown report and, with --out, writes the raw samples in the schema of docs/benchmarks.md.
+ * `node dist/benchGpu.js --model DIR [--out-dir DIR] [--part NAME]…`: the reports of docs/performance.md for one machine with NVIDIA GPUs.
+ * Needs dist/, koffi and the runtime's libraries only; `--part others` also the machine's own Python with torch and transformers.
+ * Prints each report as Markdown and writes it as JSON, one file per part.
  */
 
-import { cpus, totalmem } from 'node:os';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { DeviceId } from '../../common/deviceId';
 import type { LoadOptions } from '../../common/protocol/engine';
 import { startEngine, startMonitor } from '../../engine/client';
-import { toMarkdown } from '../report/writers';
-import type { BenchmarkEnvironment, BenchmarkReport } from '../report/schema';
+import { describeEnvironment } from '../environment';
+import { toJson, toMarkdown } from '../report/writers';
 import { runScenario } from '../runScenario';
-import { loadFor, type CasePlan, type Scenario } from '../scenarios/scenario';
+import { TelemetryRecorder } from '../telemetryRecorder';
+import { chooseParts, gpuParts, type GpuPart } from './gpuParts';
 
-const one = (name: string, promptTokens: number, newTokens: number, concurrency = 1): CasePlan => ({ name, promptTokens, newTokens, concurrency });
-
-function scenarios(base: LoadOptions, devices: readonly DeviceId[]): readonly Scenario[] {
-  const single: Partial<LoadOptions> = { deviceMap: { kind: 'single', device: devices[0] } };
-  const both: Partial<LoadOptions> = { deviceMap: { kind: 'balanced' }, includeDevices: devices };
-  const scenario = (name: string, changes: Partial<LoadOptions>, cases: readonly CasePlan[]): Scenario => ({ name, title: name, loads: [{ label: name, load: loadFor(base, cases, changes), cases }] });
-  const lengths = [one('512 → 128', 512, 128), one('8192 → 128', 8192, 128)];
-  return [
-    scenario('bf16, one GPU', { ...single, weights: 'bf16' }, lengths),
-    scenario('int4, one GPU', { ...single, weights: 'int4' }, lengths),
-    scenario('int8, one GPU', { ...single, weights: 'int8' }, [one('512 → 128', 512, 128)]),
-    scenario('bf16, one GPU, 16 at once', { ...single, weights: 'bf16' }, [one('512 → 128, 16 at once', 512, 128, 16)]),
-    ...(devices.length < 2
-      ? []
-      : [
-          scenario('bf16, two GPUs', { ...both, weights: 'bf16' }, lengths),
-          scenario('bf16, one GPU, 32 requests', { ...single, weights: 'bf16' }, [one('2048 → 64, 32 requests', 2048, 64, 32)]),
-          scenario('bf16, two GPUs, 32 requests', { ...both, weights: 'bf16' }, [one('2048 → 64, 32 requests', 2048, 64, 32)]),
-        ]),
-  ];
-}
+/** Short enough for a case of a few seconds. */
+const telemetryMs = 200;
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { model: { type: 'string' }, out: { type: 'string' }, only: { type: 'string' }, repetitions: { type: 'string' }, cache: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string' },
+      'out-dir': { type: 'string' },
+      part: { type: 'string', multiple: true },
+      repetitions: { type: 'string' },
+      cache: { type: 'string' },
+      python: { type: 'string' },
+      'compile-limit': { type: 'string' },
+    },
+  });
   if (values.model === undefined) {
     throw new Error('Name a checkpoint: --model DIR. "glm make-checkpoint --shape 9b --out DIR" writes one with random weights.');
   }
-  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const outFolder = values['out-dir'];
   const monitor = startMonitor({ monitorPath: join(__dirname, 'monitor.js') });
+  const recorder = new TelemetryRecorder(() => Date.now());
+  monitor.on('telemetry-sample', (sample) => recorder.add(sample));
   const described = await monitor.request('devices-probe', {});
-  await monitor.end();
-  const devices = described.filter((device) => device.kind === 'cuda').map((device) => device.id);
-  const environment: BenchmarkEnvironment = {
-    extensionVersion: 'development',
-    nodeVersion: process.version,
-    platform: `${process.platform}-${process.arch}`,
-    cpu: cpus()[0]?.model ?? 'unknown',
-    logicalCores: cpus().length,
-    memoryBytes: totalmem(),
-    devices: described,
-  };
+  const ownPids: number[] = [];
+  const watch = (): Promise<unknown> => monitor.request('telemetry-watch', { intervalMs: telemetryMs, ownPids });
+  await watch();
+  recorder.add(await monitor.request('telemetry-read', { ownPids }));
   const base: LoadOptions = {
     source: values.model,
     provider: 'cuda',
@@ -68,37 +54,56 @@ async function main(): Promise<void> {
     cacheFolder: values.cache ?? mkdtempSync(join(tmpdir(), 'glm-bench-')),
     alignment: 'autoFix',
   };
-  const reports: BenchmarkReport[] = [];
-  for (const scenario of scenarios(base, devices).filter(({ name }) => values.only === undefined || name.includes(values.only))) {
+  const parts = gpuParts({
+    base,
+    devices: described.filter((device) => device.kind === 'cuda').map((device) => device.id),
+    python: values.python ?? 'python3',
+    compileLimitMs: Number(values['compile-limit'] ?? 180) * 1000,
+  });
+  const settings = { warmupRuns: 1, repetitions: Number(values.repetitions ?? 5) };
+  const measure = async ({ name, scenario }: GpuPart): Promise<void> => {
     const startedMs = performance.now();
-    let loadedMs: number | undefined;
+    let readyMs: number | undefined;
     try {
-      const report = await runScenario(
-        scenario,
-        { warmupRuns: 1, repetitions: Number(values.repetitions ?? 5) },
-        {
-          startEngine: () => startEngine({ workerPath: join(__dirname, 'engineWorker.js') }),
-          environment: () => Promise.resolve(environment),
-          nowMs: () => Date.now(),
-          onProgress: (progress) => {
-            if (progress.phase === 'measuring') loadedMs ??= performance.now() - startedMs;
-          },
+      const report = await runScenario(scenario, settings, {
+        startEngine: () => startEngine({ workerPath: join(__dirname, 'engineWorker.js') }),
+        environment: () => Promise.resolve(describeEnvironment('development', described)),
+        nowMs: () => Date.now(),
+        telemetry: recorder,
+        onEngine: (pid) => {
+          ownPids.push(pid);
+          void watch();
         },
-      );
-      reports.push(report);
-      print(`\n== ${scenario.name}: engine start to ready ${((loadedMs ?? NaN) / 1000).toFixed(2)} s, ${((performance.now() - startedMs) / 1000).toFixed(1)} s in all`);
-      print(toMarkdown(report));
+        onProgress: (progress) => {
+          if (progress.phase === 'measuring') readyMs ??= performance.now() - startedMs;
+        },
+      });
+      print(`\n== ${name}: engine start to ready ${seconds(readyMs)}, ${seconds(performance.now() - startedMs)} in all\n${toMarkdown(report)}`);
+      if (outFolder !== undefined) {
+        mkdirSync(outFolder, { recursive: true });
+        writeFileSync(join(outFolder, `${name}.json`), toJson(report));
+      }
     } catch (error) {
-      print(`\n== ${scenario.name}: FAILED: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+      print(`\n== ${name}: FAILED after ${seconds(performance.now() - startedMs)}: ${error instanceof Error ? error.message : String(error)}`);
     }
+  };
+  for (const part of chooseParts(parts, values.part ?? [])) {
+    await measure(part);
   }
-  if (values.out !== undefined) {
-    writeFileSync(values.out, JSON.stringify(reports, null, 1));
-  }
+  await monitor.end();
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function seconds(ms: number | undefined): string {
+  return ms === undefined ? 'n/a' : `${(ms / 1000).toFixed(1)} s`;
 }
 
 void main().then(
-  () => process.exit(0),
+  () => process.exit(),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);

@@ -6,6 +6,7 @@
  */
 
 import type { CudaContext } from '../cudaContext';
+import { CudaStream } from '../cudaStream';
 import { KernelGraph, KernelModule } from '../kernelModule';
 import { compileKernels } from '../nvrtc';
 import kernelSource from './kernels.cu';
@@ -130,7 +131,8 @@ export class FusedDecoder implements Disposable {
   readonly logits: bigint;
   private readonly best: bigint;
   private readonly allocations: bigint[] = [];
-  private readonly stream: unknown;
+  /** Steps run here in order; what they depend on is queued here too. */
+  readonly stream: CudaStream;
   private readonly graph: KernelGraph;
   private allocatedBytes = 0;
   private disposed = false;
@@ -159,8 +161,8 @@ export class FusedDecoder implements Disposable {
       rotary: this.allocate(contextTokens * (rotaryDim / 2) * 8),
     };
     context.upload(scratch.rotary, rotaryTable(model));
-    this.stream = context.createStream();
-    this.graph = KernelGraph.capture(context, this.stream, () => this.launchStep(stage, scratch));
+    this.stream = new CudaStream(context);
+    this.graph = KernelGraph.capture(context, this.stream.native, () => this.launchStep(stage, scratch));
   }
 
   /**
@@ -179,20 +181,20 @@ export class FusedDecoder implements Disposable {
   /** Sets what the next step decodes: `tokenId` is appended at `position`. Costs nothing when the device knows already. */
   prepare(tokenId: number, position: number): void {
     if (this.knownState?.tokenId !== tokenId || this.knownState.position !== position) {
-      this.context.upload(this.state, Int32Array.of(tokenId, position));
+      this.stream.upload(this.state, Int32Array.of(tokenId, position));
       this.knownState = { tokenId, position };
     }
   }
 
   /** Starts a step; results are valid after {@link readTop} or {@link wait}. */
   start(): void {
-    this.graph.replay(this.stream);
+    this.graph.replay(this.stream.native);
     this.knownState = this.knownState === undefined ? undefined : { tokenId: undefined, position: this.knownState.position + 1 };
   }
 
   /** Waits for the step, a few milliseconds, on this thread: a detour over a worker thread costs a sixteenth of it. */
   wait(): void {
-    this.context.waitForStreamNow(this.stream);
+    this.stream.synchronize();
   }
 
   /** The best 64 of the last step in descending order, ties by the lower id. Waits for the step. */
@@ -221,7 +223,7 @@ export class FusedDecoder implements Disposable {
     this.context.synchronize();
     this.graph.dispose();
     this.kernels.dispose();
-    this.context.destroyStream(this.stream);
+    this.stream[Symbol.dispose]();
     this.allocations.splice(0).forEach((address) => this.context.free(address));
   }
 
@@ -278,7 +280,7 @@ export class FusedDecoder implements Disposable {
   }
 
   private launch(name: string, grid: readonly [number, number?], threads: number, args: readonly (bigint | number | Uint8Array)[], sharedBytes = 0): void {
-    this.kernels.launch(name, { grid, threads, sharedBytes, overlapsPrevious: this.tuning.overlap }, this.stream, args);
+    this.kernels.launch(name, { grid, threads, sharedBytes, overlapsPrevious: this.tuning.overlap }, this.stream.native, args);
   }
 }
 

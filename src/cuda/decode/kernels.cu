@@ -664,3 +664,8 @@ extern "C" __global__ void finishStep(const u64* __restrict__ picked, int* __res
     state[1] += 1;
   }
 }
+
+// The best token of each row as the runtime's input ids: best i32[rows, 2, 64], ids i64[rows]. One block.
+extern "C" __global__ void feedTokens(const int* __restrict__ best, long long* __restrict__ ids, int rows) {
+  for (int row = threadIdx.x; row < rows; row += blockDim.x) ids[row] = best[row * 2 * TOP];
+}

@@ -1,20 +1,24 @@
 /**
  * Decodes several sequences at once on NVIDIA GPUs: per batch size one captured CUDA graph a stage, over buffers that stay where they are.
  *
- * The runtime captures a session's run under a `gpu_graph_id`; a replay needs every input and output at its old address, so ids and lengths are
- * written into device memory and `total_sequence_length` is bound to the maximum. The best 64 logits of each row are picked on the device;
- * whole rows are fetched only when a sampler asks.
+ * A stage's run is captured on its own stream and replayed without the runtime, which would wait for each. The captured `total_sequence_length` is the
+ * maximum. The best 64 logits of each row are picked on the device; whole rows are fetched only when a sampler asks.
+ *
+ * While rows take the best token each time, the next step is queued before this one's tokens are known here, with the tokens that the device has: then it
+ * goes from step to step without a pause. A step that was queued ahead with other tokens than those asked for is run again over the same positions.
  */
 
+import { KernelGraph, KernelModule } from '../../../cuda/kernelModule';
+import { CudaEvent, turnUntil } from '../../../cuda/cudaStream';
+import { launchPicking, pickedBytes, readTopRows, topCount, type TopLogits } from '../../../cuda/decode/topLogits';
 import type { StepLogits } from '../../../generation/stepRunner';
-import { KernelModule } from '../../../cuda/kernelModule';
-import { launchPicking, pickedBytes, readTopRows, topCount } from '../../../cuda/decode/topLogits';
-import { kvNames } from '../../../model/attention';
 import { stageNames } from '../../../model/stageGraph';
 import type { MemoryInfo } from '../../../ort/memory';
-import { IoBinding, RunOptions } from '../../../ort/running';
+import type { IoBinding, RunOptions } from '../../../ort/running';
 import { Value } from '../../../ort/value';
+import { bindModel, queueingRunOptions } from './cudaBinding';
 import { cudaMemoryOf, type CudaStageMemory } from './cudaDevice';
+import { CudaHandOver } from './cudaHandOver';
 import type { Stage } from './stage';
 
 export interface CudaBatchOptions {
@@ -26,10 +30,35 @@ export interface CudaBatchOptions {
   readonly kernelImage: Buffer;
 }
 
+/** A step that was queued. */
+export interface QueuedStep {
+  /** Waits for it. @returns false when `isGivenUp` came true before. */
+  done(isGivenUp: () => boolean): Promise<boolean>;
+  /** Logits by slot, once it is done. Valid until the next step is asked for. */
+  logits(): ReadonlyMap<number, StepLogits>;
+}
+
+interface Asked {
+  readonly slotCount: number;
+  readonly tokenOf: ReadonlyMap<number, number>;
+  /** Valid positions before the step, of the slots that take part. */
+  readonly lengths: readonly number[];
+}
+
+interface Running {
+  readonly slots: readonly number[];
+  readonly lengths: readonly number[];
+  readonly queued: QueuedStep;
+  /** The best of each slot, once read. */
+  best(): ReadonlyMap<number, number> | undefined;
+}
+
 export class CudaBatch implements Disposable {
   private readonly bySize = new Map<number, GraphedStages>();
   private readonly kernels: KernelModule;
-  private readonly stream: unknown;
+  /** The step that was asked for last, and the one queued behind it with the tokens that it picks. */
+  private latest: Running | undefined;
+  private ahead: Running | undefined;
 
   constructor(
     private readonly stages: readonly Stage[],
@@ -38,100 +67,133 @@ export class CudaBatch implements Disposable {
   ) {
     const { context } = cudaMemoryOf(stages[stages.length - 1] as Stage);
     this.kernels = new KernelModule(context, options.kernelImage);
-    this.stream = context.createStream();
   }
 
   /**
-   * Appends one token to each slot of `tokenOf`. Slots below the highest that take no part get a dummy token at their first free position.
+   * Queues a step that appends one token to each slot of `tokenOf`. Slots below the highest that take no part get a dummy token at their first free position.
    *
    * @param lengths  Valid positions of every slot before the step.
-   * @returns logits by slot, or undefined when a slot that would be taken along is full.
+   * @param mayRunAhead  Whether nothing else waits for the devices, so that a further step may be queued on a guess.
+   * @returns undefined when a slot that would be taken along is full.
    */
-  tryDecode(tokenOf: ReadonlyMap<number, number>, lengths: readonly number[]): ReadonlyMap<number, StepLogits> | undefined {
-    const needed = Math.max(...tokenOf.keys()) + 1;
+  tryQueue(tokenOf: ReadonlyMap<number, number>, lengths: readonly number[], mayRunAhead: boolean): QueuedStep | undefined {
+    const slots = [...tokenOf.keys()];
+    const needed = Math.max(...slots) + 1;
     const slotCount = Math.min(this.options.maxBatch, 2 ** Math.ceil(Math.log2(needed)));
     if (lengths.slice(0, slotCount).some((length) => length >= this.options.contextTokens)) {
       return undefined;
     }
-    let graphed = this.bySize.get(slotCount);
-    if (graphed === undefined) {
-      graphed = new GraphedStages(this.stages, this.hostInfo, this.options, slotCount);
-      this.bySize.set(slotCount, graphed);
-    }
-    const ids = BigInt64Array.from({ length: slotCount }, (_, slot) => BigInt(tokenOf.get(slot) ?? 0));
-    graphed.run(ids, Int32Array.from({ length: slotCount }, (_, slot) => lengths[slot] ?? 0));
-    return this.pick(graphed, [...tokenOf.keys()], slotCount);
+    const graphed = this.graphedFor(slotCount);
+    const isAsGuessed = followsBest({ slotCount, tokenOf, lengths: slots.map((slot) => lengths[slot] ?? 0) }, this.latest);
+    const dummies = Array.from({ length: slotCount }, (_, slot) => lengths[slot] ?? 0);
+    const step =
+      isAsGuessed && this.ahead !== undefined
+        ? this.ahead
+        : this.start(graphed, slots, dummies, BigInt64Array.from({ length: slotCount }, (_, slot) => BigInt(tokenOf.get(slot) ?? 0)));
+    this.latest = step;
+    const next = dummies.map((length, slot) => (tokenOf.has(slot) ? length + 1 : length));
+    this.ahead = isAsGuessed && mayRunAhead && next.every((length) => length < this.options.contextTokens) ? this.start(graphed, slots, next, undefined) : undefined;
+    return step.queued;
   }
 
   [Symbol.dispose](): void {
     this.bySize.forEach((graphed) => graphed[Symbol.dispose]());
     this.bySize.clear();
     this.kernels.dispose();
-    cudaMemoryOf(this.stages[this.stages.length - 1] as Stage).context.destroyStream(this.stream);
   }
 
-  private pick(graphed: GraphedStages, slots: readonly number[], rows: number): ReadonlyMap<number, StepLogits> {
-    const { vocabSize } = this.options;
-    const { context } = cudaMemoryOf(this.stages[this.stages.length - 1] as Stage);
-    launchPicking((name, grid, threads, args) => this.kernels.launch(name, { grid, threads }, this.stream, args), {
-      vocabSize,
-      rows,
-      logits: graphed.logits,
-      scratch: graphed.picked,
-      best: graphed.best,
-      state: 0n,
-    });
-    context.waitForStreamNow(this.stream);
-    const top = readTopRows(context, graphed.best, rows);
-    return new Map(
-      slots.map((slot): [number, StepLogits] => [
-        slot,
-        {
-          top: top[slot],
-          full: () => {
-            const row = new Float32Array(vocabSize);
-            context.download(row, graphed.logits + BigInt(slot * vocabSize * 4));
-            return Promise.resolve(row);
-          },
+  private graphedFor(slotCount: number): GraphedStages {
+    let graphed = this.bySize.get(slotCount);
+    if (graphed === undefined) {
+      graphed = new GraphedStages(this.stages, this.hostInfo, this.kernels, this.options, slotCount);
+      this.bySize.set(slotCount, graphed);
+    }
+    return graphed;
+  }
+
+  /** @param ids  Undefined: what the step before picked. */
+  private start(graphed: GraphedStages, slots: readonly number[], lengths: readonly number[], ids: BigInt64Array | undefined): Running {
+    const place = graphed.queue(ids, Int32Array.from(lengths));
+    let best: ReadonlyMap<number, number> | undefined;
+    return {
+      slots,
+      lengths: slots.map((slot) => lengths[slot] ?? 0),
+      best: () => best,
+      queued: {
+        done: (isGivenUp) => turnUntil(() => graphed.isDone(place), isGivenUp),
+        logits: () => {
+          const rows = graphed.read(place);
+          best = new Map(slots.map((slot) => [slot, rows[slot]?.ids[0] ?? -1]));
+          return new Map(slots.map((slot): [number, StepLogits] => [slot, { top: rows[slot], full: () => Promise.resolve(graphed.readRow(place, slot)) }]));
         },
-      ]),
-    );
+      },
+    };
   }
 }
 
-/** Bindings and buffers of one batch size. Everything lies at a fixed address. */
-class GraphedStages implements Disposable {
+/** Whether a step continues `before` with the same slots and their best tokens. */
+export function followsBest({ tokenOf, lengths }: Asked, before: Pick<Running, 'slots' | 'lengths' | 'best'> | undefined): boolean {
+  const best = before?.best();
+  const slots = [...tokenOf.keys()];
+  return (
+    before !== undefined &&
+    best !== undefined &&
+    slots.length === before.slots.length &&
+    slots.every((slot, index) => before.slots[index] === slot && lengths[index] === (before.lengths[index] ?? NaN) + 1 && best.get(slot) === tokenOf.get(slot))
+  );
+}
+
+/** What is read of a step while the next one runs. */
+interface Results {
   readonly logits: bigint;
-  readonly picked: readonly [bigint, bigint];
   /** i32[slotCount, 2, 64]. */
   readonly best: bigint;
-  private readonly ids: bigint;
+  readonly end: CudaEvent;
+}
+
+/** Bindings, buffers and captured graphs of one batch size. Everything lies at a fixed address. */
+class GraphedStages implements Disposable {
+  private readonly ids: Value;
+  /** Where the last stage leaves the tokens it picked, for the first stage. */
+  private readonly fed: Value;
+  private readonly logits: Value;
+  private readonly best: Value;
+  private readonly picked: readonly [Value, Value];
+  private readonly results: readonly Results[];
   private readonly parts: readonly GraphedStage[];
+  private readonly feeding: CudaHandOver;
   private readonly owned: { readonly memory: CudaStageMemory; readonly value: Value }[] = [];
+  private readonly first: CudaStageMemory;
+  private readonly last: CudaStageMemory;
+  private nextPlace = 0;
 
   constructor(
-    private readonly stages: readonly Stage[],
+    stages: readonly Stage[],
     hostInfo: MemoryInfo,
-    options: CudaBatchOptions,
-    slotCount: number,
+    private readonly kernels: KernelModule,
+    private readonly options: CudaBatchOptions,
+    private readonly slotCount: number,
   ) {
-    const last = cudaMemoryOf(stages[stages.length - 1] as Stage);
-    const idsValue = this.allocate(cudaMemoryOf(stages[0] as Stage), 'i64', [slotCount, 1]);
-    const logitsValue = this.allocate(last, 'f32', [slotCount, 1, options.vocabSize]);
-    const bytes = (count: number): bigint => this.allocate(last, 'u8', [count]).dataAddress;
-    this.ids = idsValue.dataAddress;
-    this.logits = logitsValue.dataAddress;
-    this.picked = [bytes(pickedBytes(options.vocabSize, slotCount)), bytes(pickedBytes(options.vocabSize, slotCount))];
-    this.best = bytes(slotCount * topCount * 8);
+    this.first = cudaMemoryOf(stages[0] as Stage);
+    this.last = cudaMemoryOf(stages[stages.length - 1] as Stage);
+    const { vocabSize, hiddenSize } = options;
+    this.ids = this.allocate(this.first, 'i64', [slotCount, 1]);
+    this.fed = this.allocate(this.last, 'i64', [slotCount, 1]);
+    this.logits = this.allocate(this.last, 'f32', [slotCount, 1, vocabSize]);
+    const bytes = (count: number): Value => this.allocate(this.last, 'u8', [count]);
+    this.best = bytes(this.bestBytes);
+    this.picked = [bytes(pickedBytes(vocabSize, slotCount)), bytes(pickedBytes(vocabSize, slotCount))];
+    this.results = [0, 1].map(() => ({ logits: bytes(this.logits.byteLength).dataAddress, best: bytes(this.bestBytes).dataAddress, end: new CudaEvent(this.last.context) }));
+    this.feeding = new CudaHandOver(this.last, this.first, 1);
+    const hiddenShape = [slotCount, 1, hiddenSize];
     this.parts = stages.map((stage, index) => {
       const memory = cudaMemoryOf(stage);
-      const dtype = stage.parts.precision.residual;
-      const hiddenShape = [slotCount, 1, options.hiddenSize];
-      return bindStage(stage, slotCount, {
-        ids: index === 0 ? idsValue : undefined,
-        hiddenIn: index === 0 ? undefined : this.allocate(memory, (stages[index - 1] as Stage).parts.precision.residual, hiddenShape),
-        hiddenOut: index === stages.length - 1 ? undefined : this.allocate(memory, dtype, hiddenShape),
-        logits: index === stages.length - 1 ? logitsValue : undefined,
+      const before = stages[index - 1];
+      return new GraphedStage(stage, slotCount, before === undefined ? undefined : new CudaHandOver(cudaMemoryOf(before), memory, 1), {
+        ids: before === undefined ? this.ids : undefined,
+        hiddenIn: before === undefined ? undefined : this.allocate(memory, before.parts.precision.residual, hiddenShape),
+        hiddenOut: index === stages.length - 1 ? undefined : this.allocate(memory, stage.parts.precision.residual, hiddenShape),
+        logits: index === stages.length - 1 ? this.logits : undefined,
         seqlensK: this.allocate(memory, 'i32', [slotCount]),
         totalSequenceLength: Value.overArray(hostInfo, Int32Array.of(options.contextTokens), 'i32', []),
         logitsFrom: Value.overArray(hostInfo, BigInt64Array.of(-1n), 'i64', [1]),
@@ -139,23 +201,71 @@ class GraphedStages implements Disposable {
     });
   }
 
-  /** @param lengths  Valid positions of each slot before the step; the operator takes the last index after it, which is the same number. */
-  run(ids: BigInt64Array, lengths: Int32Array): void {
-    cudaMemoryOf(this.stages[0] as Stage).context.upload(this.ids, ids);
-    this.parts.forEach((part, index) => {
-      const memory = cudaMemoryOf(this.stages[index] as Stage);
-      memory.context.upload(part.seqlensK.dataAddress, lengths);
-      const before = this.parts[index - 1];
-      if (before?.hiddenOut !== undefined && part.hiddenIn !== undefined) {
-        memory.copyFrom?.(part.hiddenIn, before.hiddenOut, cudaMemoryOf(this.stages[index - 1] as Stage));
-      }
-      part.binding.run(part.options);
-    });
+  /**
+   * @param ids  Undefined: what the step before picked.
+   * @param lengths  Valid positions of each slot before the step; the operator takes the last index after it, which is the same number.
+   * @returns the place of its results.
+   */
+  queue(ids: BigInt64Array | undefined, lengths: Int32Array): number {
+    if (ids === undefined) {
+      this.kernels.launch('feedTokens', { grid: [1], threads: 64 }, this.last.stream.native, [this.best.dataAddress, this.fed.dataAddress, this.slotCount]);
+      this.feeding.send(this.ids.dataAddress, this.fed.dataAddress, this.ids.byteLength, 0);
+    } else {
+      this.first.stream.upload(this.ids.dataAddress, ids);
+    }
+    let before: GraphedStage | undefined;
+    for (const part of this.parts) {
+      part.queue(lengths, before, () => part === this.parts[this.parts.length - 1] && this.pick());
+      before = part;
+    }
+    this.feeding.release(0);
+    const place = this.nextPlace;
+    this.nextPlace = (place + 1) % this.results.length;
+    const { logits, best, end } = this.resultsAt(place);
+    this.last.stream.copy(logits, this.logits.dataAddress, this.logits.byteLength);
+    this.last.stream.copy(best, this.best.dataAddress, this.bestBytes);
+    this.last.stream.record(end);
+    return place;
+  }
+
+  isDone(place: number): boolean {
+    return this.resultsAt(place).end.isReached();
+  }
+
+  read(place: number): readonly TopLogits[] {
+    return readTopRows(this.last.context, this.resultsAt(place).best, this.slotCount);
+  }
+
+  readRow(place: number, slot: number): Float32Array {
+    const row = new Float32Array(this.options.vocabSize);
+    this.last.context.download(row, this.resultsAt(place).logits + BigInt(slot * this.options.vocabSize * 4));
+    return row;
   }
 
   [Symbol.dispose](): void {
     this.parts.forEach((part) => part[Symbol.dispose]());
+    this.feeding[Symbol.dispose]();
+    this.results.forEach(({ end }) => end[Symbol.dispose]());
     this.owned.splice(0).forEach(({ memory, value }) => memory.release(value));
+  }
+
+  private get bestBytes(): number {
+    return this.slotCount * topCount * 8;
+  }
+
+  private resultsAt(place: number): Results {
+    return this.results[place] as Results;
+  }
+
+  private pick(): void {
+    launchPicking((name, grid, threads, args) => this.kernels.launch(name, { grid, threads }, this.last.stream.native, args), {
+      vocabSize: this.options.vocabSize,
+      rows: this.slotCount,
+      logits: this.logits.dataAddress,
+      scratch: [this.picked[0].dataAddress, this.picked[1].dataAddress],
+      best: this.best.dataAddress,
+      state: 0n,
+    });
   }
 
   private allocate(memory: CudaStageMemory, dtype: 'i64' | 'i32' | 'u8' | 'f32' | 'f16' | 'bf16', shape: readonly number[]): Value {
@@ -175,47 +285,66 @@ interface StageBuffers {
   readonly logitsFrom: Value;
 }
 
-interface GraphedStage extends StageBuffers, Disposable {
-  readonly binding: IoBinding;
-  readonly options: RunOptions;
-}
+class GraphedStage implements Disposable {
+  private readonly memory: CudaStageMemory;
+  private readonly binding: IoBinding;
+  private readonly runOptions: RunOptions;
+  private graph: KernelGraph | undefined;
 
-function bindStage(stage: Stage, slotCount: number, buffers: StageBuffers): GraphedStage {
-  const { session, kv, weights, placement } = stage.parts;
-  const binding = new IoBinding(session);
-  for (let layerIndex = placement.firstLayer; layerIndex < placement.endLayer; layerIndex += 1) {
-    const names = kvNames(layerIndex);
-    const rows = kv.rows(layerIndex, 0, slotCount);
-    if (rows === undefined) {
-      throw new RangeError(`slots 0 to ${slotCount - 1} do not lie together`);
+  constructor(
+    stage: Stage,
+    slotCount: number,
+    private readonly handOver: CudaHandOver | undefined,
+    private readonly buffers: StageBuffers,
+  ) {
+    this.memory = cudaMemoryOf(stage);
+    this.runOptions = queueingRunOptions(stage.parts.session.library);
+    this.binding = bindModel(stage, 0, slotCount);
+    const inputs: readonly (readonly [string, Value | undefined])[] = [
+      [stageNames.inputIds, buffers.ids],
+      [stageNames.hiddenIn, buffers.hiddenIn],
+      [stageNames.seqlensK, buffers.seqlensK],
+      [stageNames.totalSequenceLength, buffers.totalSequenceLength],
+      [stageNames.logitsFrom, stage.parts.placement.hasHead ? buffers.logitsFrom : undefined],
+    ];
+    inputs.forEach(([name, value]) => value !== undefined && this.binding.bindInput(name, value));
+    if (buffers.hiddenOut !== undefined) {
+      this.binding.bindOutput(stageNames.hiddenOut, buffers.hiddenOut);
     }
-    binding.bindInput(names.pastKey, rows.key).bindInput(names.pastValue, rows.value).bindOutput(names.presentKey, rows.key).bindOutput(names.presentValue, rows.value);
+    if (buffers.logits !== undefined) {
+      this.binding.bindOutput(stageNames.logits, buffers.logits);
+    }
   }
-  weights.forEach((weight, name) => binding.bindInput(name, weight));
-  const inputs: readonly (readonly [string, Value | undefined])[] = [
-    [stageNames.inputIds, buffers.ids],
-    [stageNames.hiddenIn, buffers.hiddenIn],
-    [stageNames.seqlensK, buffers.seqlensK],
-    [stageNames.totalSequenceLength, buffers.totalSequenceLength],
-    [stageNames.logitsFrom, placement.hasHead ? buffers.logitsFrom : undefined],
-  ];
-  inputs.forEach(([name, value]) => value !== undefined && binding.bindInput(name, value));
-  if (buffers.hiddenOut !== undefined) {
-    binding.bindOutput(stageNames.hiddenOut, buffers.hiddenOut);
+
+  /** @param after  Queues what belongs to the step behind the stage's run. */
+  queue(lengths: Int32Array, before: GraphedStage | undefined, after: () => void): void {
+    const { stream, context } = this.memory;
+    const { hiddenIn, seqlensK } = this.buffers;
+    stream.upload(seqlensK.dataAddress, lengths);
+    if (hiddenIn !== undefined && before?.buffers.hiddenOut !== undefined) {
+      this.handOver?.send(hiddenIn.dataAddress, before.buffers.hiddenOut.dataAddress, hiddenIn.byteLength, 0);
+    }
+    if (this.graph === undefined) {
+      // Two runs settle what the runtime allocates for this shape. Running a step again writes the same keys and values to the same places.
+      this.binding.run(this.runOptions);
+      this.binding.run(this.runOptions);
+      after();
+      this.graph = KernelGraph.capture(context, stream.native, () => {
+        this.binding.run(this.runOptions);
+        after();
+      });
+    }
+    this.graph.replay(stream.native);
+    this.handOver?.release(0);
   }
-  if (buffers.logits !== undefined) {
-    binding.bindOutput(stageNames.logits, buffers.logits);
+
+  [Symbol.dispose](): void {
+    this.memory.stream.synchronize();
+    this.graph?.dispose();
+    this.handOver?.[Symbol.dispose]();
+    this.binding.dispose();
+    this.runOptions.dispose();
+    this.buffers.totalSequenceLength.dispose();
+    this.buffers.logitsFrom.dispose();
   }
-  const options = new RunOptions(session.library).setConfig('gpu_graph_id', String(slotCount));
-  return {
-    ...buffers,
-    binding,
-    options,
-    [Symbol.dispose]: () => {
-      binding.dispose();
-      options.dispose();
-      buffers.totalSequenceLength.dispose();
-      buffers.logitsFrom.dispose();
-    },
-  };
 }

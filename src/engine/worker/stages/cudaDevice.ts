@@ -3,18 +3,22 @@
 import { deviceId } from '../../../common/deviceId';
 import { CudaContext } from '../../../cuda/cudaContext';
 import { CudaDriver } from '../../../cuda/cudaDriver';
+import { CudaStream } from '../../../cuda/cudaStream';
 import { uploadFileRanges } from '../../../cuda/fileUpload';
 import { layOutStoredTensors, type StoredTensor } from '../../../model/storedTensors';
 import { Allocator, MemoryInfo } from '../../../ort/memory';
 import { countElements, Value, type HostArray } from '../../../ort/value';
 import { dtypeBytes } from '../../../common/dtype';
 import { AddressedKv, kvBytes } from './addressedKv';
+import { explainCudaFailure } from './cudaLibrariesError';
 import type { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 
 /** A stage's memory on a GPU; the fused decoder needs its addresses. */
 export interface CudaStageMemory extends StageMemory {
   readonly context: CudaContext;
+  /** What the stage's session queues its kernels on; work that must come before or after them is queued here too. */
+  readonly stream: CudaStream;
   /** Device address of a stored tensor that was loaded. @throws {RangeError} */
   addressOf(storedName: string): bigint;
 }
@@ -34,14 +38,20 @@ export function cudaMemoryOf(stage: Stage): CudaStageMemory {
 /** @throws {CudaUnavailableError | CudaError} when the driver or the device can't be used. */
 export function openCudaDevice(ordinal: number): StageDevice {
   const context = new CudaContext(CudaDriver.load(), ordinal);
+  const stream = new CudaStream(context);
   return {
     id: deviceId('cuda', ordinal),
     provider: 'cuda',
     weightsAs: 'inputs',
-    // The provider keeps cuBLAS and cuDNN handles per thread: a run on a new one costs 60 ms and their workspace.
+    // Queueing takes a few milliseconds and the device works meanwhile; a thread of its own would only add the way there.
     runsOnCallingThread: true,
     configure: (options) => {
-      options.appendCudaProvider({ device_id: String(ordinal), arena_extend_strategy: 'kSameAsRequested', use_tf32: '0', enable_cuda_graph: '1' });
+      // With a stream of ours a run can be queued without waiting for it, and be captured by us; the provider then uses no other, so that its arena is in order too.
+      try {
+        options.appendCudaProvider({ device_id: String(ordinal), arena_extend_strategy: 'kSameAsRequested', use_tf32: '0' }, { user_compute_stream: stream.address });
+      } catch (cause) {
+        throw explainCudaFailure(cause);
+      }
     },
     openMemory: (env, session): CudaStageMemory => {
       const info = new MemoryInfo(env.library, 'Cuda', ordinal);
@@ -63,6 +73,7 @@ export function openCudaDevice(ordinal: number): StageDevice {
       };
       return {
         context,
+        stream,
         sharesHostMemory: false,
         addressOf: (storedName) => {
           const address = addresses.get(storedName);
@@ -122,6 +133,9 @@ export function openCudaDevice(ordinal: number): StageDevice {
         },
       };
     },
-    [Symbol.dispose]: () => context.dispose(),
+    [Symbol.dispose]: () => {
+      stream[Symbol.dispose]();
+      context.dispose();
+    },
   };
 }

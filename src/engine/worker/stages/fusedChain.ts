@@ -5,20 +5,32 @@ import type { Precision } from '../../../model/precision';
 import { storedName } from '../../../model/storedTensors';
 import { modelWeightSpecs, type LinearSpec, type WeightSpec } from '../../../model/weightSpecs';
 import type { StepLogits } from '../../../generation/stepRunner';
+import type { CudaContext } from '../../../cuda/cudaContext';
 import { compileFusedKernels, FusedDecoder, fusedDecodingObstacle, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage } from '../../../cuda/decode/fusedDecoder';
+import { CudaEvent } from '../../../cuda/cudaStream';
 import { cudaMemoryOf, isCudaMemory } from './cudaDevice';
 import type { SlotDecoder } from './slotDecoder';
 import type { Stage } from './stage';
 
 export class FusedChain implements SlotDecoder {
   private readonly bySlot = new Map<number, readonly FusedDecoder[]>();
+  /** By stage: its session has done what was queued before this step. */
+  private readonly settled: readonly CudaEvent[];
+  /** By stage: its hidden states lie where the next one reads them. */
+  private readonly sent: readonly CudaEvent[];
 
   private constructor(
     private readonly config: GlmConfig,
     private readonly stages: readonly Stage[],
     private readonly model: FusedModel,
     private readonly images: readonly Buffer[],
-  ) {}
+  ) {
+    const contexts = stages.map((stage) => cudaMemoryOf(stage).context);
+    this.settled = contexts.map((context) => new CudaEvent(context));
+    this.sent = contexts.map((context) => new CudaEvent(context));
+    contexts.forEach((context, index) => index > 0 && context.enablePeerAccess(contexts[index - 1] as CudaContext));
+    contexts.forEach((context, index) => index > 0 && contexts[index - 1]?.enablePeerAccess(context));
+  }
 
   /**
    * @returns the chain, or in words why these stages can't have one.
@@ -57,17 +69,17 @@ export class FusedChain implements SlotDecoder {
   decode(slot: number, tokenId: number, position: number): StepLogits {
     const decoders = this.decodersOf(slot);
     for (const [index, decoder] of decoders.entries()) {
+      const { context, stream } = cudaMemoryOf(this.stages[index] as Stage);
+      const [settled, sent] = [this.settled[index] as CudaEvent, this.sent[index - 1]];
+      // Both write the same cache; a batch step that was queued ahead and is not wanted any more may still be under way.
+      stream.record(settled);
+      decoder.stream.waitFor(settled);
       decoder.prepare(tokenId, position);
       const before = decoders[index - 1];
-      if (before !== undefined) {
-        const [from, to] = [cudaMemoryOf(this.stages[index - 1] as Stage).context, cudaMemoryOf(this.stages[index] as Stage).context];
-        const bytes = this.model.hiddenSize * 4;
-        before.wait();
-        if (from === to || from.ordinal === to.ordinal) {
-          to.copyWithin(decoder.hiddenInput, before.hiddenOutput, bytes);
-        } else {
-          to.copyFromPeer(decoder.hiddenInput, from, before.hiddenOutput, bytes);
-        }
+      if (before !== undefined && sent !== undefined) {
+        before.stream.copy(decoder.hiddenInput, before.hiddenOutput, this.model.hiddenSize * 4, context);
+        before.stream.record(sent);
+        decoder.stream.waitFor(sent);
       }
       decoder.start();
     }
@@ -81,6 +93,7 @@ export class FusedChain implements SlotDecoder {
       decoders.forEach((decoder) => decoder.dispose());
     }
     this.bySlot.clear();
+    [...this.settled, ...this.sent].forEach((event) => event[Symbol.dispose]());
   }
 
   private decodersOf(slot: number): readonly FusedDecoder[] {

@@ -23,6 +23,7 @@ import { allocateHostKv } from './addressedKv';
 import { openCpuDevice } from './cpuDevice';
 import { openCudaDevice } from './cudaDevice';
 import { CudaBatch } from './cudaBatch';
+import { CudaPrefill } from './cudaPrefill';
 import { FusedChain } from './fusedChain';
 import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
 import { isReplaySound, measureReplayedSteps } from './replayCheck';
@@ -105,9 +106,11 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       log.log('info', 'stages', `stage ${placement.stageIndex} loaded`, { device: placement.device, elapsedMs: performance.now() - startedMs });
     }
     const fused = await openFusedChain(stages, options);
-    runner = new StageRunner(stages, new MemoryInfo(env.library, 'Cpu'), {
+    const hostInfo = new MemoryInfo(env.library, 'Cpu');
+    runner = new StageRunner(stages, hostInfo, {
       fused,
-      batch: openCudaBatch(fused, stages, options, env),
+      prefill: fused === undefined ? undefined : new CudaPrefill(stages, hostInfo, { vocabSize: config.vocabSize, hiddenSize: config.hiddenSize, maxChunkTokens: prefillChunkTokens, kernelImage: fused.imageOf(stages.length - 1) }),
+      batch: openCudaBatch(fused, stages, options, hostInfo),
       vocabSize: config.vocabSize,
       hiddenSize: config.hiddenSize,
       contextTokens: plan.contextTokens,
@@ -233,11 +236,11 @@ async function openFusedChain(stages: readonly Stage[], options: OpenStagesOptio
 }
 
 /** Batches as captured graphs; needs the fused chain's compiled kernels for picking the best logits. */
-function openCudaBatch(fused: FusedChain | undefined, stages: readonly Stage[], options: OpenStagesOptions, env: Env): CudaBatch | undefined {
+function openCudaBatch(fused: FusedChain | undefined, stages: readonly Stage[], options: OpenStagesOptions, hostInfo: MemoryInfo): CudaBatch | undefined {
   const { config, plan, maxBatch } = options;
   return fused === undefined || maxBatch < 2
     ? undefined
-    : new CudaBatch(stages, new MemoryInfo(env.library, 'Cpu'), { vocabSize: config.vocabSize, hiddenSize: config.hiddenSize, contextTokens: plan.contextTokens, maxBatch, kernelImage: fused.imageOf(stages.length - 1) });
+    : new CudaBatch(stages, hostInfo, { vocabSize: config.vocabSize, hiddenSize: config.hiddenSize, contextTokens: plan.contextTokens, maxBatch, kernelImage: fused.imageOf(stages.length - 1) });
 }
 
 function openStageDevice(id: DeviceId, options: OpenStagesOptions): StageDevice {
@@ -263,6 +266,11 @@ function canCaptureSteps({ plan, captureDecode }: OpenStagesOptions): boolean {
 
 /** The first run of a session is slow: kernels load lazily and mapped weights are read. Leaves the slots empty. */
 async function warmUp(runner: StageRunner): Promise<void> {
+  if (runner.overlapsCalls) {
+    // The stages' own way of running is there for what the faster one can't do, and tells where each tensor lies.
+    await runner.prefillAllLogits(0, Int32Array.of(0, 0));
+    runner.rewindTo(0, 0);
+  }
   await runner.prefill(0, Int32Array.of(0, 0), true);
   await runner.decode([{ slot: 0, tokenId: 0 }]);
   runner.rewindTo(0, 0);

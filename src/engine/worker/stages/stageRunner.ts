@@ -8,6 +8,7 @@ import { RunOptions } from '../../../ort/running';
 import type { Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
 import type { CudaBatch } from './cudaBatch';
+import type { CudaPrefill } from './cudaPrefill';
 import { groupSlots } from './slotGroups';
 import type { SlotDecoder } from './slotDecoder';
 import { openHandOver, type HandOver } from './handOver';
@@ -25,7 +26,15 @@ export interface StageRunnerOptions {
   readonly fused?: SlotDecoder;
   /** Decodes several sequences faster than the stages' sessions can. Owned by the runner. */
   readonly batch?: CudaBatch;
+  /** Reads prompts without waiting for each chunk. Owned by the runner. */
+  readonly prefill?: CudaPrefill;
 }
+
+/** Until so many chunks after a decode step, answers are taken to be under way, and fewer chunks are queued so that the next step soon has its turn. */
+const shortQueueChunks = 4;
+
+/** What is left to do for a call when its work has been queued: wait and read. */
+type Finish<T> = () => Promise<T>;
 
 /** What the engine gets from `openStages`. */
 export class StageRunner implements StepRunner {
@@ -41,6 +50,12 @@ export class StageRunner implements StepRunner {
   private readonly runOptions: RunOptions;
   private slotDecoder: SlotDecoder | undefined;
   private isInterrupted = false;
+  /** Calls that were made before the last interrupt are given up. */
+  private interrupts = 0;
+  /** Calls whose work has been queued and is waited for. */
+  private readonly finishing = new Set<Promise<unknown>>();
+  /** Chunks of prompts that were queued since the last decode step. */
+  private chunksSinceDecode = Infinity;
   private tail: Promise<unknown> = Promise.resolve();
   private isDisposed = false;
 
@@ -63,6 +78,10 @@ export class StageRunner implements StepRunner {
 
   get prefillChunkTokens(): number {
     return this.chunkTokens;
+  }
+
+  get overlapsCalls(): boolean {
+    return this.options.prefill !== undefined;
   }
 
   /** Takes at most so many tokens per prefill call from now on. */
@@ -91,10 +110,43 @@ export class StageRunner implements StepRunner {
   }
 
   async prefill(slot: number, ids: Int32Array, wantLogits: boolean): Promise<StepLogits | undefined> {
-    return this.exclusive(async () => {
-      const step = await this.append(slot, ids, 1);
-      return wantLogits ? rowLogits(step.logitsArray) : undefined;
+    const { prefill } = this.options;
+    if (prefill === undefined) {
+      return this.exclusive(async () => {
+        const step = await this.append(slot, ids, 1);
+        return wantLogits ? rowLogits(step.logitsArray) : undefined;
+      });
+    }
+    this.assertChunk(slot, ids);
+    const { interrupts } = this;
+    // Outside the queue of calls, so that a decode step that is ready meanwhile goes first.
+    if (!(await this.hasRoom(prefill, () => this.interrupts !== interrupts))) {
+      throw new CancelledError('The run');
+    }
+    return this.queued((isGivenUp) => {
+      this.assertChunk(slot, ids);
+      const lengthBefore = this.length(slot);
+      const chunk = prefill.enqueue(slot, ids, lengthBefore, wantLogits);
+      this.chunksSinceDecode += 1;
+      this.lengths[slot] = lengthBefore + ids.length;
+      return Promise.resolve(async () => {
+        if (!wantLogits) {
+          return undefined;
+        }
+        if (!(await chunk.done(isGivenUp))) {
+          this.lengths[slot] = lengthBefore;
+          throw new CancelledError('The run');
+        }
+        return chunk.logits();
+      });
     });
+  }
+
+  async room(): Promise<void> {
+    const { prefill } = this.options;
+    if (prefill !== undefined) {
+      await this.hasRoom(prefill, () => this.isDisposed);
+    }
   }
 
   /** As {@link prefill}, with the logits of every one of `ids`: f32[ids.length, vocabSize], the caller's to keep. For perplexity and parity. */
@@ -103,48 +155,45 @@ export class StageRunner implements StepRunner {
   }
 
   async decode(rows: readonly DecodeRow[]): Promise<readonly StepLogits[]> {
-    return this.exclusive(async () => {
+    return this.queued(async (isGivenUp) => {
       const tokenOf = new Map(rows.map(({ slot, tokenId }) => [slot, tokenId]));
       if (tokenOf.size !== rows.length) {
         throw new RangeError('a slot appears twice in one decode step');
       }
       rows.forEach(({ slot }) => this.assertRoom(slot, 1));
       const [only] = rows;
-      if (this.slotDecoder !== undefined && only !== undefined && rows.length === 1) {
+      const { batch, prefill } = this.options;
+      // Beside a prompt that is being read, a step of the sessions keeps its turn in their streams; kernels on another stream would compete with it.
+      const isBeside = batch !== undefined && prefill?.isBusy === true;
+      if (this.slotDecoder !== undefined && only !== undefined && rows.length === 1 && !isBeside) {
         const logits = this.slotDecoder.decode(only.slot, only.tokenId, this.length(only.slot));
         this.lengths[only.slot] = this.length(only.slot) + 1;
-        return [logits];
+        return () => Promise.resolve([logits]);
       }
-      const batched = rows.length > 1 ? this.options.batch?.tryDecode(tokenOf, this.lengths) : undefined;
-      if (batched !== undefined) {
+      const step = batch?.tryQueue(tokenOf, this.lengths, this.chunksSinceDecode === 0);
+      this.chunksSinceDecode = 0;
+      if (step !== undefined) {
+        const before = rows.map(({ slot }) => this.length(slot));
         rows.forEach(({ slot }) => (this.lengths[slot] = this.length(slot) + 1));
-        return rows.map(({ slot }) => batched.get(slot) as StepLogits);
+        return async () => {
+          if (!(await step.done(isGivenUp))) {
+            rows.forEach(({ slot }, index) => (this.lengths[slot] = before[index] as number));
+            throw new CancelledError('The run');
+          }
+          const logits = step.logits();
+          return rows.map(({ slot }) => logits.get(slot) as StepLogits);
+        };
       }
-      const result = new Map<number, StepLogits>();
-      const canIdle = (slot: number): boolean => this.length(slot) < this.contextTokens;
-      const groups = groupSlots([...tokenOf.keys()], canIdle).flatMap((group) =>
-        this.stages.every((stage) => stage.canBatch(group.firstSlot, group.slotCount))
-          ? [group]
-          : Array.from({ length: group.slotCount }, (_, index) => ({ firstSlot: group.firstSlot + index, slotCount: 1 })).filter(({ firstSlot }) => tokenOf.has(firstSlot)),
-      );
-      for (const { firstSlot, slotCount } of groups) {
-        const slots = Array.from({ length: slotCount }, (_, index) => firstSlot + index);
-        const ids = Int32Array.from(slots, (slot) => tokenOf.get(slot) ?? 0);
-        const step = await this.runStages(firstSlot, { slotCount, tokens: 1, positions: 1 }, ids);
-        // A later group may reuse the buffers, so rows are copied unless this is the only one.
-        slots.forEach((slot, row) => {
-          const logits = step.logitsArray.subarray(row * this.vocabSize, (row + 1) * this.vocabSize);
-          result.set(slot, rowLogits(groups.length === 1 ? logits : logits.slice()));
-        });
-      }
+      const logits = await this.decodeWithSessions(rows, tokenOf);
       rows.forEach(({ slot }) => (this.lengths[slot] = this.length(slot) + 1));
-      return rows.map(({ slot }) => result.get(slot) as StepLogits);
+      return () => Promise.resolve(logits);
     });
   }
 
   /** Makes the call under way fail with {@link CancelledError} at its next operator. Slots keep the lengths they had before that call. */
   interrupt(): void {
     this.isInterrupted = true;
+    this.interrupts += 1;
     this.runOptions.terminate();
   }
 
@@ -187,9 +236,11 @@ export class StageRunner implements StepRunner {
     this.isDisposed = true;
     this.interrupt();
     await this.tail.catch(() => undefined);
+    await Promise.allSettled(this.finishing);
     this.buffers[Symbol.dispose]();
     this.slotDecoder?.[Symbol.dispose]();
     this.options.batch?.[Symbol.dispose]();
+    this.options.prefill?.[Symbol.dispose]();
     this.stages.forEach((stage) => stage.releaseBindings());
     this.hidden.forEach((handOver) => handOver[Symbol.dispose]());
     this.stages.forEach((stage) => stage[Symbol.dispose]());
@@ -197,11 +248,30 @@ export class StageRunner implements StepRunner {
     this.hostInfo.dispose();
   }
 
-  private async append(slot: number, ids: Int32Array, positions: number): Promise<StepBuffers> {
-    if (ids.length < 1 || ids.length > this.prefillChunkTokens) {
-      throw new RangeError(`a prefill call takes 1 to ${this.prefillChunkTokens} tokens, got ${ids.length}`);
+  /** One run of all stages for each group of neighbouring slots. */
+  private async decodeWithSessions(rows: readonly DecodeRow[], tokenOf: ReadonlyMap<number, number>): Promise<readonly StepLogits[]> {
+    const result = new Map<number, StepLogits>();
+    const canIdle = (slot: number): boolean => this.length(slot) < this.contextTokens;
+    const groups = groupSlots([...tokenOf.keys()], canIdle).flatMap((group) =>
+      this.stages.every((stage) => stage.canBatch(group.firstSlot, group.slotCount))
+        ? [group]
+        : Array.from({ length: group.slotCount }, (_, index) => ({ firstSlot: group.firstSlot + index, slotCount: 1 })).filter(({ firstSlot }) => tokenOf.has(firstSlot)),
+    );
+    for (const { firstSlot, slotCount } of groups) {
+      const slots = Array.from({ length: slotCount }, (_, index) => firstSlot + index);
+      const ids = Int32Array.from(slots, (slot) => tokenOf.get(slot) ?? 0);
+      const step = await this.runStages(firstSlot, { slotCount, tokens: 1, positions: 1 }, ids);
+      // A later group may reuse the buffers, so rows are copied unless this is the only one.
+      slots.forEach((slot, row) => {
+        const logits = step.logitsArray.subarray(row * this.vocabSize, (row + 1) * this.vocabSize);
+        result.set(slot, rowLogits(groups.length === 1 ? logits : logits.slice()));
+      });
     }
-    this.assertRoom(slot, ids.length);
+    return rows.map(({ slot }) => result.get(slot) as StepLogits);
+  }
+
+  private async append(slot: number, ids: Int32Array, positions: number): Promise<StepBuffers> {
+    this.assertChunk(slot, ids);
     const step = await this.runStages(slot, { slotCount: 1, tokens: ids.length, positions }, ids);
     this.lengths[slot] = this.length(slot) + ids.length;
     return step;
@@ -245,12 +315,40 @@ export class StageRunner implements StepRunner {
     return handOver;
   }
 
+  private hasRoom(prefill: CudaPrefill, isGivenUp: () => boolean): Promise<boolean> {
+    const waiting = prefill.room(this.chunksSinceDecode < shortQueueChunks, isGivenUp);
+    this.finishing.add(waiting);
+    return waiting.finally(() => this.finishing.delete(waiting));
+  }
+
+  private assertChunk(slot: number, ids: Int32Array): void {
+    if (ids.length < 1 || ids.length > this.prefillChunkTokens) {
+      throw new RangeError(`a prefill call takes 1 to ${this.prefillChunkTokens} tokens, got ${ids.length}`);
+    }
+    this.assertRoom(slot, ids.length);
+  }
+
   private assertRoom(slot: number, tokens: number): void {
     const length = this.length(slot);
     if (length + tokens > this.contextTokens) {
       throw new GlmError('context-full', `The context of ${this.contextTokens} tokens is full: ${length} are in use and ${tokens} more do not fit. Start a new chat, or load the model with a longer context.`, {
         fields: { contextTokens: this.contextTokens, usedTokens: length, tokens },
       });
+    }
+  }
+
+  /** Queues a call's work when the calls before have been queued, then waits for it beside them. */
+  private async queued<T>(work: (isGivenUp: () => boolean) => Promise<Finish<T>>): Promise<T> {
+    const finish = await this.exclusive(async () => {
+      const { interrupts } = this;
+      return work(() => this.interrupts !== interrupts);
+    });
+    const finishing = finish();
+    this.finishing.add(finishing);
+    try {
+      return await finishing;
+    } finally {
+      this.finishing.delete(finishing);
     }
   }
 

@@ -1,0 +1,99 @@
+/** What several GPUs and several requests at a time bring: wall time through the engine process, from the first request to the last token. */
+
+import type { LoadOptions } from '../../common/protocol/engine';
+import { defaultLength, greedySampling } from '../../common/sampling';
+import type { EngineClient } from '../../engine/client';
+import { percentile } from '../statistics';
+
+const median = (values: readonly number[]): number => percentile(values, 50);
+
+export interface ThroughputCase {
+  readonly name: string;
+  readonly promptTokens: number;
+  readonly newTokens: number;
+  readonly requests: number;
+}
+
+export interface ThroughputFigures {
+  readonly load: string;
+  readonly case: string;
+  readonly wallMs: readonly number[];
+  readonly ttftMs: number;
+  /** Median over the requests, of the last run. */
+  readonly tpotMs: number | undefined;
+  readonly prefillTokensPerSecond: number | undefined;
+}
+
+/** Ids that no other request shares a beginning with, so that nothing is reused. */
+function promptIds(count: number, seed: number): number[] {
+  let state = (seed * 2_654_435_761 + 12_345) >>> 0;
+  return Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return 100 + (state >>> 8) % 100_000;
+  });
+}
+
+/** One warm-up, then `repetitions` counted runs of each case on one load. */
+export async function measureThroughput(openEngine: () => EngineClient, label: string, options: LoadOptions, cases: readonly ThroughputCase[], repetitions: number): Promise<readonly ThroughputFigures[]> {
+  const engine = openEngine();
+  let seed = 1;
+  try {
+    await engine.request('model-load', options);
+    const figures: ThroughputFigures[] = [];
+    for (const { name, promptTokens, newTokens, requests } of cases) {
+      const wallMs: number[] = [];
+      let last: Awaited<ReturnType<EngineClient['generate']>>[] = [];
+      for (let run = 0; run <= repetitions; run += 1) {
+        const prompts = Array.from({ length: requests }, () => promptIds(promptTokens, seed++));
+        const startedMs = performance.now();
+        last = await Promise.all(
+          prompts.map((ids, row) =>
+            engine.generate(
+              { generationId: `${name}-${run}-${row}`, conversationKey: `${name}-${run}-${row}`, prompt: { kind: 'ids', ids }, options: { ...greedySampling, ...defaultLength, maxNewTokens: newTokens, minNewTokens: newTokens, ignoreEos: true } },
+              {},
+            ),
+          ),
+        );
+        if (run > 0) {
+          wallMs.push(performance.now() - startedMs);
+        }
+      }
+      const present = (values: readonly (number | undefined)[]): number[] => values.filter((value): value is number => value !== undefined);
+      const tpots = present(last.map(({ tpotMs }) => tpotMs));
+      figures.push({
+        load: label,
+        case: name,
+        wallMs,
+        ttftMs: median(present(last.map(({ ttftMs }) => ttftMs))),
+        tpotMs: tpots.length === 0 ? undefined : median(tpots),
+        prefillTokensPerSecond: requests === 1 ? last[0]?.prefillTokensPerSecond : undefined,
+      });
+    }
+    return figures;
+  } finally {
+    await engine.end();
+  }
+}
+
+/** A table; with the ratio to the first load of the same case. */
+export function throughputTable(figures: readonly ThroughputFigures[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    line(['load', 'case', 'wall ms, median', 'spread', 'against the first', 'TTFT ms', 'TPOT ms', 'prefill tok/s']),
+    line(Array<string>(8).fill('---')),
+    ...figures.map((each) => {
+      const first = figures.find((other) => other.case === each.case) as ThroughputFigures;
+      const wall = median(each.wallMs);
+      return line([
+        each.load,
+        each.case,
+        wall.toFixed(1),
+        `${Math.min(...each.wallMs).toFixed(1)}–${Math.max(...each.wallMs).toFixed(1)}`,
+        `${(median(first.wallMs) / wall).toFixed(2)} ×`,
+        each.ttftMs.toFixed(1),
+        each.tpotMs?.toFixed(2) ?? 'n/a',
+        each.prefillTokensPerSecond?.toFixed(0) ?? 'n/a',
+      ]);
+    }),
+  ].join('\n');
+}

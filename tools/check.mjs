@@ -10,7 +10,7 @@ const results = join(root, '.cache/tests');
 mkdirSync(results, { recursive: true });
 const bin = (name) => join(root, 'node_modules', name);
 const parts = [
-  ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json']],
+  ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', '.cache/types.tsbuildinfo']],
   ['lint', [bin('eslint/bin/eslint.js'), 'src', 'webview', 'test', 'tools', '--max-warnings', '0', '--cache', '--cache-location', '.cache/eslint/']],
   ['tests', [bin('vitest/vitest.mjs'), 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${join(results, 'unit.json')}`]],
   ['commands', [join(root, 'tools/checkCommands.mjs')]],

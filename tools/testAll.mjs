@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findBrowser, missingBrowser } from './e2e/findBrowser.mjs';
+import { findSoftwareVulkan, missingSoftwareVulkan } from './softwareVulkan.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const results = join(root, '.cache/tests');
@@ -62,6 +63,17 @@ if (existsSync(join(root, 'test/reference/vitest.config.mts'))) {
     count('reference', status);
   });
 }
+step('WebGPU in software', () => {
+  if (findSoftwareVulkan() !== undefined) {
+    const status = run(['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/webgpu/vitest.config.mts', '--reporter=default', '--reporter=json', `--outputFile.json=${join(results, 'webgpu.json')}`]);
+    count('webgpu', status);
+  } else if (process.env.CI === 'true') {
+    say(`${missingSoftwareVulkan}\nCI=true: a missing driver is a failure.`);
+    total.failed += 1;
+  } else {
+    total.skipped.push(`the WebGPU tests. ${missingSoftwareVulkan}`);
+  }
+});
 step('Chat view', () => {
   if (findBrowser() !== undefined) {
     const status = run(['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/webview/vitest.config.mjs', '--reporter=default', '--reporter=json', `--outputFile.json=${join(results, 'webview.json')}`]);

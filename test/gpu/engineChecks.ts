@@ -58,7 +58,7 @@ const parity: readonly GpuCheck[] = tinyCheckpoints().flatMap((tiny) => [
     (weights): GpuCheck => ({
       name: `parity: ${tiny.name}, ${weights} against its dequantised weights in f32 on the CPU`,
       async run() {
-        const dequantized = await writeDequantized(tiny, weights);
+        const dequantized = await writeDequantized(tiny.folder, 'cuda', weights);
         const reference = await withModel(loadOptions(dequantized, { provider: 'cpu', weights: 'f32' }), (engine) => forcedLogits(engine, tiny));
         const rows = await withModel(loadOptions(tiny.folder, { weights }), (engine) => forcedLogits(engine, tiny));
         return compareRows(rows, reference, bf16Drift);

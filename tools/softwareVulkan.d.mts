@@ -1,0 +1,2 @@
+export const missingSoftwareVulkan: string;
+export function findSoftwareVulkan(): string | undefined;

@@ -120,10 +120,10 @@ describe('modelSizes', () => {
     expect(sizes.kvBytesPerTokenPerLayer).toBe(1024);
   });
 
-  it('takes 5 bits a weight for int4 with f32 scales, and an eighth for zero points', () => {
+  it('takes 4.5 bits a weight for int4 in blocks of 64 with f32 scales, and a sixteenth for zero points', () => {
     const [layer] = modelSizes(edge, 'int4', 'f32').layerBytes;
     const parameters = 2048 * (16 + 8) * 128 + 2048 * 2048 + 3 * 2048 * 6144;
-    expect(layer).toBe((parameters * (5 + 1 / 8)) / 8 + 2 * 2048 * dtypeBytes.f32);
+    expect(layer).toBe((parameters * (4.5 + 1 / 16)) / 8 + 2 * 2048 * dtypeBytes.f32);
   });
 
   it('refuses a format that a provider cannot run', () => {

@@ -55,9 +55,7 @@ try {
   const ids = Array.from({ length: promptTokens }, (_, i) => (i * 7919 + 13) % shape.vocab).join(',');
   const ours = () =>
     lastJson(
-      run(process.execPath, [glm, 'generate', '--json', '--model', checkpoint, '--ids', ids, '--provider', 'cpu', '--weights', 'int4', '--threads', String(threads), '--context', String(promptTokens + newTokens + 8), '--max-new-tokens', String(newTokens), '--min-new-tokens', String(newTokens), '--ignore-eos'], {
-        env: { ...process.env, GLM_CACHE_FOLDER: join(folder, 'cache') },
-      }),
+      run(process.execPath, [glm, 'generate', '--json', '--model', checkpoint, '--ids', ids, '--provider', 'cpu', '--weights', 'int4', '--threads', String(threads), '--context', String(promptTokens + newTokens + 8), '--max-new-tokens', String(newTokens), '--min-new-tokens', String(newTokens), '--ignore-eos', '--cache-folder', join(folder, 'cache')]),
     );
   const theirs = () => lastJson(run(process.execPath, ['runPeer.mjs', gguf, String(promptTokens), String(newTokens), String(threads), String(shape.vocab)], { cwd: folder }));
   ours();

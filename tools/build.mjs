@@ -1,4 +1,5 @@
 // Bundles every entry point into dist/. `--watch` rebuilds on change; `--package DIR` writes minified product bundles, without test programs, into DIR.
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +29,8 @@ const webviewEntries = {
   'webview/report/main.ts': 'webview/report.js',
 };
 
+/** The commit, for benchmark reports; empty outside a repository. */
+const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
 const common = { bundle: true, sourcemap: !minify, minify, logLevel: 'info', absWorkingDir: root };
 const present = (entries) => Object.entries(entries).filter(([entry]) => existsSync(join(root, entry)));
 
@@ -40,7 +43,8 @@ const configs = [
     target: 'node20',
     format: 'cjs',
     external: ['vscode', 'koffi', 'onnxruntime-node'],
-    loader: { '.cu': 'text' },
+    loader: { '.cu': 'text', '.py': 'text' },
+    define: { 'process.env.GLM_BUILD_COMMIT': JSON.stringify(commit) },
     // Its ES module looks for itself through import.meta.url, which a CommonJS bundle does not have.
     alias: { 'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
     ...(out === 'cli.js' ? { banner: { js: '#!/usr/bin/env node' } } : {}),

@@ -4,14 +4,15 @@ import type { BenchmarkCase } from './report/schema';
 
 /** A rule that two cases break, in words for the report. */
 export interface BrokenRule {
-  readonly rule: 'prompt' | 'length' | 'sampling' | 'repetitions' | 'batch' | 'incomplete' | 'early-stop';
+  /** `prompt`, `length`, `sampling`, `repetitions`, `batch`, `incomplete`, `early-stop`, or one that a case broke by itself, such as `cache`. */
+  readonly rule: string;
   readonly explanation: string;
 }
 
 /** Every rule of a fair comparison that `a` and `b` break; empty when their figures may stand side by side. */
 export function brokenRules(a: BenchmarkCase, b: BenchmarkCase): readonly BrokenRule[] {
   const broken: BrokenRule[] = [];
-  const add = (rule: BrokenRule['rule'], explanation: string): void => {
+  const add = (rule: string, explanation: string): void => {
     broken.push({ rule, explanation });
   };
   if (a.rules.promptTokens !== b.rules.promptTokens) {
@@ -29,6 +30,7 @@ export function brokenRules(a: BenchmarkCase, b: BenchmarkCase): readonly Broken
     add('batch', `batch ${a.rules.batch} × ${a.rules.concurrency} requests against ${b.rules.batch} × ${b.rules.concurrency}`);
   }
   for (const each of [a, b]) {
+    each.brokenRules?.forEach(({ rule, explanation }) => add(rule, `"${each.name}": ${explanation}`));
     if (each.endedBy !== undefined) {
       add('incomplete', `"${each.name}" ended early: ${each.endedBy}`);
     } else if (each.samples.length < each.rules.repetitions) {

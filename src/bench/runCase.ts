@@ -3,14 +3,15 @@
  * this file decides what is run, what is counted and what is refused.
  */
 
-import { CancelledError, GlmError, isGlmError } from '../common/errors';
+import { cpus } from 'node:os';
+import { CancelledError, isGlmError } from '../common/errors';
 import type { GenerateParams, GenerateResult } from '../common/protocol/engine';
 import type { TelemetrySample } from '../common/protocol/monitor';
 import { greedySampling } from '../common/sampling';
-import { energyJoules, surroundingsCautions } from './surroundings';
+import { spreadCautions, summarizeSamples, timesSample, UnfairRunError } from './runSamples';
+import { averagePower, surroundingsCautions } from './surroundings';
 import { hashPromptIds } from './prompt';
-import { summarize, type Summary } from './statistics';
-import type { BenchmarkCase, BenchmarkRules, MetricName, RunSample } from './report/schema';
+import type { BenchmarkCase, BenchmarkRules, RunSample } from './report/schema';
 
 /** What is measured: a loaded model behind an engine client, or a fake in tests. */
 export interface BenchmarkTarget {
@@ -49,17 +50,6 @@ export interface CaseHooks {
 }
 
 /**
- * A run that broke the rules and therefore is not a measurement.
- *
- * Cause: the engine stopped early, or answered from its cache. Handled by: {@link measureCase}, which ends the case with what was measured.
- */
-export class UnfairRunError extends GlmError {
-  constructor(reason: string) {
-    super('bench-unfair-run', `A run can't be counted: ${reason}. Report this with "GLM: Diagnose"; the earlier samples are kept.`);
-  }
-}
-
-/**
  * Runs warm-ups, then `repetitions` counted runs. A cancel or an error ends the case and keeps the samples so far, with `endedBy` set.
  *
  * @throws {GlmError} only when not a single run could be counted.
@@ -67,15 +57,17 @@ export class UnfairRunError extends GlmError {
 export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks: CaseHooks = {}): Promise<BenchmarkCase> {
   const samples: RunSample[] = [];
   const startedMs = hooks.telemetry?.now() ?? 0;
+  let countedFromMs = startedMs;
   let endedBy: string | undefined;
   const total = spec.warmupRuns + spec.repetitions;
   try {
     for (let run = 0; run < total; run += 1) {
-      const fromMs = hooks.telemetry?.now() ?? 0;
+      if (run === spec.warmupRuns) {
+        countedFromMs = hooks.telemetry?.now() ?? 0;
+      }
       const results = await runOnce(target, spec, run, hooks.signal);
       if (run >= spec.warmupRuns) {
-        const joules = hooks.telemetry === undefined ? undefined : energyJoules(hooks.telemetry.since(fromMs));
-        samples.push(...results.map((result) => toSample(result, joules === undefined ? undefined : joules / (spec.newTokens * spec.concurrency))));
+        samples.push(...results.map(toSample));
       }
       hooks.onRun?.(run + 1, total);
     }
@@ -85,9 +77,11 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
     }
     endedBy = isGlmError(error) && error.code === 'cancelled' ? 'cancelled' : error instanceof Error ? error.message : String(error);
   }
+  const countedMs = (hooks.telemetry?.now() ?? 0) - countedFromMs;
+  const power = hooks.telemetry === undefined ? undefined : averagePower(hooks.telemetry.since(countedFromMs), spec.devices);
   const summaries = summarizeSamples(samples);
-  const cautions = hooks.telemetry === undefined ? ['no telemetry was at hand: other load and throttling were not watched'] : surroundingsCautions(hooks.telemetry.since(startedMs), spec.ownPids);
-  const unreliable = Object.entries(summaries).filter(([metric, summary]) => metric !== 'itlMs' && summary?.isUnreliable);
+  const cautions =
+    hooks.telemetry === undefined ? ['no telemetry was at hand: other load and throttling were not watched'] : surroundingsCautions(hooks.telemetry.since(startedMs), spec.ownPids, cpus().length);
   return {
     name: spec.name,
     model: spec.model,
@@ -99,7 +93,8 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
     rules: rulesOf(spec),
     samples,
     summaries,
-    cautions: [...cautions, ...unreliable.map(([metric, summary]) => `${metric} is unreliable: ${summary?.count} samples, interquartile range ${((summary?.relativeSpread ?? 0) * 100).toFixed(0)} % of the median`)],
+cautions: [...cautions, ...spreadCautions(summaries)],
+    ...(power === undefined ? {} : { energy: { ...power, seconds: countedMs / 1000, joulesPerToken: (power.averageWatts * countedMs) / 1000 / (spec.newTokens * samples.length) } }),
     ...(endedBy === undefined ? {} : { endedBy }),
   };
 }
@@ -134,42 +129,20 @@ async function runOnce(target: BenchmarkTarget, spec: CaseSpec, run: number, sig
   return results;
 }
 
-function toSample(result: GenerateResult, joulesPerToken: number | undefined): RunSample {
-  const times = result.tokenTimesMs ?? [];
-  return {
-    ttftMs: required(result.ttftMs, 'ttftMs'),
-    tpotMs: required(result.tpotMs, 'tpotMs'),
-    itlMs: times.slice(1).map((time, index) => time - (times[index] ?? time)),
-    totalMs: result.totalMs,
-    tokenizeMs: result.tokenizeMs,
-    generatedTokens: result.ids.length,
-    prefillTokensPerSecond: required(result.prefillTokensPerSecond, 'prefillTokensPerSecond'),
-    decodeTokensPerSecond: required(result.decodeTokensPerSecond, 'decodeTokensPerSecond'),
-    peakMemoryBytes: result.peakMemoryBytes,
-    ...(joulesPerToken === undefined ? {} : { joulesPerToken }),
-  };
-}
-
-function required(value: number | undefined, name: string): number {
-  if (value === undefined) {
-    throw new UnfairRunError(`the engine reported no ${name}; ask for at least two new tokens`);
+function toSample(result: GenerateResult): RunSample {
+  const { ttftMs, tpotMs, prefillTokensPerSecond, decodeTokensPerSecond, tokenTimesMs = [], totalMs, tokenizeMs, ids, peakMemoryBytes } = result;
+  for (const [name, value] of Object.entries({ ttftMs, tpotMs, prefillTokensPerSecond, decodeTokensPerSecond })) {
+    if (value === undefined) {
+      throw new UnfairRunError(`the engine reported no ${name}; ask for at least two new tokens`);
+    }
   }
-  return value;
-}
-
-function summarizeSamples(samples: readonly RunSample[]): Partial<Record<MetricName, Summary>> {
-  const series = (values: readonly number[]): Summary | undefined => (values.length === 0 ? undefined : summarize(values));
-  const joules = samples.flatMap((sample) => (sample.joulesPerToken === undefined ? [] : [sample.joulesPerToken]));
-  const summaries: Partial<Record<MetricName, Summary | undefined>> = {
-    ttftMs: series(samples.map((sample) => sample.ttftMs)),
-    tpotMs: series(samples.map((sample) => sample.tpotMs)),
-    itlMs: series(samples.flatMap((sample) => sample.itlMs)),
-    prefillTokensPerSecond: series(samples.map((sample) => sample.prefillTokensPerSecond)),
-    decodeTokensPerSecond: series(samples.map((sample) => sample.decodeTokensPerSecond)),
-    totalMs: series(samples.map((sample) => sample.totalMs)),
-    joulesPerToken: series(joules),
+  return {
+    ...timesSample({ ttftMs: ttftMs ?? NaN, tpotMs: tpotMs ?? NaN, tokenTimesMs, totalMs, generatedTokens: ids.length }),
+    tokenizeMs,
+    prefillTokensPerSecond: prefillTokensPerSecond ?? NaN,
+    decodeTokensPerSecond: decodeTokensPerSecond ?? NaN,
+    peakMemoryBytes,
   };
-  return Object.fromEntries(Object.entries(summaries).filter(([, summary]) => summary !== undefined));
 }
 
 function rulesOf(spec: CaseSpec): BenchmarkRules {

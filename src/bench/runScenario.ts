@@ -1,41 +1,23 @@
-/** Carries out a scenario: an engine process per load plan, its cases one after the other, and a report at the end whatever happened. */
+/** Carries out a scenario: an engine process per load plan, then the engines of others, and a report at the end whatever happened. */
 
 import { CancelledError, isGlmError } from '../common/errors';
-import type { EngineContract, GenerateParams, GenerateResult, LoadedModel, LoadProgress, PromptInput } from '../common/protocol/engine';
-import { greedySampling } from '../common/sampling';
+import { ordinaryTokens } from './engineAccess';
+import { measureOther } from './others/measureOther';
+import { countRuns, labelOf, type OtherCase } from './others/otherEngine';
+import { ProgressPace, type ScenarioProgress } from './progressPace';
 import { benchmarkPromptIds } from './prompt';
-import { measureCase, type BenchmarkTarget, type TelemetrySource } from './runCase';
-import { splitByContext, type LoadOutcome, type LoadPlan, type NaturalStop, type Scenario, type ScenarioSettings } from './scenarios/scenario';
+import { againstReference } from './quality';
+import { runLoad, type LoadHooks } from './runLoad';
+import { splitByContext, type LoadOutcome, type OthersPlan, type Scenario, type ScenarioSettings } from './scenarios/scenario';
 import { reportSchema, type BenchmarkCase, type BenchmarkEnvironment, type BenchmarkReport } from './report/schema';
+import { describeBefore } from './surroundings';
 
-/** What the runner needs of an engine process; EngineClient has it. */
-export interface BenchmarkEngine {
-  readonly pid: number | undefined;
-  request<M extends 'model-load' | 'model-unload' | 'conversation-forget' | 'tokenize'>(
-    method: M,
-    params: EngineContract['requests'][M]['params'],
-    signal?: AbortSignal,
-  ): Promise<EngineContract['requests'][M]['result']>;
-  on(name: 'model-load-progress', listener: (progress: LoadProgress) => void): () => void;
-  generate(params: GenerateParams, listener: Record<string, never>, signal?: AbortSignal): Promise<GenerateResult>;
-  end(): Promise<unknown>;
-}
+export type { BenchmarkEngine } from './engineAccess';
+export type { ScenarioProgress } from './progressPace';
 
-export interface ScenarioProgress {
-  readonly label: string;
-  readonly phase: 'loading' | 'measuring';
-  readonly doneRuns: number;
-  readonly totalRuns: number;
-  /** From this scenario's own pace; undefined before the first run ended. */
-  readonly remainingMs?: number;
-}
-
-export interface ScenarioHooks {
-  readonly startEngine: () => BenchmarkEngine;
+export interface ScenarioHooks extends LoadHooks {
   readonly environment: () => Promise<BenchmarkEnvironment>;
   readonly nowMs: () => number;
-  readonly telemetry?: TelemetrySource;
-  readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ScenarioProgress) => void;
 }
 
@@ -46,29 +28,32 @@ export interface ScenarioHooks {
  */
 export async function runScenario(scenario: Scenario, settings: ScenarioSettings, hooks: ScenarioHooks): Promise<BenchmarkReport> {
   const startedMs = hooks.nowMs();
+  const before = hooks.telemetry?.since(0).at(-1);
   const outcomes: LoadOutcome[] = [];
   const notes: string[] = [];
   let firstError: unknown;
-  const pace = new Pace(scenario, settings, hooks);
+  const pace = new ProgressPace(totalRuns(scenario, settings), hooks.nowMs, (progress) => hooks.onProgress?.(progress));
+  const note = (text: string): void => void notes.push(text);
+  const textsOf = scenario.others?.engines.some((engine) => engine.kind === 'server') ? scenario.others.cases.map((each) => each.promptTokens) : [];
   for (const plan of scenario.loads) {
     try {
-      if (hooks.signal?.aborted) {
-        throw new CancelledError('The benchmark');
-      }
-      outcomes.push(await runLoad(plan, settings, hooks, pace, notes));
+      assertNotCancelled(hooks.signal);
+      outcomes.push(await runLoad(plan, { settings, hooks, pace, note, textsOf }));
     } catch (error) {
       firstError ??= error;
-      const cancelled = isGlmError(error) && error.code === 'cancelled';
-      notes.push(cancelled ? `Cancelled at ${plan.label}; what was measured before is kept.` : `${plan.label} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
+      const cancelled = isCancelled(error);
+      note(cancelled ? `Cancelled at ${plan.label}; what was measured before is kept.` : `${plan.label} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
       if (cancelled) {
         break;
       }
     }
   }
-  const cases = outcomes.flatMap((outcome) => outcome.cases);
+  const others = scenario.others === undefined ? [] : await runOthers(scenario.others, outcomes[0], { settings, hooks, pace, note });
+  const cases = [...casesWithQuality(outcomes), ...others];
   if (cases.length === 0 && firstError !== undefined) {
     throw firstError;
   }
+  const textTimes = outcomes.flatMap((outcome) => outcome.textTimes ?? []);
   return {
     schema: reportSchema,
     scenario: scenario.name,
@@ -76,114 +61,73 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
     elapsedMs: hooks.nowMs() - startedMs,
     environment: { ...(await hooks.environment()), ...(outcomes[0] === undefined ? {} : { runtimeVersion: outcomes[0].model.runtimeVersion }) },
     cases,
+    ...(before === undefined ? {} : { before: describeBefore(before) }),
+    ...(textTimes.length === 0 ? {} : { textTimes }),
     ...(scenario.alignmentCosts === undefined ? {} : { alignment: scenario.alignmentCosts(outcomes) }),
-    notes: [...notes, ...(scenario.explain?.(outcomes) ?? [])],
+    notes: [...notes, ...(scenario.explain?.(outcomes.map((outcome) => ({ ...outcome, cases: casesWithQuality(outcomes, outcome) }))) ?? [])],
   };
 }
 
-async function runLoad(plan: LoadPlan, settings: ScenarioSettings, hooks: ScenarioHooks, pace: Pace, notes: string[]): Promise<LoadOutcome> {
-  const engine = hooks.startEngine();
-  try {
-    pace.loading(plan.label);
-    const model = await engine.request('model-load', plan.load, hooks.signal);
-    const { possible, impossible } = splitByContext(plan.cases, model.description);
-    notes.push(...impossible.map((each) => `"${each.name}" was left out: ${each.promptTokens + each.newTokens} tokens exceed the model's ${model.description.maxContextTokens}.`));
-    const cases: BenchmarkCase[] = [];
-    for (const each of possible) {
-      pace.start(each.name);
-      const measured = await measureCase(
-        targetOf(engine),
-        {
-          ...settings,
-          ...each,
-          model: model.description.name,
-          modelIdentity: model.description.folder,
-          provider: [...new Set(model.plan.stages.map((stage) => stage.provider))].join('+'),
-          weights: model.weights,
-          devices: model.plan.stages.map((stage) => stage.device),
-          promptIds: benchmarkPromptIds(each.promptTokens, ordinaryTokens(model)),
-          ownPids: engine.pid === undefined ? [] : [engine.pid],
-        },
-        { signal: hooks.signal, telemetry: hooks.telemetry, onRun: () => pace.ran() },
-      );
-      cases.push(measured);
-      if (measured.endedBy === 'cancelled') {
-        break;
+interface OthersContext {
+  readonly settings: ScenarioSettings;
+  readonly hooks: ScenarioHooks;
+  readonly pace: ProgressPace;
+  readonly note: (text: string) => void;
+}
+
+/** The prompt ids come from our own loaded model's vocabulary; without it there is nothing to compare with. */
+async function runOthers(plan: OthersPlan, ours: LoadOutcome | undefined, { settings, hooks, pace, note }: OthersContext): Promise<readonly BenchmarkCase[]> {
+  if (ours === undefined) {
+    return [];
+  }
+  const cases: BenchmarkCase[] = [];
+  const possible = splitByContext(plan.cases, ours.model.description).possible.map(
+    (each): OtherCase => ({ ...each, promptIds: benchmarkPromptIds(each.promptTokens, ordinaryTokens(ours.model)), promptText: ours.promptTexts?.get(each.promptTokens) }),
+  );
+  for (const engine of plan.engines) {
+    try {
+      assertNotCancelled(hooks.signal);
+      const outcome = await measureOther(engine, {
+        cases: possible,
+        settings,
+        telemetry: hooks.telemetry,
+        signal: hooks.signal,
+        onLoading: (label) => pace.loading(label),
+        onMeasuring: (label) => pace.start(label),
+        onRun: () => pace.ran(),
+      });
+      cases.push(...outcome.cases);
+      outcome.notes.forEach(note);
+    } catch (error) {
+      if (!isCancelled(error)) {
+        throw error;
       }
+      note(`Cancelled at ${labelOf(engine)}; what was measured before is kept.`);
+      break;
     }
-    const naturalStops = hooks.signal?.aborted ? [] : await measureStops(engine, plan, model, hooks.signal);
-    return { plan, model, cases, naturalStops };
-  } finally {
-    await engine.end();
+  }
+  return cases;
+}
+
+/** The first load that scored the text is the reference of the others. @param only  Cases of this outcome alone. */
+function casesWithQuality(outcomes: readonly LoadOutcome[], only?: LoadOutcome): readonly BenchmarkCase[] {
+  const reference = outcomes.find((outcome) => outcome.scores !== undefined)?.scores;
+  return outcomes
+    .filter((outcome) => only === undefined || outcome === only)
+    .flatMap(({ cases, scores }) => (scores === undefined || reference === undefined ? cases : cases.map((each) => ({ ...each, quality: againstReference(scores, reference) }))));
+}
+
+function totalRuns({ loads, others }: Scenario, settings: ScenarioSettings): number {
+  const ours = loads.reduce((sum, load) => sum + load.cases.length, 0) * (settings.warmupRuns + settings.repetitions);
+  return ours + (others?.engines.reduce((sum, engine) => sum + countRuns(engine, others.cases.length, settings), 0) ?? 0);
+}
+
+function assertNotCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new CancelledError('The benchmark');
   }
 }
 
-/** Ids below the lowest stop token: GLM's special tokens lie above all ordinary ones. */
-function ordinaryTokens(model: LoadedModel): number {
-  const lowestStop = Math.min(...model.description.eosTokenIds, model.description.vocabSize);
-  return Math.max(1, lowestStop);
-}
-
-function targetOf(engine: BenchmarkEngine): BenchmarkTarget {
-  return {
-    generate: (params, signal) => engine.generate(params, {}, signal),
-    forget: async (conversationKey) => void (await engine.request('conversation-forget', { conversationKey })),
-  };
-}
-
-async function measureStops(engine: BenchmarkEngine, plan: LoadPlan, model: LoadedModel, signal: AbortSignal | undefined): Promise<readonly NaturalStop[]> {
-  const stops: NaturalStop[] = [];
-  for (const [index, question] of (plan.naturalStops?.questions ?? []).entries()) {
-    const prompt: PromptInput = model.description.hasChatTemplate ? { kind: 'chat', chat: { messages: [{ role: 'user', content: question }] } } : { kind: 'text', text: question };
-    const key = `stop-${index}`;
-    const result = await engine.generate(
-      {
-        generationId: key,
-        conversationKey: key,
-        prompt,
-        options: { ...greedySampling, maxNewTokens: plan.naturalStops?.limitTokens ?? 0, minNewTokens: 0, stopStrings: [], ignoreEos: false },
-      },
-      {},
-      signal,
-    );
-    stops.push({ label: plan.label, question, generatedTokens: result.ids.length, stopReason: result.stopReason });
-  }
-  return stops;
-}
-
-/** Counts runs and guesses the time left from their pace. */
-class Pace {
-  private readonly totalRuns: number;
-  private doneRuns = 0;
-  private label = '';
-  private measuringSinceMs: number | undefined;
-
-  constructor(
-    scenario: Scenario,
-    settings: ScenarioSettings,
-    private readonly hooks: ScenarioHooks,
-  ) {
-    this.totalRuns = scenario.loads.reduce((sum, load) => sum + load.cases.length, 0) * (settings.warmupRuns + settings.repetitions);
-  }
-
-  loading(label: string): void {
-    this.report(label, 'loading');
-  }
-
-  start(label: string): void {
-    this.measuringSinceMs ??= this.hooks.nowMs();
-    this.report(label, 'measuring');
-  }
-
-  ran(): void {
-    this.doneRuns += 1;
-    this.report(this.label, 'measuring');
-  }
-
-  private report(label: string, phase: ScenarioProgress['phase']): void {
-    this.label = label;
-    const elapsedMs = this.measuringSinceMs === undefined ? 0 : this.hooks.nowMs() - this.measuringSinceMs;
-    const remainingMs = this.doneRuns === 0 ? undefined : (elapsedMs / this.doneRuns) * (this.totalRuns - this.doneRuns);
-    this.hooks.onProgress?.({ label, phase, doneRuns: this.doneRuns, totalRuns: this.totalRuns, remainingMs });
-  }
+function isCancelled(error: unknown): boolean {
+  return isGlmError(error) && error.code === 'cancelled';
 }

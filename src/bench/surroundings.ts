@@ -1,32 +1,48 @@
 /** What else the machine did during a measurement, read from telemetry. Pure. */
 
+import { formatBytes } from '../common/byteFormat';
+import { cpuDevice } from '../common/deviceId';
 import type { DeviceReading, TelemetrySample } from '../common/protocol/monitor';
+import { percentile } from './statistics';
 
-/**
- * Energy of all devices over the samples, by the trapezoid rule over their power readings.
- * Undefined when fewer than two samples carry power: then nothing was measured.
- */
-export function energyJoules(samples: readonly TelemetrySample[]): number | undefined {
-  let joules = 0;
-  let measured = false;
-  for (let index = 1; index < samples.length; index += 1) {
-    const before = samples[index - 1];
-    const after = samples[index];
-    if (before === undefined || after === undefined) {
-      continue;
-    }
-    const power = [totalPower(before), totalPower(after)] as const;
-    if (power[0] !== undefined && power[1] !== undefined) {
-      joules += ((power[0] + power[1]) / 2) * ((after.timeMs - before.timeMs) / 1000);
-      measured = true;
-    }
-  }
-  return measured ? joules : undefined;
+/** Below this share of all cores, what else runs is not worth a caution. */
+const otherLoadPercent = 10;
+const busyPercent = 5;
+
+export interface PowerUse {
+  readonly averageWatts: number;
+  readonly readings: number;
 }
 
-/** Facts that weaken the figures, one sentence each: other GPU processes, throttling, a lost device. */
-export function surroundingsCautions(samples: readonly TelemetrySample[], ownPids: readonly number[]): readonly string[] {
-  const cautions = new Set<string>();
+/**
+ * Mean power of `devices` together, by the trapezoid rule over their readings. One reading in a longer run says little, so at least two are needed:
+ * undefined otherwise, and when a reading lacks one of the devices' power.
+ */
+export function averagePower(samples: readonly TelemetrySample[], devices: readonly string[]): PowerUse | undefined {
+  const readings = samples.flatMap((sample) => {
+    const watts = totalPower(sample, devices);
+    return watts === undefined ? [] : [{ timeMs: sample.timeMs, watts }];
+  });
+  let joules = 0;
+  for (const [index, after] of readings.entries()) {
+    const before = readings[index - 1];
+    joules += before === undefined ? 0 : ((before.watts + after.watts) / 2) * ((after.timeMs - before.timeMs) / 1000);
+  }
+  const seconds = ((readings.at(-1)?.timeMs ?? 0) - (readings[0]?.timeMs ?? 0)) / 1000;
+  return readings.length < 2 || seconds <= 0 ? undefined : { averageWatts: joules / seconds, readings: readings.length };
+}
+
+/** What used the devices before anything was loaded, one sentence each; empty when nothing did. */
+export function describeBefore(sample: TelemetrySample): readonly string[] {
+  return sample.devices.flatMap(({ id, processes = [], utilizationPercent }) => [
+    ...(processes.length === 0 ? [] : [`${id} was in use by ${processes.map(({ name, pid, usedBytes }) => `${name ?? `process ${pid}`}${usedBytes === undefined ? '' : ` (${formatBytes(usedBytes)})`}`).join(', ')}`]),
+    ...(utilizationPercent === undefined || utilizationPercent < (id === cpuDevice ? otherLoadPercent : busyPercent) ? [] : [`${id} was busy to ${utilizationPercent.toFixed(0)} %`]),
+  ]);
+}
+
+/** Facts that weaken the figures, one sentence each: other GPU processes, other load on the cores, throttling, a lost device. */
+export function surroundingsCautions(samples: readonly TelemetrySample[], ownPids: readonly number[], numLogicalCores = 1): readonly string[] {
+  const cautions = new Set<string>(otherLoadCaution(samples, numLogicalCores));
   for (const sample of samples) {
     for (const device of sample.devices) {
       for (const caution of cautionsOf(device, ownPids)) {
@@ -46,7 +62,17 @@ function cautionsOf(device: DeviceReading, ownPids: readonly number[]): readonly
   ];
 }
 
-function totalPower(sample: TelemetrySample): number | undefined {
-  const readings = sample.devices.flatMap((device) => (device.powerWatts === undefined ? [] : [device.powerWatts]));
-  return readings.length === 0 ? undefined : readings.reduce((sum, watts) => sum + watts, 0);
+/** Median over the samples, since one busy second among many changes no median of runs. */
+function otherLoadCaution(samples: readonly TelemetrySample[], numLogicalCores: number): readonly string[] {
+  const shares = samples.flatMap((sample) => {
+    const cpu = sample.devices.find((device) => device.id === cpuDevice);
+    return cpu?.utilizationPercent === undefined || cpu.ownUtilizationPercent === undefined ? [] : [cpu.utilizationPercent - cpu.ownUtilizationPercent / numLogicalCores];
+  });
+  const share = shares.length < 2 ? 0 : percentile(shares, 50);
+  return share < otherLoadPercent ? [] : [`other programs took ${share.toFixed(0)} % of the cores in the median`];
+}
+
+function totalPower(sample: TelemetrySample, devices: readonly string[]): number | undefined {
+  const readings = [...new Set(devices)].map((id) => sample.devices.find((device) => device.id === id)?.powerWatts);
+  return readings.length === 0 || readings.includes(undefined) ? undefined : readings.reduce<number>((sum, watts) => sum + (watts ?? 0), 0);
 }

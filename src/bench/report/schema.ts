@@ -24,6 +24,56 @@ export interface BenchmarkRules {
   readonly repetitions: number;
   readonly batch: number;
   readonly concurrency: number;
+  /** How the prompt reached the engine; ids when absent. */
+  readonly promptForm?: 'ids' | 'text';
+}
+
+/** A rule that a case broke by itself: its figures may be shown, but not compared. */
+export interface OwnBrokenRule {
+  readonly rule: string;
+  readonly explanation: string;
+}
+
+/** How near decoding came to the device's memory, when every weight and the cache are read once per token. */
+export interface BandwidthUse {
+  /** Measured by copies on each device, reads and writes counted. */
+  readonly copyBytesPerSecond: Readonly<Record<string, number>>;
+  /** At the middle of the answer, all devices together. */
+  readonly readBytesPerToken: number;
+  /** What a token takes at least at that rate. */
+  readonly limitTpotMs: number;
+  /** limitTpotMs over the median TPOT; above 1 when caches serve part of it. */
+  readonly fractionOfLimit: number;
+}
+
+/** Over the counted runs of a case, prefill included; devices of the case only. */
+export interface EnergyUse {
+  readonly joulesPerToken: number;
+  readonly averageWatts: number;
+  readonly seconds: number;
+  readonly readings: number;
+}
+
+/** How well the weights predict the bundled text. */
+export interface Quality {
+  /** exp of the mean negative log-probability per token. */
+  readonly perplexity: number;
+  readonly scoredTokens: number;
+  /** SHA-256 over the ids, as for prompts. */
+  readonly textHash: string;
+  /** Share of places where this and the first format hold the same token most probable; absent for the first. */
+  readonly tokenAgreement?: number;
+  /** Perplexity over that of the first format. */
+  readonly perplexityRatio?: number;
+}
+
+/** What a text costs before the model sees it; in no other figure. */
+export interface TextTimes {
+  readonly label: string;
+  readonly tokens: number;
+  readonly tokenizeMs: Summary;
+  /** Absent for a checkpoint without chat template. */
+  readonly renderChatMs?: Summary;
 }
 
 /** One counted run. Times in milliseconds; what could not be measured is absent. */
@@ -37,11 +87,9 @@ export interface RunSample {
   readonly prefillTokensPerSecond: number;
   readonly decodeTokensPerSecond: number;
   readonly peakMemoryBytes: Readonly<Record<string, number>>;
-  /** From the power counter during the run, over generated tokens. */
-  readonly joulesPerToken?: number;
 }
 
-export type MetricName = 'ttftMs' | 'tpotMs' | 'itlMs' | 'prefillTokensPerSecond' | 'decodeTokensPerSecond' | 'totalMs' | 'joulesPerToken';
+export type MetricName = 'ttftMs' | 'tpotMs' | 'itlMs' | 'prefillTokensPerSecond' | 'decodeTokensPerSecond' | 'totalMs';
 
 /** One configuration, measured. */
 export interface BenchmarkCase {
@@ -57,6 +105,13 @@ export interface BenchmarkCase {
   readonly summaries: Partial<Record<MetricName, Summary>>;
   /** Facts about the surroundings that weaken the figures: other GPU processes, throttling, too wide a spread. */
   readonly cautions: readonly string[];
+  /** Rules that this case broke whatever it is held against. */
+  readonly brokenRules?: readonly OwnBrokenRule[];
+  readonly bandwidth?: BandwidthUse;
+  readonly energy?: EnergyUse;
+  readonly quality?: Quality;
+  /** What else matters for repeating it: versions, settings of another engine. */
+  readonly setup?: readonly string[];
   /** Set when a cancel or an error ended the case early; the samples until then are kept. */
   readonly endedBy?: string;
 }
@@ -96,6 +151,9 @@ export interface BenchmarkReport {
   readonly elapsedMs: number;
   readonly environment: BenchmarkEnvironment;
   readonly cases: readonly BenchmarkCase[];
+  /** What else used the devices before the first load, one sentence each; empty when nothing did, absent when nobody looked. */
+  readonly before?: readonly string[];
+  readonly textTimes?: readonly TextTimes[];
   /** Scenario "alignment" only. */
   readonly alignment?: readonly AlignmentCost[];
   /** Paragraphs that explain the result in words. */

@@ -1,7 +1,9 @@
 /** What a scenario is: which models to load and what to measure with each. Pure descriptions; runScenario.ts carries them out. */
 
 import type { LoadOptions, LoadedModel, ModelDescription } from '../../common/protocol/engine';
-import type { AlignmentCost, BenchmarkCase } from '../report/schema';
+import type { OtherEngine } from '../others/otherEngine';
+import type { TextScores } from '../quality';
+import type { AlignmentCost, BenchmarkCase, TextTimes } from '../report/schema';
 
 /** One measurement on a loaded model. */
 export interface CasePlan {
@@ -16,6 +18,10 @@ export interface LoadPlan {
   readonly label: string;
   readonly load: LoadOptions;
   readonly cases: readonly CasePlan[];
+  /** Also score the bundled text. */
+  readonly scoresText?: boolean;
+  /** Also time tokenizer and chat template. */
+  readonly timesText?: boolean;
   /** Also let the model stop by itself on these questions and report the lengths; they are never part of a speed. */
   readonly naturalStops?: NaturalStopPlan;
 }
@@ -39,12 +45,24 @@ export interface LoadOutcome {
   readonly model: LoadedModel;
   readonly cases: readonly BenchmarkCase[];
   readonly naturalStops: readonly NaturalStop[];
+  /** Of the bundled text; undefined where the plan asked for none or it failed. */
+  readonly scores?: TextScores;
+  readonly textTimes?: TextTimes;
+  /** Texts of the prompts by their token count, for engines that take no ids; only where the scenario has such. */
+  readonly promptTexts?: ReadonlyMap<number, string>;
+}
+
+export interface OthersPlan {
+  readonly engines: readonly OtherEngine[];
+  readonly cases: readonly CasePlan[];
 }
 
 export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly loads: readonly LoadPlan[];
+  /** Engines of others, measured after the loads with the same prompts and lengths. */
+  readonly others?: OthersPlan;
   /** Scenario "alignment" only: what each misplaced kind of tensor cost. */
   readonly alignmentCosts?: (outcomes: readonly LoadOutcome[]) => readonly AlignmentCost[];
   /** Sentences for the report, made from what was measured. */

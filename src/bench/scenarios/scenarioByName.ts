@@ -5,13 +5,15 @@ import type { WeightFormat } from '../../common/dtype';
 import { GlmError } from '../../common/errors';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
+import type { OtherEngine } from '../others/otherEngine';
+import { againstOthersScenario } from './againstOthers';
 import { alignmentScenario } from './alignment';
 import { chatAgainstBaseScenario } from './chatAgainstBase';
 import type { CasePlan, Scenario } from './scenario';
 import { standardScenario } from './standard';
 import { concurrencyScenario, contextScenario, devicesScenario, precisionScenario } from './sweeps';
 
-export const scenarioNames = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'context', 'devices', 'alignment'] as const;
+export const scenarioNames = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'context', 'devices', 'alignment', 'others'] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 
 /** What can be changed; everything has a default but the second checkpoint of chat-vs-base. */
@@ -19,6 +21,8 @@ export interface ScenarioChoices {
   readonly secondSource?: string;
   readonly formats?: readonly WeightFormat[];
   readonly cases?: readonly CasePlan[];
+  /** others: what to measure beside this engine. */
+  readonly others?: readonly OtherEngine[];
 }
 
 /** @throws {GlmError} `bench-second-checkpoint` for chat-vs-base without a second checkpoint. */
@@ -43,6 +47,8 @@ export function scenarioByName(name: ScenarioName, base: LoadOptions, devices: r
     }
     case 'alignment':
       return alignmentScenario(base, choices.cases);
+    case 'others':
+      return againstOthersScenario(base, choices.others ?? [], choices.cases);
     default:
       return name satisfies never;
   }

@@ -11,5 +11,5 @@ const standardCases: readonly CasePlan[] = [
 
 /** @param cases  Replaces the usual three. */
 export function standardScenario(base: LoadOptions, cases: readonly CasePlan[] = standardCases): Scenario {
-  return { name: 'standard', title: 'Standard lengths', loads: [{ label: base.source, load: loadFor(base, cases), cases }] };
+  return { name: 'standard', title: 'Standard lengths', loads: [{ label: base.source, load: loadFor(base, cases), cases, timesText: true }] };
 }

@@ -3,6 +3,7 @@
 import type { DeviceId } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
 import type { LoadOptions } from '../../common/protocol/engine';
+import { describeQuality } from '../quality';
 import { loadFor, type CasePlan, type Scenario } from './scenario';
 
 /** Requests submitted together; shows what continuous batching gains and what it costs each of them. */
@@ -17,13 +18,14 @@ export function contextScenario(base: LoadOptions, lengths: readonly number[] = 
   return { name: 'context', title: 'Context length', loads: [{ label: base.source, load: loadFor(base, cases), cases }] };
 }
 
-/** One checkpoint in several weight formats. */
+/** One checkpoint in several weight formats: speed, memory, and how well each predicts the bundled text, the first being the reference. */
 export function precisionScenario(base: LoadOptions, formats: readonly WeightFormat[]): Scenario {
   const cases: readonly CasePlan[] = [{ name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 }];
   return {
     name: 'precision',
     title: 'Weight formats',
-    loads: formats.map((weights) => ({ label: weights, load: loadFor(base, cases, { weights }), cases: cases.map((each) => ({ ...each, name: `${weights}, ${each.name}` })) })),
+    loads: formats.map((weights) => ({ label: weights, load: loadFor(base, cases, { weights }), cases: cases.map((each) => ({ ...each, name: `${weights}, ${each.name}` })), scoresText: true })),
+    explain: (outcomes) => describeQuality(outcomes.flatMap((outcome) => outcome.cases)),
   };
 }
 

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Argument, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { describeEnvironment } from '../../bench/environment';
+import type { OtherEngine, TransformersEngine, TransformersVariant } from '../../bench/others/otherEngine';
 import { compareReports, parseReport } from '../../bench/report/compareReports';
-import { toCsv, toMarkdown } from '../../bench/report/writers';
+import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
 import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
 import { scenarioByName, scenarioNames, type ScenarioName } from '../../bench/scenarios/scenarioByName';
@@ -17,6 +18,9 @@ import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/l
 import { collect, wholeNumber } from '../options/optionValues';
 import { InputFileError } from '../inputFile';
 
+/** As often as the monitor allows: cases on a fast device last a few seconds. */
+const telemetryMs = 200;
+
 interface RunFlags extends LoadFlags {
   readonly base?: string;
   readonly promptTokens?: number;
@@ -24,6 +28,12 @@ interface RunFlags extends LoadFlags {
   readonly repetitions: number;
   readonly warmup: number;
   readonly formats?: readonly WeightFormat[];
+  readonly python?: string;
+  readonly server?: readonly string[];
+  readonly serverKey?: string;
+  readonly variants?: readonly TransformersVariant[];
+  readonly dtype?: TransformersEngine['dtype'];
+  readonly compileLimit: number;
   readonly out?: string;
   readonly csv?: string;
 }
@@ -44,6 +54,12 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
     .option('--repetitions <n>', 'counted runs per case', wholeNumber(1, 1000), 5)
     .option('--warmup <n>', 'runs before that are not counted', wholeNumber(0, 100), 1)
     .option('--formats <format>', 'precision: a weight format; repeatable', collect((text) => text as WeightFormat))
+    .option('--python <path>', 'others: a Python with torch and transformers; measured when named, or when no server is')
+    .option('--server <url>', 'others: an OpenAI-compatible server to measure; repeatable', collect((text) => text))
+    .option('--server-key <key>', 'others: the key that the servers ask for')
+    .option('--variants <name>', 'others: eager or compiled; repeatable', collect(transformersVariant))
+    .addOption(new Option('--dtype <dtype>', 'others: weights in transformers; bf16 beside a GPU, f32 on the CPU').choices(['bf16', 'f16', 'f32']))
+    .option('--compile-limit <seconds>', 'others: the most that compiling and warming up may take', wholeNumber(1, 3600), 180)
     .option('--out <file>', 'write the report with its raw samples as JSON')
     .option('--csv <file>', 'write the table as CSV');
   addAction<RunFlags>(run, host, (flags, invocation) => runBenchmark((run.args[0] as ScenarioName | undefined) ?? 'standard', flags, invocation, version));
@@ -56,7 +72,10 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
     const devices = await monitor.request('devices-probe', {});
     const recorder = new TelemetryRecorder(() => Date.now());
     const stop = monitor.on('telemetry-sample', (sample) => recorder.add(sample));
-    await monitor.request('telemetry-watch', { intervalMs: 500, ownPids: [] });
+    const ownPids: number[] = [];
+    const watch = (): Promise<unknown> => monitor.request('telemetry-watch', { intervalMs: telemetryMs, ownPids });
+    await watch();
+    recorder.add(await monitor.request('telemetry-read', { ownPids }));
     const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
     const report = await runScenario(
       scenario,
@@ -67,12 +86,16 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
         nowMs: () => Date.now(),
         telemetry: recorder,
         signal,
+        onEngine: (pid) => {
+          ownPids.push(pid);
+          void watch().catch(() => undefined);
+        },
         onProgress: ({ label, phase, doneRuns, totalRuns, remainingMs }) =>
           output.status(`${phase} ${label}: run ${doneRuns} of ${totalRuns}${remainingMs === undefined ? '' : `, about ${Math.ceil(remainingMs / 1000)} s left`}`),
       },
     );
     stop();
-    writeReport(flags.out, JSON.stringify(report, null, 1));
+    writeReport(flags.out, toJson(report));
     writeReport(flags.csv, toCsv(report));
     output.result(report, toMarkdown(report));
   } finally {
@@ -84,12 +107,40 @@ function scenarioOf(name: ScenarioName, flags: RunFlags, base: LoadOptions, devi
   if (name === 'chat-vs-base' && flags.base === undefined) {
     throw new UsageError('chat-vs-base compares two checkpoints: name the second one with --base.');
   }
+  if (name !== 'others' && (flags.python !== undefined || flags.server !== undefined)) {
+    throw new UsageError('--python and --server belong to "glm bench others".');
+  }
   const { promptTokens, newTokens } = flags;
   const cases: readonly CasePlan[] | undefined =
     promptTokens === undefined && newTokens === undefined
       ? undefined
       : [{ name: `prompt ${promptTokens ?? 512}, ${newTokens ?? 128} new`, promptTokens: promptTokens ?? 512, newTokens: newTokens ?? 128, concurrency: 1 }];
-  return scenarioByName(name, base, devices, { secondSource: flags.base, formats: flags.formats, cases });
+  const usesGpu = base.provider !== 'cpu' && devices.some((device) => device.kind === 'cuda');
+  const dtype = flags.dtype ?? (usesGpu ? 'bf16' : 'f32');
+  return scenarioByName(name, name === 'others' && base.weights === 'auto' ? { ...base, weights: dtype } : base, devices, { secondSource: flags.base, formats: flags.formats, cases, others: othersOf(flags, base, dtype) });
+}
+
+/** transformers unless only servers were named. */
+function othersOf(flags: RunFlags, base: LoadOptions, dtype: TransformersEngine['dtype']): readonly OtherEngine[] {
+  const { server: servers = [], serverKey: apiKey, compileLimit } = flags;
+  const transformers: TransformersEngine = {
+    kind: 'transformers',
+    python: flags.python ?? (process.platform === 'win32' ? 'python' : 'python3'),
+    source: base.source,
+    dtype,
+    ...(base.provider === 'cpu' ? { device: 'cpu' } : {}),
+    variants: flags.variants ?? ['eager', 'compiled'],
+    warmupLimitMs: compileLimit * 1000,
+    threads: base.cpuThreads,
+  };
+  return [...(flags.python !== undefined || servers.length === 0 ? [transformers] : []), ...servers.map((url): OtherEngine => ({ kind: 'server', url, apiKey }))];
+}
+
+function transformersVariant(text: string): TransformersVariant {
+  if (text !== 'eager' && text !== 'compiled') {
+    throw new UsageError(`--variants knows eager and compiled, not "${text}".`);
+  }
+  return text;
 }
 
 function registerCompare(bench: Command, host: CommandHost): void {

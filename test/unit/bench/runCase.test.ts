@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { benchmarkPromptIds, hashPromptIds } from '../../../src/bench/prompt';
 import { measureCase, type BenchmarkTarget, type CaseSpec } from '../../../src/bench/runCase';
-import { energyJoules, surroundingsCautions } from '../../../src/bench/surroundings';
+import { averagePower, describeBefore, surroundingsCautions } from '../../../src/bench/surroundings';
 import { CancelledError } from '../../../src/common/errors';
 import type { DeviceId } from '../../../src/common/deviceId';
 import type { GenerateParams, GenerateResult } from '../../../src/common/protocol/engine';
@@ -120,11 +120,29 @@ describe('benchmarkPromptIds', () => {
 describe('surroundings', () => {
   const gpu = 'cuda:0' as DeviceId;
 
-  it('integrates power over time and answers undefined without power readings', () => {
-    const at = (timeMs: number, powerWatts?: number) => ({ timeMs, devices: [{ id: gpu, powerWatts }] });
-    expect(energyJoules([at(0, 100), at(1000, 300), at(2000, 300)])).toBe(500);
-    expect(energyJoules([at(0), at(1000)])).toBeUndefined();
-    expect(energyJoules([at(0, 100)])).toBeUndefined();
+  it('averages power over time and devices, and answers undefined without enough readings', () => {
+    const at = (timeMs: number, powerWatts?: number) => ({ timeMs, devices: [{ id: gpu, powerWatts }, { id: 'cuda:1' as DeviceId, powerWatts: 1000 }] });
+    expect(averagePower([at(0, 100), at(1000, 300), at(2000, 300)], [gpu])).toEqual({ averageWatts: 250, readings: 3 });
+    expect(averagePower([at(0, 100), at(1000, 300)], [gpu, 'cuda:1'])?.averageWatts).toBe(1200);
+    expect(averagePower([at(0), at(1000)], [gpu])).toBeUndefined();
+    expect(averagePower([at(0, 100)], [gpu])).toBeUndefined();
+    expect(averagePower([at(0, 100), at(1000, 300)], ['cpu'])).toBeUndefined();
+  });
+
+  it('says what used the devices before, and nothing of a quiet machine', () => {
+    const cpu = 'cpu' as DeviceId;
+    expect(describeBefore({ timeMs: 0, devices: [{ id: cpu, utilizationPercent: 3 }, { id: gpu, utilizationPercent: 0, processes: [] }] })).toEqual([]);
+    expect(describeBefore({ timeMs: 0, devices: [{ id: cpu, utilizationPercent: 85 }, { id: gpu, utilizationPercent: 40, processes: [{ pid: 7, name: 'game', usedBytes: 2 ** 30 }] }] })).toEqual([
+      'cpu was busy to 85 %',
+      'cuda:0 was in use by game (1.0 GiB)',
+      'cuda:0 was busy to 40 %',
+    ]);
+  });
+
+  it('cautions about other programs on the cores, not about our own', () => {
+    const at = (utilizationPercent: number, ownUtilizationPercent: number) => ({ timeMs: 0, devices: [{ id: 'cpu' as DeviceId, utilizationPercent, ownUtilizationPercent }] });
+    expect(surroundingsCautions([at(100, 200), at(100, 196)], [], 2)).toEqual([]);
+    expect(surroundingsCautions([at(100, 100), at(100, 80)], [], 2)).toEqual(['other programs took 55 % of the cores in the median']);
   });
 
   it('names other processes, throttling and loss once each, and not our own process', () => {

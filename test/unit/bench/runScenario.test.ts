@@ -58,10 +58,11 @@ class FakeEngines {
 
   start = (): BenchmarkEngine => {
     let source = '';
-    const requests: { [M in 'model-load' | 'conversation-forget']: (params: EngineContract['requests'][M]['params']) => EngineContract['requests'][M]['result'] } = {
+    let weights = '';
+    const requests: { [M in 'model-load' | 'conversation-forget' | 'memory-bandwidth' | 'tokenize' | 'detokenize' | 'render-chat' | 'score']: (params: EngineContract['requests'][M]['params']) => EngineContract['requests'][M]['result'] } = {
       'model-load': (params) => {
         this.loads.push(params);
-        source = params.source;
+        ({ source, weights } = params);
         if (params.source === this.options.failLoadOf || params.weights === this.options.failLoadOf) {
           throw new GlmError('does-not-fit', 'It does not fit.');
         }
@@ -76,9 +77,16 @@ class FakeEngines {
           maxBatch: 1,
           loadMs: 1,
           runtimeVersion: '1.30.0',
+          decodeReads: [{ device: cpuDevice, weightBytes: 1_000_000, kvBytesPerPosition: 0 }],
         } satisfies LoadedModel;
       },
       'conversation-forget': () => ({}),
+      'memory-bandwidth': () => [{ device: cpuDevice, bytesPerSecond: 1e9 }],
+      tokenize: ({ text, mode }) => ({ ids: mode === 'special' ? [500] : [...text].map((character) => (character.codePointAt(0) ?? 0) % 500) }),
+      detokenize: ({ ids }) => ({ text: ids.join(' ') }),
+      'render-chat': () => ({ text: '', ids: [] }),
+      // The format decides how sure the model is.
+      score: ({ ids }) => ({ logProbs: ids.slice(1).map(() => (weights === 'int4' ? Math.log(0.2) : Math.log(0.25))), bestIds: ids.slice(1).map((id, index) => (weights === 'int4' && index % 4 === 0 ? id + 1 : id)) }),
     };
     return {
       pid: 1,
@@ -157,6 +165,31 @@ describe('runScenario', () => {
     expect(report.cases.map((each) => each.weights)).toEqual(['int4', 'f32']);
     expect(report.notes).toContain('int8 could not be measured: It does not fit.');
     expect(engines.ended).toBe(3);
+  });
+
+  it('holds a step against the memory limit, and times text apart', async () => {
+    const report = await runScenario(standardScenario(base), defaultSettings, hooks(new FakeEngines()));
+    // 1 MB at 1 GB/s is 1 ms; the fake's TPOT is 2 ms.
+    expect(report.cases[0]?.bandwidth).toMatchObject({ readBytesPerToken: 1_000_000, limitTpotMs: 1, fractionOfLimit: 0.5 });
+    expect(report.textTimes).toHaveLength(1);
+    expect(report.textTimes?.[0]?.renderChatMs?.count).toBe(5);
+  });
+
+  it('scores the bundled text in every format, against the first', async () => {
+    const report = await runScenario(precisionScenario(base, ['f32', 'int4']), defaultSettings, hooks(new FakeEngines()));
+    const [first, second] = report.cases.map((each) => each.quality);
+    expect(first?.perplexity).toBeCloseTo(4, 6);
+    expect(first).not.toHaveProperty('perplexityRatio');
+    expect(second?.perplexityRatio).toBeCloseTo(1.25, 6);
+    expect(second?.tokenAgreement).toBeCloseTo(0.75, 2);
+    expect(report.notes.join('\n')).toContain('int4: perplexity 5.000');
+    expect(report.notes.join('\n')).toContain('25.00 % above');
+  });
+
+  it('says what was going on before the first load', async () => {
+    const telemetry = { since: () => [{ timeMs: 0, devices: [{ id: cpuDevice, utilizationPercent: 50 }] }], now: () => 0 };
+    const report = await runScenario(standardScenario(base), defaultSettings, hooks(new FakeEngines(), { telemetry }));
+    expect(report.before).toEqual(['cpu was busy to 50 %']);
   });
 
   it('fails with the reason when nothing was measured', async () => {

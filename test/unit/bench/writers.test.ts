@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { measureCase } from '../../../src/bench/runCase';
-import { toCsv, toMarkdown } from '../../../src/bench/report/writers';
+import { toCsv, toJson, toMarkdown } from '../../../src/bench/report/writers';
 import { reportSchema, type BenchmarkReport } from '../../../src/bench/report/schema';
 
 async function report(name: string): Promise<BenchmarkReport> {
@@ -43,9 +43,44 @@ describe('toMarkdown', () => {
   it('shows medians, memory in GiB, n/a for what was not measured, the rules and the notes', async () => {
     const text = toMarkdown(await report('a|b'));
     const row = text.split('\n').find((line) => line.includes('a\\|b')) ?? '';
-    expect(row).toContain('| 10.00 | 100.00 | 4.00 | 4.00 | 250.00 | 0.00 | n/a | 1.0 GiB |');
-    expect(text).toContain('exactly 2 new tokens with EOS ignored');
+    expect(row).toContain('| baseline | glm-local | int4 | cpu | 1 → 2 | 1 | 5 | 10.00 | 100.00 | 4.00 | 4.00 | 4.00 | 4.00 | 250.00 | 0.00 | n/a | n/a | cpu 1.0 GiB |');
+    expect(text).toContain('exactly 2 new, EOS ignored; greedy, seed 0');
+    expect(text).toContain('nobody looked at what else used the machine');
     expect(text).toContain('A note.');
+  });
+
+  it('judges every case, and prints the rules of each prompt and length once', async () => {
+    const one = await report('short');
+    const [short] = one.cases;
+    if (short === undefined) {
+      throw new Error('no case');
+    }
+    const faster = { ...short, name: 'faster', samples: short.samples.map((sample) => ({ ...sample, decodeTokensPerSecond: 500 })) };
+    const long = { ...short, name: 'long', rules: { ...short.rules, promptTokens: 9, promptHash: 'ffff' } };
+    const cached = { ...short, name: 'cached', brokenRules: [{ rule: 'cache', explanation: 'it took 5 from its cache' }] };
+    const text = toMarkdown({ ...one, before: [], cases: [short, faster, long, cached] });
+    expect(text).toMatch(/\| faster \| 2.00 × \(2.00 to 2.00\) \|/);
+    expect(text).toMatch(/\| long \| not comparable: prompt \|/);
+    expect(text).toMatch(/\| cached \| not comparable: cache \|/);
+    expect(text).toContain('- cached: not comparable (cache): it took 5 from its cache.');
+    expect(text).toContain('- short; faster; cached: 1 prompt tokens');
+    expect(text).toContain('- long: 9 prompt tokens');
+    expect(text).toContain('Before: nothing else used the devices.');
+  });
+});
+
+describe('toJson', () => {
+  it('keeps raw samples small and readable again', async () => {
+    const [measured] = (await report('a')).cases;
+    const long = { ...(await report('a')), cases: [{ ...measured, samples: [{ ...measured?.samples[0], itlMs: [1.23456789, 0.000123456789, 17] }] }] } as BenchmarkReport;
+    const text = toJson(long);
+    expect(text).toContain('"itlMs": [1.2346,0.000123457,17]');
+    expect((JSON.parse(text) as BenchmarkReport).cases[0]?.name).toBe('a');
+  });
+
+  it('leaves texts that look like lists alone', async () => {
+    const odd = { ...(await report('a')), notes: ['see [ 1, 2 ] and "x"'] };
+    expect((JSON.parse(toJson(odd)) as BenchmarkReport).notes).toEqual(odd.notes);
   });
 });
 
@@ -53,7 +88,8 @@ describe('toCsv', () => {
   it('quotes what needs it and leaves missing readings empty', async () => {
     const [head, row] = toCsv(await report('say "hi", twice')).trim().split('\r\n');
     expect(head?.split(',')[0]).toBe('case');
-    expect(row?.startsWith('"say ""hi"", twice",int4,cpu,')).toBe(true);
-    expect(row?.endsWith(',,1073741824')).toBe(true);
+    expect(row?.startsWith('"say ""hi"", twice",baseline,glm-local,int4,cpu,')).toBe(true);
+    expect(row?.endsWith(',,,cpu 1.0 GiB,1073741824,,,')).toBe(true);
+    expect(row?.split(',')).toHaveLength((head?.split(',').length ?? 0) + 1);
   });
 });

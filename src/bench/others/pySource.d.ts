@@ -1,0 +1,5 @@
+/** Python scripts are bundled as text. */
+declare module '*.py' {
+  const source: string;
+  export default source;
+}

@@ -1,0 +1,129 @@
+/** One load plan: an engine process, its cases one after the other, and what else the plan asks of the loaded model. */
+
+import { isGlmError } from '../common/errors';
+import type { LoadedModel, PromptInput } from '../common/protocol/engine';
+import { greedySampling } from '../common/sampling';
+import { bandwidthUse } from './bandwidthUse';
+import { ordinaryTokens, targetOf, textEngineOf, type BenchmarkEngine } from './engineAccess';
+import type { ProgressPace } from './progressPace';
+import { benchmarkPromptIds } from './prompt';
+import { scoreText } from './quality';
+import type { BenchmarkCase } from './report/schema';
+import { measureCase, type TelemetrySource } from './runCase';
+import { splitByContext, type LoadOutcome, type LoadPlan, type NaturalStop, type ScenarioSettings } from './scenarios/scenario';
+import { evaluationText } from './text/evaluationText';
+import { measureTextTimes } from './textTimes';
+
+export interface LoadHooks {
+  readonly startEngine: () => BenchmarkEngine;
+  readonly telemetry?: TelemetrySource;
+  readonly signal?: AbortSignal;
+  /** Told of each engine process, so that its own load is not taken for someone else's. */
+  readonly onEngine?: (pid: number) => void;
+}
+
+export interface LoadContext {
+  readonly settings: ScenarioSettings;
+  readonly hooks: LoadHooks;
+  readonly pace: ProgressPace;
+  readonly note: (text: string) => void;
+  /** Prompt lengths whose text is wanted too. */
+  readonly textsOf?: readonly number[];
+}
+
+export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, textsOf = [] }: LoadContext): Promise<LoadOutcome> {
+  const engine = hooks.startEngine();
+  const { signal } = hooks;
+  try {
+    if (engine.pid !== undefined) {
+      hooks.onEngine?.(engine.pid);
+    }
+    pace.loading(plan.label);
+    const model = await engine.request('model-load', plan.load, signal);
+    const { possible, impossible } = splitByContext(plan.cases, model.description);
+    impossible.forEach((each) => note(`"${each.name}" was left out: ${each.promptTokens + each.newTokens} tokens exceed the model's ${model.description.maxContextTokens}.`));
+    pace.skip(impossible.length * (settings.warmupRuns + settings.repetitions));
+    const cases: BenchmarkCase[] = [];
+    for (const each of possible) {
+      pace.start(each.name);
+      const measured = await measureCase(
+        targetOf(engine),
+        {
+          ...settings,
+          ...each,
+          model: model.description.name,
+          modelIdentity: model.description.folder,
+          provider: [...new Set(model.plan.stages.map((stage) => stage.provider))].join('+'),
+          weights: model.weights,
+          devices: model.plan.stages.map((stage) => stage.device),
+          promptIds: benchmarkPromptIds(each.promptTokens, ordinaryTokens(model)),
+          ownPids: engine.pid === undefined ? [] : [engine.pid],
+        },
+        { signal, telemetry: hooks.telemetry, onRun: () => pace.ran() },
+      );
+      cases.push(measured);
+      if (measured.endedBy === 'cancelled') {
+        break;
+      }
+    }
+    const outcome: LoadOutcome = { plan, model, cases, naturalStops: [] };
+    return signal?.aborted ? outcome : await measureBeside(outcome, engine, signal, note, textsOf);
+  } finally {
+    await engine.end();
+  }
+}
+
+/** What is no speed: limits, quality, text times, natural stops. Whatever fails here is a note; the cases are kept. */
+async function measureBeside(outcome: LoadOutcome, engine: BenchmarkEngine, signal: AbortSignal | undefined, note: (text: string) => void, textsOf: readonly number[]): Promise<LoadOutcome> {
+  const { plan, model } = outcome;
+  const text = textEngineOf(engine, model, signal);
+  const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return signal?.aborted ? undefined : await work();
+    } catch (error) {
+      if (!(isGlmError(error) && error.code === 'cancelled')) {
+        note(`${plan.label}: ${what} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      return undefined;
+    }
+  };
+  const measured = await attempt('the memory bandwidth', () => engine.request('memory-bandwidth', {}, signal));
+  const cases = outcome.cases.map((each) => {
+    const bandwidth = measured === undefined ? undefined : bandwidthUse(each, model.decodeReads ?? [], measured);
+    return bandwidth === undefined ? each : { ...each, bandwidth };
+  });
+  const scores = plan.scoresText === true ? await attempt('the perplexity', () => scoreText(text, evaluationText, Math.min(512, model.contextTokens))) : undefined;
+  const textTimes = plan.timesText === true ? await attempt('tokenizing', () => measureTextTimes(text, plan.label, evaluationText, () => performance.now())) : undefined;
+  const naturalStops = (await attempt('the natural stops', () => measureStops(engine, plan, model, signal))) ?? [];
+  const texts = await attempt('the prompts as text', () =>
+    Promise.all(textsOf.map(async (count) => [count, (await engine.request('detokenize', { ids: benchmarkPromptIds(count, ordinaryTokens(model)), skipSpecial: true }, signal)).text] as const)),
+  );
+  return {
+    ...outcome,
+    cases,
+    naturalStops,
+    ...(scores === undefined ? {} : { scores }),
+    ...(textTimes === undefined ? {} : { textTimes }),
+    ...(texts === undefined ? {} : { promptTexts: new Map(texts) }),
+  };
+}
+
+async function measureStops(engine: BenchmarkEngine, plan: LoadPlan, model: LoadedModel, signal: AbortSignal | undefined): Promise<readonly NaturalStop[]> {
+  const stops: NaturalStop[] = [];
+  for (const [index, question] of (plan.naturalStops?.questions ?? []).entries()) {
+    const prompt: PromptInput = model.description.hasChatTemplate ? { kind: 'chat', chat: { messages: [{ role: 'user', content: question }] } } : { kind: 'text', text: question };
+    const key = `stop-${index}`;
+    const result = await engine.generate(
+      {
+        generationId: key,
+        conversationKey: key,
+        prompt,
+        options: { ...greedySampling, maxNewTokens: plan.naturalStops?.limitTokens ?? 0, minNewTokens: 0, stopStrings: [], ignoreEos: false },
+      },
+      {},
+      signal,
+    );
+    stops.push({ label: plan.label, question, generatedTokens: result.ids.length, stopReason: result.stopReason });
+  }
+  return stops;
+}

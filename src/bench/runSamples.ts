@@ -1,0 +1,51 @@
+/** From the times of counted runs to a case's samples, summaries and the cautions about their spread. Pure. */
+
+import { GlmError } from '../common/errors';
+import type { BenchmarkCase, MetricName, RunSample } from './report/schema';
+import { summarize, type Summary } from './statistics';
+
+/**
+ * A run that broke the rules and therefore is not a measurement.
+ *
+ * Cause: the engine stopped early, or answered from its cache. Handled by: {@link measureCase}, which ends the case with what was measured.
+ */
+export class UnfairRunError extends GlmError {
+  constructor(reason: string) {
+    super('bench-unfair-run', `A run can't be counted: ${reason}. Report this with "GLM: Diagnose"; the earlier samples are kept.`);
+  }
+}
+
+/** What is known of every run, whoever generated. */
+export interface RunTimes {
+  readonly ttftMs: number;
+  readonly tpotMs: number;
+  /** When each token came, since submit; empty where an engine does not tell them apart. */
+  readonly tokenTimesMs: readonly number[];
+  readonly totalMs: number;
+  readonly generatedTokens: number;
+}
+
+/** The part of a sample that is made of times; tokenizing and memory are the caller's. */
+export function timesSample({ ttftMs, tpotMs, tokenTimesMs, totalMs, generatedTokens }: RunTimes): Pick<RunSample, 'ttftMs' | 'tpotMs' | 'itlMs' | 'totalMs' | 'generatedTokens'> {
+  return { ttftMs, tpotMs, itlMs: tokenTimesMs.slice(1).map((time, index) => time - (tokenTimesMs[index] ?? time)), totalMs, generatedTokens };
+}
+
+export function summarizeSamples(samples: readonly RunSample[]): BenchmarkCase['summaries'] {
+  const series = (values: readonly number[]): Summary | undefined => (values.length === 0 ? undefined : summarize(values));
+  const summaries: Partial<Record<MetricName, Summary | undefined>> = {
+    ttftMs: series(samples.map((sample) => sample.ttftMs)),
+    tpotMs: series(samples.map((sample) => sample.tpotMs)),
+    itlMs: series(samples.flatMap((sample) => sample.itlMs)),
+    prefillTokensPerSecond: series(samples.map((sample) => sample.prefillTokensPerSecond)),
+    decodeTokensPerSecond: series(samples.map((sample) => sample.decodeTokensPerSecond)),
+    totalMs: series(samples.map((sample) => sample.totalMs)),
+  };
+  return Object.fromEntries(Object.entries(summaries).filter(([, summary]) => summary !== undefined));
+}
+
+/** One sentence per figure that scatters too much or was sampled too rarely. Single token gaps always scatter, so they are left out. */
+export function spreadCautions(summaries: BenchmarkCase['summaries']): readonly string[] {
+  return Object.entries(summaries)
+    .filter(([metric, summary]) => metric !== 'itlMs' && summary?.isUnreliable)
+    .map(([metric, summary]) => `${metric} is unreliable: ${summary?.count} samples, interquartile range ${((summary?.relativeSpread ?? 0) * 100).toFixed(0)} % of the median`);
+}

@@ -209,14 +209,15 @@ class Loop implements Generator {
     const { sequence } = job;
     try {
       const from = sequence.sentTokens;
-      const ids = sequence.promptIds.slice(from, from + this.runner.prefillChunkTokens);
+      const ids = sequence.promptIds.slice(from, from + this.chunkTokens());
       sequence.sentTokens += ids.length;
-      const startMs = this.options.nowMs();
+      // Between calls that overlap the runner works on; those that wait are told apart from other requests' steps in between.
+      const startMs = (this.runner.overlapsCalls === true ? sequence.prefillEndMs : undefined) ?? this.options.nowMs();
       const logits = await this.runner.prefill(sequence.slot!.index, ids, from + ids.length === sequence.promptIds.length);
       if (!this.active.includes(job)) {
         return; // It was cancelled while the runner worked.
       }
-      sequence.advancePrefill(ids.length, this.options.nowMs() - startMs);
+      sequence.advancePrefill(ids.length, startMs, this.options.nowMs());
       if (logits !== undefined) {
         await this.choose(job, () => sequence.choose(logits));
       }
@@ -226,6 +227,12 @@ class Loop implements Generator {
         this.fail(job, error);
       }
     }
+  }
+
+  private chunkTokens(): number {
+    const { prefillChunkTokens, chunkTokensBesideAnswers = prefillChunkTokens } = this.runner;
+    const isBeside = this.active.some(({ sequence }) => sequence.generatedTokens > 0);
+    return isBeside ? Math.min(prefillChunkTokens, chunkTokensBesideAnswers) : prefillChunkTokens;
   }
 
   private async decode(jobs: readonly Job[]): Promise<void> {

@@ -19,6 +19,8 @@ export class Sequence {
   reusedTokens = 0;
   /** Time that prefill calls took, in ms. */
   prefillMs = 0;
+  /** When the last prefill call ended. */
+  prefillEndMs: number | undefined;
   stopReason: StopReason | undefined;
 
   private readonly ids: number[] = [];
@@ -78,9 +80,10 @@ export class Sequence {
     this.reportPrefill();
   }
 
-  advancePrefill(tokens: number, elapsedMs: number): void {
+  advancePrefill(tokens: number, startMs: number, endMs: number): void {
     this.prefilledTokens += tokens;
-    this.prefillMs += elapsedMs;
+    this.prefillMs += endMs - startMs;
+    this.prefillEndMs = endMs;
     this.reportPrefill();
   }
 

@@ -220,6 +220,91 @@ const filledCard: GpuCheck = {
   },
 };
 
+/** Takes all of the first GPU's memory but `leaveBytes`, while `work` runs. */
+async function withFilledCard<T>(leaveBytes: number, work: () => Promise<T>): Promise<T> {
+  using context = new CudaContext(CudaDriver.load(), 0);
+  const taken: bigint[] = [];
+  for (let size = context.memoryInfo().freeBytes; size > 1 << 21; size = Math.floor(size / 2)) {
+    while (context.memoryInfo().freeBytes - leaveBytes >= size) {
+      try {
+        taken.push(context.allocate(size));
+      } catch {
+        break; // A smaller piece may still fit.
+      }
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    taken.forEach((address) => context.free(address));
+  }
+}
+
+const shortage = (failure: unknown): string => {
+  if (!isGlmError(failure) || failure.code !== 'device-out-of-memory' || !/ GiB free/.test(failure.message)) {
+    throw new Error(`expected out of memory with the free bytes, got ${String(failure)}`);
+  }
+  return failure.message;
+};
+
+const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+const outOfMemoryLoading: GpuCheck = {
+  name: 'out of memory while loading says the numbers, and the same engine process loads afterwards',
+  async run() {
+    const big = process.env.GLM_BIG_CHECKPOINT;
+    if (big === undefined) {
+      return 'not run: GLM_BIG_CHECKPOINT names no checkpoint of many gigabytes';
+    }
+    const engine = openEngine();
+    try {
+      // The plan is given the memory that is then not there.
+      const options = loadOptions(big, { contextTokens: 1024 });
+      let failure: unknown;
+      let filled: Promise<void> = Promise.resolve();
+      const stop = engine.on('model-load-progress', (progress) => {
+        if (progress.phase === 'loading' && failure === undefined && filled === noWork) {
+          filled = withFilledCard(4 * 1024 ** 3, async () => {
+            failure = await loading;
+          });
+        }
+      });
+      const noWork = filled;
+      const loading = failureOf(engine.request('model-load', options));
+      await loading;
+      await filled;
+      stop();
+      const message = shortage(failure);
+      await engine.request('model-load', options);
+      const { ids } = await generate(engine, [1, 2, 3], 4);
+      return `"${message}"; the second load generated ${ids.length} tokens`;
+    } finally {
+      await engine.end();
+    }
+  },
+};
+
+const outOfMemoryDecoding: GpuCheck = {
+  name: 'out of memory while generating says the numbers, and the engine works afterwards',
+  async run() {
+    const big = process.env.GLM_BIG_CHECKPOINT;
+    if (big === undefined) {
+      return 'not run: GLM_BIG_CHECKPOINT names no checkpoint of many gigabytes';
+    }
+    return withModel(loadOptions(big, { contextTokens: 8192, maxBatch: 4 }), async (engine) => {
+      const prompt = Array.from({ length: 4096 }, (_, i) => 100 + i);
+      // A prompt's activations need memory that the runtime has not asked for yet.
+      const message = shortage(await withFilledCard(16 * 1024 ** 2, () => failureOf(generate(engine, prompt, 4))));
+      const { ids } = await generate(engine, prompt, 4);
+      return `"${message}"; then ${ids.length} tokens after ${prompt.length}`;
+    });
+  },
+};
+
 const hiddenGpu: GpuCheck = {
   name: 'a GPU hidden by CUDA_VISIBLE_DEVICES is refused by name',
   async run() {
@@ -239,4 +324,4 @@ const hiddenGpu: GpuCheck = {
   },
 };
 
-export const engineChecks: readonly GpuCheck[] = [...parity, batch, memoryCycles, killed, filledCard, hiddenGpu];
+export const engineChecks: readonly GpuCheck[] = [...parity, batch, memoryCycles, killed, filledCard, outOfMemoryLoading, outOfMemoryDecoding, hiddenGpu];

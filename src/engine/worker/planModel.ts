@@ -38,6 +38,9 @@ const defaultContextTokens: Readonly<Record<ProviderKind, number>> = { cpu: 8192
 /** Long enough to use the device well, short enough that a cancel is soon heard and activations stay small. */
 const prefillChunkTokens: Readonly<Record<ProviderKind, number>> = { cpu: 256, webgpu: 512, cuda: 512 };
 
+/** Where memory allows: one GPU multiplies longer chunks faster, but several need enough chunks to work on at the same time. Measured, see docs/performance.md. */
+const longChunkTokens = { oneStage: 2048, severalStages: 1024 } as const;
+
 /** What a runtime takes besides our own allocations: kernels, workspaces, its arena's slack. Measured on tiny models, rounded up. */
 const headroomBytes: Readonly<Record<ProviderKind, number>> = { cpu: 192 * 1024 ** 2, webgpu: 512 * 1024 ** 2, cuda: 1024 ** 3 };
 
@@ -61,8 +64,8 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
     kvFormat: kvCache,
     ...(provider === 'cpu' ? {} : { cpu: { sizes: sizesOf('cpu', 'int4', 'f32'), weightFormat: 'int4', kvFormat: 'f32' } }),
   };
-  const place = (contextTokens: number): PlacementPlan => {
-    const need: MemoryNeed = { contextTokens, maxBatch: options.maxBatch, prefillChunkTokens: Math.min(prefillChunkTokens[provider], contextTokens), headroomBytes: headroomBytes[provider] };
+  const placeWith = (chunkTokens: number, contextTokens: number): PlacementPlan => {
+    const need: MemoryNeed = { contextTokens, maxBatch: options.maxBatch, prefillChunkTokens: Math.min(chunkTokens, contextTokens), headroomBytes: headroomBytes[provider] };
     return planPlacement(sizes, devices.filter((device) => device.provider === provider || device.provider === 'cpu'), need, options.deviceMap, placementFormats, {
       maxMemoryBytes: options.maxMemoryBytes,
       includeDevices: options.includeDevices,
@@ -71,13 +74,40 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
       maxContextTokens: config.maxContextTokens,
     });
   };
-  const plan = options.contextTokens === undefined ? placeWhatFits(place, Math.min(defaultContextTokens[provider], config.maxContextTokens)) : place(options.contextTokens);
+  const planWith = (chunkTokens: number): PlacementPlan => {
+    const place = (contextTokens: number): PlacementPlan => placeWith(chunkTokens, contextTokens);
+    return options.contextTokens === undefined ? placeWhatFits(place, Math.min(defaultContextTokens[provider], config.maxContextTokens)) : place(options.contextTokens);
+  };
+  const { plan, chunkTokens } = planChunk(provider, planWith);
   return {
     plan: withContextWarnings(plan, options, config),
     formats,
-    prefillChunkTokens: Math.min(prefillChunkTokens[provider], plan.contextTokens),
+    prefillChunkTokens: Math.min(chunkTokens, plan.contextTokens),
     decodeReads: decodeReads(plan, (stage) => (stage.provider === provider ? sizes : (placementFormats.cpu?.sizes ?? sizes))),
   };
+}
+
+/** Longer chunks on CUDA, unless their activations would cost layers or context. */
+function planChunk(provider: ProviderKind, planWith: (chunkTokens: number) => PlacementPlan): { readonly plan: PlacementPlan; readonly chunkTokens: number } {
+  const usual = { plan: planWith(prefillChunkTokens[provider]), chunkTokens: prefillChunkTokens[provider] };
+  if (provider !== 'cuda') {
+    return usual;
+  }
+  const chunkTokens = usual.plan.stages.length > 1 ? longChunkTokens.severalStages : longChunkTokens.oneStage;
+  try {
+    const plan = planWith(chunkTokens);
+    return isSameLayout(plan, usual.plan) ? { plan, chunkTokens } : usual;
+  } catch (error) {
+    if (isGlmError(error) && error.code === 'model-does-not-fit') {
+      return usual;
+    }
+    throw error;
+  }
+}
+
+function isSameLayout(a: PlacementPlan, b: PlacementPlan): boolean {
+  const layout = (plan: PlacementPlan): string => JSON.stringify([plan.contextTokens, plan.stages.map(({ device, firstLayer, endLayer }) => [device, firstLayer, endLayer])]);
+  return layout(a) === layout(b);
 }
 
 /** Nobody asked for a certain context: take less where the usual one does not fit. */

@@ -45,6 +45,7 @@ export function openCudaDevice(ordinal: number): StageDevice {
     weightsAs: 'inputs',
     // Queueing takes a few milliseconds and the device works meanwhile; a thread of its own would only add the way there.
     runsOnCallingThread: true,
+    memoryReading: () => context.memoryInfo(),
     configure: (options) => {
       // With a stream of ours a run can be queued without waiting for it, and be captured by us; the provider then uses no other, so that its arena is in order too.
       try {

@@ -27,6 +27,7 @@ import { CudaPrefill } from './cudaPrefill';
 import { FusedChain } from './fusedChain';
 import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
 import { isReplaySound, measureReplayedSteps } from './replayCheck';
+import { withMemoryReadings } from './memoryShortage';
 import type { Misplacement } from './misplacement';
 import { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
@@ -171,6 +172,8 @@ async function openStage(
     Object.entries(options.sessionConfig ?? {}).forEach(([key, value]) => sessionOptions.setConfig(key, value));
     const session = await loadSession(env, graph.toModelBytes(), sessionOptions, options.signal);
     begun.push(session);
+    const movedBytes = (await device.afterLoad?.()) ?? 0;
+    options.log?.log('debug', 'stages', 'weights moved onto huge pages', { movedBytes });
     const memory = device.openMemory(env, session, precision);
     begun.push(memory);
     const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => placement.firstLayer + index);
@@ -184,8 +187,10 @@ async function openStage(
     sessionOptions.dispose();
     return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes, misplacement });
   } catch (error) {
+    const neededBytes = placement.weightBytes + placement.kvBytes + placement.activationBytes;
+    const told = withMemoryReadings(error, () => (device.memoryReading === undefined ? [] : [{ device: device.id, neededBytes, ...device.memoryReading() }]));
     begun.reverse().forEach((part) => part[Symbol.dispose]());
-    throw error;
+    throw told;
   }
 }
 

@@ -24,8 +24,12 @@ export interface StageDevice extends Disposable {
   readonly runsOnCallingThread?: boolean;
   /** True: the session was configured so that a decode step can be captured and replayed. */
   readonly capturesSteps?: boolean;
+  /** What the driver counts on the whole device now; absent where nobody counts. */
+  memoryReading?(): { readonly freeBytes: number; readonly totalBytes: number };
   /** Appends the provider and what it needs. Called before the session is made. */
   configure(options: SessionOptions): void;
+  /** Called when the session is loaded, before anything else is allocated. @returns bytes of weights that were moved onto huge pages. */
+  afterLoad?(): Promise<number>;
   /** Memory for a session's tensors on this device. */
   openMemory(env: Env, session: Session, precision: Precision): StageMemory;
 }

@@ -11,6 +11,7 @@ import type { CudaBatch } from './cudaBatch';
 import type { CudaPrefill } from './cudaPrefill';
 import { groupSlots } from './slotGroups';
 import type { SlotDecoder } from './slotDecoder';
+import { withMemoryReadings, type MemoryReading } from './memoryShortage';
 import { openHandOver, type HandOver } from './handOver';
 import type { Stage, StageBorder } from './stage';
 import { StepBufferCache, StepBuffers, type StepShape } from './stepBuffers';
@@ -78,6 +79,11 @@ export class StageRunner implements StepRunner {
 
   get prefillChunkTokens(): number {
     return this.chunkTokens;
+  }
+
+  /** A chunk keeps running answers waiting; so many tokens take about as long as a few of their steps. */
+  get chunkTokensBesideAnswers(): number {
+    return Math.min(this.chunkTokens, 512);
   }
 
   get overlapsCalls(): boolean {
@@ -337,6 +343,10 @@ export class StageRunner implements StepRunner {
     }
   }
 
+  private readMemory(): MemoryReading[] {
+    return this.stages.flatMap(({ parts: { device } }) => (device.memoryReading === undefined ? [] : [{ device: device.id, ...device.memoryReading() }]));
+  }
+
   /** Queues a call's work when the calls before have been queued, then waits for it beside them. */
   private async queued<T>(work: (isGivenUp: () => boolean) => Promise<Finish<T>>): Promise<T> {
     const finish = await this.exclusive(async () => {
@@ -363,7 +373,11 @@ export class StageRunner implements StepRunner {
       }
       this.isInterrupted = false;
       this.runOptions.clearTermination();
-      return work();
+      try {
+        return await work();
+      } catch (error) {
+        throw withMemoryReadings(error, () => this.readMemory());
+      }
     });
     this.tail = result.catch(() => undefined);
     return result;

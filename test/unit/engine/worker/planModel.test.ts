@@ -46,4 +46,17 @@ describe('planModel', () => {
     expect(plan.stages.map((stage) => stage.device)).toEqual(['cuda:0', 'cuda:1']);
     expect(plan.weightFormat).toBe('bf16');
   });
+
+  it('reads long prompts in long chunks on GPUs where that costs neither layers nor context', async () => {
+    const opened = await openModel(checkpointFolder('tiny-edge'), {});
+    const gpus = (count: number, freeBytes: number) => Array.from({ length: count }, (_, index) => ({ id: deviceId('cuda', index), name: 'GPU', provider: 'cuda' as const, freeBytes }));
+    const planFor = (count: number, freeBytes: number) => planModel(opened, tinyLoadOptions('tiny-edge', '', { provider: 'cuda', weights: 'bf16', deviceMap: { kind: 'balanced' } }), [...gpus(count, freeBytes), ...cpu(1024 * mebibyte)]);
+    const roomy = planFor(1, 8192 * mebibyte);
+    expect(roomy.prefillChunkTokens).toBe(2048);
+    expect(planFor(2, 8192 * mebibyte).prefillChunkTokens).toBe(1024);
+    const wholeBytes = roomy.plan.stages.reduce((sum, stage) => sum + stage.weightBytes + stage.kvBytes + stage.activationBytes, 1024 * mebibyte);
+    const tight = planFor(1, wholeBytes - 1);
+    expect(tight.prefillChunkTokens).toBe(512);
+    expect(tight.plan.contextTokens).toBe(roomy.plan.contextTokens);
+  });
 });

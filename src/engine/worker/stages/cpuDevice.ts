@@ -4,6 +4,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { cpuDevice } from '../../../common/deviceId';
 import { readCgroupCpus } from '../../../devices/probe/cgroupLimits';
 import { SystemFiles } from '../../../devices/probe/systemFiles';
+import { moveToHugePages, noteAnonymousMemory } from '../../../ort/hugePages';
 import { Allocator, HostMemory, MemoryInfo } from '../../../ort/memory';
 import { Value, countElements } from '../../../ort/value';
 import { AddressedKv, kvBytes } from './addressedKv';
@@ -26,6 +27,7 @@ export function threadsWhereLimited({ cpus, usable, quota }: { readonly cpus: nu
 }
 
 export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
+  let memoryBeforeLoad: ReturnType<typeof noteAnonymousMemory>;
   return {
     id: cpuDevice,
     provider: 'cpu',
@@ -38,7 +40,10 @@ export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
       if (deviceOptions.sharesCores) {
         options.setConfig('session.force_spinning_stop', '1');
       }
+      memoryBeforeLoad = noteAnonymousMemory();
     },
+    // Before the KV cache is allocated: its untouched pages cost nothing, and on huge pages they would.
+    afterLoad: () => (memoryBeforeLoad === undefined ? Promise.resolve(0) : moveToHugePages(memoryBeforeLoad)),
     openMemory: (env, session): StageMemory => {
       const info = new MemoryInfo(env.library, 'Cpu');
       const allocator = new Allocator(session, info);

@@ -1,6 +1,6 @@
 import { CancelledError, type GlmError } from '../../src/common/errors';
 import { cpuDevice } from '../../src/common/deviceId';
-import type { EngineContract, LoadedModel, LoadOptions, ModelDescription } from '../../src/common/protocol/engine';
+import type { ContextLimit, EngineContract, LoadedModel, LoadOptions, ModelDescription } from '../../src/common/protocol/engine';
 import { defaultLength, greedySampling, type StopReason } from '../../src/common/sampling';
 import type { RpcHandlers } from '../../src/common/protocol/rpc';
 import type { FakeChild } from './fakeChild';
@@ -68,6 +68,8 @@ export interface FakeEngineBehaviour {
   readonly loadError?: GlmError;
   /** Called with the child before each token, so that a test can kill it there. */
   readonly onToken?: (child: FakeChild<EngineContract>, index: number) => void;
+  /** Told before the first token. */
+  readonly contextLimit?: Omit<ContextLimit, 'generationId'>;
   /** Called with the child at the start of a load. */
   readonly onLoad?: (child: FakeChild<EngineContract>) => void;
 }
@@ -101,6 +103,9 @@ export function fakeEngineHandlers(behaviour: FakeEngineBehaviour = {}): (child:
     generate: async ({ generationId, prompt, options }, signal) => {
       const promptTokens = prompt.kind === 'ids' ? prompt.ids.length : prompt.kind === 'text' ? prompt.text.length : prompt.chat.messages.map((message) => message.content).join('').length;
       child.server.emit('prefill-progress', { generationId, doneTokens: promptTokens, totalTokens: promptTokens, reusedTokens: 0 });
+      if (behaviour.contextLimit !== undefined) {
+        child.server.emit('context-limit', { generationId, ...behaviour.contextLimit });
+      }
       const ids: number[] = [];
       let text = '';
       let stopReason: StopReason = 'eos';

@@ -18,6 +18,31 @@ describe('asking', () => {
     expect(await requestsOf(page)).toEqual([{ method: 'prompt-send', params: { text: 'Hi' } }]);
   });
 
+  it('tells before the context cuts an answer, and afterwards, with what to do', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    const limit = { promptTokens: 3900, contextTokens: 4096, roomTokens: 196, maxNewTokens: 2048 };
+    await page.evaluate((contextLimit) => window.fakeHost.emit('generation-state', { turnId: 'cut', contextLimit }), limit);
+    await page.getByText('The context is nearly full: 3,900 of 4,096 tokens are in use. The answer ends after 196 more at the latest.').waitFor();
+    await page.evaluate(() => {
+      window.fakeHost.emit('turn-finished', { id: 'cut', role: 'assistant', text: 'As far as', figures: { promptTokens: 3900, reusedTokens: 0, generatedTokens: 196, stopReason: 'context' } });
+      window.fakeHost.emit('generation-state', undefined);
+    });
+    const notice = page.locator('[data-test=context-notice]');
+    await notice.getByText('The answer was cut: its 196 tokens and the 3,900 before them fill the context.').waitFor();
+    await notice.getByText('Longer context …').click();
+    expect(await waitForRequest(page, 'next-step-run')).toEqual({ command: 'glm.openSettings', args: ['glm.contextLength'] });
+  });
+
+  it('says nothing but the room left while there is plenty of it', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    await page.evaluate(() => {
+      window.fakeHost.emit('generation-state', { turnId: 'long', contextLimit: { promptTokens: 100, contextTokens: 4096, roomTokens: 3996, maxNewTokens: 8000 } });
+      window.fakeHost.emit('answer-delta', { turnId: 'long', text: 'Well', generatedTokens: 1 });
+    });
+    await page.getByText('context ends after 3,996').waitFor();
+    expect(await page.locator('[data-test=context-notice]').count()).toBe(0);
+  });
+
   it('leads from an empty view to a first answer with one click', async () => {
     const page = await openChat({ scenario: 'empty' });
     await page.locator('[data-test=suggestion]').first().click();

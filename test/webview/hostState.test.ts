@@ -212,8 +212,23 @@ describe('settings', () => {
     expect(await requestsOf(page)).toEqual([]);
     await temperature.fill('0.3');
     await temperature.press('Tab');
-    expect(await waitForRequest(page, 'settings-change')).toMatchObject({ options: { temperature: 0.3, topP: 0.95 } });
+    expect(await waitForRequest(page, 'settings-change')).toEqual({ options: { temperature: 0.3 } });
     await page.getByText('Temperature lies between').waitFor({ state: 'detached' });
+  });
+
+  it('keeps both of two edits made before the first comes back, and clears what is emptied', async () => {
+    const page = await openChat({ scenario: 'chat', savedState: { panel: 'settings' } });
+    await page.evaluate(() => (window.fakeHost.settingsDelayMs = 300));
+    for (const [name, value] of [['Temperature', '0.3'], ['Top p', '0.5'], ['Seed', '7']] as const) {
+      await page.getByRole('textbox', { name }).fill(value);
+      await page.keyboard.press('Tab');
+    }
+    await page.waitForFunction(() => window.fakeHost.state.current.settings.options.seed === 7);
+    expect(await page.evaluate(() => window.fakeHost.state.current.settings.options)).toMatchObject({ temperature: 0.3, topP: 0.5, seed: 7 });
+    await page.getByRole('textbox', { name: 'Seed' }).fill('');
+    await page.keyboard.press('Tab');
+    await page.waitForFunction(() => window.fakeHost.state.current.settings.options.seed === undefined);
+    expect((await requestsOf(page)).at(-1)).toEqual({ method: 'settings-change', params: { options: { seed: null } } });
   });
 
   it('changes system prompt, mode and stop strings', async () => {

@@ -7,7 +7,7 @@
 import type { AlignmentMessage } from '../alignment';
 import type { DeviceMemoryUse, PlacementPlan } from '../placement';
 import type { GenerationOptions, StopReason } from '../sampling';
-import type { LoadedModel, LoadProgress, ModelDescription } from './engine';
+import type { ContextLimit, LoadedModel, LoadProgress, ModelDescription } from './engine';
 import type { DeviceDescription, TelemetrySample } from './monitor';
 import type { SerializedError } from '../errors';
 
@@ -62,6 +62,8 @@ export interface GenerationState {
   readonly turnId: string;
   readonly prefillDoneTokens?: number;
   readonly prefillTotalTokens?: number;
+  /** Set when the context cannot hold as many new tokens as were asked for. */
+  readonly contextLimit?: Omit<ContextLimit, 'generationId'>;
 }
 
 export interface ChatSettings {
@@ -69,6 +71,16 @@ export interface ChatSettings {
   readonly options: GenerationOptions;
   /** `chat` renders the template; `completion` continues the plain text, the only mode of a base checkpoint. */
   readonly mode: 'chat' | 'completion';
+}
+
+/**
+ * Only what was edited: two edits may follow each other faster than the settings come back.
+ * `null` clears an option, since undefined does not survive the way between view and host.
+ */
+export interface ChatSettingsChange {
+  readonly systemPrompt?: string;
+  readonly mode?: ChatSettings['mode'];
+  readonly options?: { readonly [Key in keyof GenerationOptions]?: GenerationOptions[Key] | null };
 }
 
 export interface ModelChoice {
@@ -111,7 +123,7 @@ export type ChatViewContract = {
     'conversation-open': { params: { readonly id: string }; result: Empty };
     'conversation-rename': { params: { readonly id: string; readonly title: string }; result: Empty };
     'conversation-delete': { params: { readonly id: string }; result: Empty };
-    'settings-change': { params: Partial<ChatSettings>; result: Empty };
+    'settings-change': { params: ChatSettingsChange; result: Empty };
     /** Without `attachment` the host asks for a file; with it, it keeps that text (a long paste). */
     'attachment-add': { params: { readonly attachment?: Attachment }; result: Empty };
     'attachment-remove': { params: { readonly name: string }; result: Empty };

@@ -7,7 +7,7 @@
 import { formatBytes } from '../../common/byteFormat';
 import { GlmError, isGlmError, serializeError } from '../../common/errors';
 import type { Log } from '../../common/log';
-import type { GenerateParams, GenerateResult, LoadedModel, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
+import type { ContextLimit, GenerateParams, GenerateResult, LoadedModel, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
 import type { AnswerFigures, Attachment, ChatSettings, Conversation, ConversationTurn, GenerationState, ViewState } from '../../common/protocol/webview';
 import { ThinkSplitter } from '../../common/thinkSplit';
 import { Emitter } from '../emitter';
@@ -16,11 +16,17 @@ import { buildPrompt } from './buildPrompt';
 import { appendTurn, contextTokensOf, cutBefore, newConversation, removeTurn, rename, replaceTurn } from './conversationEdits';
 import { largestConversationBytes, type ConversationStore } from './conversationStore';
 
+export interface ChatListener {
+  readonly onDelta: (delta: TokenDelta) => void;
+  readonly onPrefill: (progress: PrefillProgress) => void;
+  readonly onContextLimit?: (limit: ContextLimit) => void;
+}
+
 /** The model as the chat needs it. */
 export interface ChatModel {
   /** Waits for a load under way, or loads what was last or is set; rejects when that fails. */
   ensureReady(signal: AbortSignal): Promise<LoadedModel>;
-  generate(params: GenerateParams, listener: { readonly onDelta: (delta: TokenDelta) => void; readonly onPrefill: (progress: PrefillProgress) => void }, signal: AbortSignal): Promise<GenerateResult>;
+  generate(params: GenerateParams, listener: ChatListener, signal: AbortSignal): Promise<GenerateResult>;
   /** Frees the keys and values of a conversation; harmless when no model is loaded. */
   forget(conversationKey: string): void;
 }
@@ -249,7 +255,11 @@ export class ChatSession {
         {
           onPrefill: ({ doneTokens, totalTokens }) => {
             promptTokens = totalTokens;
-            running.state = { turnId: running.turn.id, prefillDoneTokens: doneTokens, prefillTotalTokens: totalTokens };
+            running.state = { ...running.state, prefillDoneTokens: doneTokens, prefillTotalTokens: totalTokens };
+            this.onGeneration.fire(running.state);
+          },
+          onContextLimit: (contextLimit) => {
+            running.state = { ...running.state, contextLimit };
             this.onGeneration.fire(running.state);
           },
           onDelta: (delta) => {

@@ -139,6 +139,7 @@ export class ModelService implements ChatModel {
       params,
       {
         onPrefill: listener.onPrefill,
+        onContextLimit: listener.onContextLimit,
         onDelta: (delta) => {
           first ??= { tokens: delta.generatedTokens, elapsedMs: delta.elapsedMs };
           const sinceFirstMs = delta.elapsedMs - first.elapsedMs;

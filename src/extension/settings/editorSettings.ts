@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { LoadOptions } from '../../common/protocol/engine';
-import type { ChatSettings } from '../../common/protocol/webview';
+import type { ChatSettings, ChatSettingsChange } from '../../common/protocol/webview';
 import type { GenerationOptions } from '../../common/sampling';
 import { Emitter } from '../emitter';
 import type { ChatSettingsAccess } from '../view/viewHandlers';
@@ -50,7 +50,7 @@ export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
    * Holds at once and for the next question; goes to the user's settings, or to the workspace's where it already overrides them.
    * Writing a settings file takes the editor some tenths of a second, and a question may come sooner.
    */
-  async write(change: Partial<ChatSettings>): Promise<void> {
+  async write(change: ChatSettingsChange): Promise<void> {
     const now = this.read();
     if (change.mode !== undefined && change.mode !== now.mode) {
       await this.memory.update(modeKey, change.mode);
@@ -61,7 +61,7 @@ export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
       this.unwritten = { ...this.unwritten, systemPrompt: change.systemPrompt };
     }
     for (const key of Object.keys(change.options ?? {}) as (keyof GenerationOptions)[]) {
-      const value = change.options?.[key];
+      const value = change.options?.[key] ?? undefined;
       if (JSON.stringify(value) !== JSON.stringify(now.options[key])) {
         writes.push([optionSettingNames[key], value ?? null]);
         this.unwritten = { ...this.unwritten, options: { ...this.unwritten.options, [key]: value } };

@@ -1,8 +1,9 @@
 /** Answers what the chat view asks. Talks to services and to the editor through one interface, so that it is tested without either. */
 
+import { contextSteps } from '../../common/contextSteps';
 import { GlmError, isGlmError, type NextStep } from '../../common/errors';
 import type { RpcHandlers } from '../../common/protocol/rpc';
-import type { Attachment, ChatSettings, ChatViewContract, ModelChoice, ViewState } from '../../common/protocol/webview';
+import type { Attachment, ChatSettings, ChatSettingsChange, ChatViewContract, ModelChoice, ViewState } from '../../common/protocol/webview';
 import type { ChatSession } from '../chat/chatSession';
 import type { DeviceService } from '../devices/deviceService';
 import type { ModelService } from '../model/modelService';
@@ -23,7 +24,7 @@ export interface EditorActions {
 
 export interface ChatSettingsAccess {
   read(): ChatSettings;
-  write(change: Partial<ChatSettings>): Promise<void>;
+  write(change: ChatSettingsChange): Promise<void>;
 }
 
 export interface ViewServices {
@@ -142,9 +143,9 @@ export function createViewHandlers(services: ViewServices): RpcHandlers<ChatView
       ...(state.kind === 'failed' || state.kind === 'lost' ? state.error.next : []),
       ...chat.conversation.turns.flatMap((turn) => turn.error?.next ?? []),
       ...model.alignmentMessages.flatMap((message) => message.next),
+      ...contextSteps,
       // Errors of the view's own requests, which only this list can name: they are short-lived and carry no arguments.
       { label: 'Stop the answer', command: 'glm.stop' },
-      { label: 'New chat', command: 'glm.newChat' },
       { label: 'Choose a model', command: 'glm.chooseModel' },
     ];
   }

@@ -43,6 +43,8 @@ export class FakeHost {
   private openTheDoor: () => void = () => {};
   private readonly server: RpcServer<ChatViewContract>;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** How long the settings take to come back after an edit. */
+  settingsDelayMs = 0;
   private numTurns = 0;
 
   /** @param post  Sends a message to the view. */
@@ -67,7 +69,10 @@ export class FakeHost {
       'conversation-rename': ({ id, title }) => this.setHistory((entry) => (entry.id === id ? { ...entry, title } : entry)),
       'conversation-delete': ({ id }) => this.setHistory((entry) => (entry.id === id ? undefined : entry)),
       'settings-change': (change) => {
-        this.emit('settings', { ...this.state.current.settings, ...change });
+        const { options, ...rest } = change;
+        const edited = Object.fromEntries(Object.entries(options ?? {}).map(([key, value]) => [key, value ?? undefined]));
+        // The editor answers later than a hand can edit the next field.
+        setTimeout(() => this.emit('settings', { ...this.state.current.settings, ...rest, options: { ...this.state.current.settings.options, ...edited } }), this.settingsDelayMs);
         return {};
       },
       'attachment-add': ({ attachment }) => {

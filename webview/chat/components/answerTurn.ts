@@ -11,6 +11,7 @@ import type { LiveFigures } from '../state/chatState';
 import { askHost } from '../viewRequest';
 import './answerFigures';
 import './confirmButton';
+import './contextNotice';
 import './errorNotice';
 import './progressBar';
 import './thinkingPart';
@@ -61,7 +62,9 @@ export class AnswerTurn extends LitElement {
         color: var(--glm-muted);
         margin-top: 4px;
       }
-      glm-error-notice {
+      glm-error-notice,
+      glm-context-notice {
+        display: block;
         margin-top: 6px;
       }
       .completion {
@@ -94,11 +97,18 @@ export class AnswerTurn extends LitElement {
       ${turn.text === '' ? nothing : html`<glm-markdown data-test="answer-text" .text=${turn.text} .isFinished=${!isUnderWay}></glm-markdown>`}
       ${isUnderWay && turn.text === '' && !hasThinking ? this.renderWaiting(this.generation) : nothing}
       ${isUnderWay && this.live !== undefined
-        ? html`<div class="live numbers">${this.live.generatedTokens.toLocaleString('en-US')} tokens · ${formatSpeed(this.live.tokensPerSecond)}</div>`
+        ? html`<div class="live numbers">${this.live.generatedTokens.toLocaleString('en-US')} tokens · ${formatSpeed(this.live.tokensPerSecond)}${this.renderRoom(this.generation)}</div>`
         : nothing}
       ${turn.error === undefined ? nothing : html`<glm-error-notice data-test="answer-error" headline=${turn.text === '' ? 'No answer' : 'The answer was cut short'} .error=${turn.error}></glm-error-notice>`}
+      <glm-context-notice .limit=${this.generation?.contextLimit} .figures=${turn.figures}></glm-context-notice>
       ${isUnderWay ? nothing : this.renderEnd(turn)}
     `;
+  }
+
+  /** How many tokens the context leaves for this answer, when it leaves fewer than were asked for. */
+  private renderRoom(generation: GenerationState | undefined): string {
+    const room = generation?.contextLimit?.roomTokens;
+    return room === undefined ? '' : ` · context ends after ${room.toLocaleString('en-US')}`;
   }
 
   private renderWaiting(generation: GenerationState | undefined): TemplateResult {

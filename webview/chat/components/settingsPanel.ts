@@ -168,7 +168,8 @@ export class SettingsPanel extends LitElement {
   }
 
   private change(options: Partial<GenerationOptions>): void {
-    askHost(this, 'settings-change', { options: { ...this.settings.options, ...options } });
+    const edited = Object.fromEntries(Object.entries(options).map(([key, value]) => [key, value ?? null]));
+    askHost(this, 'settings-change', { options: edited });
   }
 
   private readonly onMode = (event: Event): void => {

@@ -25,6 +25,15 @@ describe('ChatSession', () => {
     expect(chat.contextUsedTokens).toBe(7);
   });
 
+  it('hands on that the context leaves less room than the answer may take, beside the prefill', async () => {
+    const { chat } = makeChat({ contextLimit: { promptTokens: 2, contextTokens: 100, roomTokens: 98, maxNewTokens: 500 } });
+    const states: unknown[] = [];
+    chat.onGeneration.on((state) => void states.push(state?.contextLimit?.roomTokens));
+    await ask(chat, 'Hi');
+    expect(states).toContain(98);
+    expect(chat.generation).toBeUndefined();
+  });
+
   it('saves the answer, so that a new window opens the same conversation', async () => {
     const first = makeChat();
     await ask(first.chat, 'Hi');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../src/common/log';
 import { RpcClient, RpcServer } from '../../../../src/common/protocol/rpc';
-import type { Attachment, ChatSettings, ChatViewContract } from '../../../../src/common/protocol/webview';
+import type { Attachment, ChatSettingsChange, ChatViewContract } from '../../../../src/common/protocol/webview';
 import { DeviceService } from '../../../../src/extension/devices/deviceService';
 import { createViewHandlers, type EditorActions } from '../../../../src/extension/view/viewHandlers';
 import { readSettings } from '../../../../src/extension/settings/settings';
@@ -11,7 +11,7 @@ import type { FakeEngineBehaviour } from '../../../fakes/fakeEngine';
 function connect(behaviour: FakeEngineBehaviour = {}) {
   const test = makeChat(behaviour);
   const calls: string[] = [];
-  const written: Partial<ChatSettings>[] = [];
+  const written: ChatSettingsChange[] = [];
   const picked: Attachment = { name: 'picked.txt', text: 'text' };
   const note =
     (name: string) =>

@@ -43,9 +43,20 @@ export function summarizeSamples(samples: readonly RunSample[]): BenchmarkCase['
   return Object.fromEntries(Object.entries(summaries).filter(([, summary]) => summary !== undefined));
 }
 
-/** One sentence per figure that scatters too much or was sampled too rarely. Single token gaps always scatter, so they are left out. */
+const metricTitles: Readonly<Record<Exclude<MetricName, 'itlMs'>, string>> = {
+  ttftMs: 'TTFT',
+  tpotMs: 'TPOT',
+  prefillTokensPerSecond: 'prefill tok/s',
+  decodeTokensPerSecond: 'decode tok/s',
+  totalMs: 'total time',
+};
+
+/** One sentence over all figures that scatter too much or were sampled too rarely. Single token gaps always scatter, so they are left out. */
 export function spreadCautions(summaries: BenchmarkCase['summaries']): readonly string[] {
-  return Object.entries(summaries)
-    .filter(([metric, summary]) => metric !== 'itlMs' && summary?.isUnreliable)
-    .map(([metric, summary]) => `${metric} is unreliable: ${summary?.count} samples, interquartile range ${((summary?.relativeSpread ?? 0) * 100).toFixed(0)} % of the median`);
+  const unreliable = Object.entries(metricTitles).flatMap(([metric, title]) => {
+    const summary = summaries[metric as keyof typeof metricTitles];
+    return summary?.isUnreliable ? [{ title, percent: (summary.relativeSpread * 100).toFixed(0), count: summary.count }] : [];
+  });
+  const [first] = unreliable;
+  return first === undefined ? [] : [`unreliable, ${first.count} samples with an interquartile range of so much of the median: ${unreliable.map(({ title, percent }) => `${title} ${percent} %`).join(', ')}`];
 }

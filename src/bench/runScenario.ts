@@ -1,6 +1,7 @@
 /** Carries out a scenario: an engine process per load plan, then the engines of others, and a report at the end whatever happened. */
 
 import { CancelledError, isGlmError } from '../common/errors';
+import type { TelemetrySample } from '../common/protocol/monitor';
 import { ordinaryTokens } from './engineAccess';
 import { measureOther } from './others/measureOther';
 import { countRuns, labelOf, type OtherCase } from './others/otherEngine';
@@ -28,7 +29,7 @@ export interface ScenarioHooks extends LoadHooks {
  */
 export async function runScenario(scenario: Scenario, settings: ScenarioSettings, hooks: ScenarioHooks): Promise<BenchmarkReport> {
   const startedMs = hooks.nowMs();
-  const before = hooks.telemetry?.since(0).at(-1);
+  const before = latestReading(hooks.telemetry?.since(0) ?? []);
   const outcomes: LoadOutcome[] = [];
   const notes: string[] = [];
   let firstError: unknown;
@@ -68,6 +69,12 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
   };
 }
 
+/** The latest with rates: the first reading of a rhythm has none. */
+function latestReading(samples: readonly TelemetrySample[]): TelemetrySample | undefined {
+  const hasRates = (sample: TelemetrySample): boolean => sample.devices.some((device) => device.utilizationPercent !== undefined);
+  return [...samples].reverse().find(hasRates) ?? samples.at(-1);
+}
+
 interface OthersContext {
   readonly settings: ScenarioSettings;
   readonly hooks: ScenarioHooks;
@@ -95,6 +102,7 @@ async function runOthers(plan: OthersPlan, ours: LoadOutcome | undefined, { sett
         onLoading: (label) => pace.loading(label),
         onMeasuring: (label) => pace.start(label),
         onRun: () => pace.ran(),
+        onProcess: hooks.onEngine,
       });
       cases.push(...outcome.cases);
       outcome.notes.forEach(note);

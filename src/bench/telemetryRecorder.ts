@@ -3,6 +3,16 @@
 import type { TelemetrySample } from '../common/protocol/monitor';
 import type { TelemetrySource } from './runCase';
 
+/** Long enough that a rate between two readings means something. */
+const lookMs = 700;
+
+/** A reading of the machine before anything is started: rates are differences, so it takes two. */
+export async function lookAround(read: () => Promise<TelemetrySample>): Promise<TelemetrySample> {
+  await read();
+  await new Promise((resolve) => setTimeout(resolve, lookMs));
+  return read();
+}
+
 /** Feed it samples as they come; a benchmark of an hour at 2 Hz keeps 7,200 of them. */
 export class TelemetryRecorder implements TelemetrySource {
   private readonly samples: TelemetrySample[] = [];

@@ -13,7 +13,7 @@ import { startEngine, startMonitor } from '../../engine/client';
 import { describeEnvironment } from '../environment';
 import { toJson, toMarkdown } from '../report/writers';
 import { runScenario } from '../runScenario';
-import { TelemetryRecorder } from '../telemetryRecorder';
+import { lookAround, TelemetryRecorder } from '../telemetryRecorder';
 import { chooseParts, gpuParts, type GpuPart } from './gpuParts';
 
 /** Short enough for a case of a few seconds. */
@@ -36,13 +36,12 @@ async function main(): Promise<void> {
   }
   const outFolder = values['out-dir'];
   const monitor = startMonitor({ monitorPath: join(__dirname, 'monitor.js') });
-  const recorder = new TelemetryRecorder(() => Date.now());
+  let recorder = new TelemetryRecorder(() => Date.now());
   monitor.on('telemetry-sample', (sample) => recorder.add(sample));
   const described = await monitor.request('devices-probe', {});
   const ownPids: number[] = [];
   const watch = (): Promise<unknown> => monitor.request('telemetry-watch', { intervalMs: telemetryMs, ownPids });
   await watch();
-  recorder.add(await monitor.request('telemetry-read', { ownPids }));
   const base: LoadOptions = {
     source: values.model,
     provider: 'cuda',
@@ -62,6 +61,9 @@ async function main(): Promise<void> {
   });
   const settings = { warmupRuns: 1, repetitions: Number(values.repetitions ?? 5) };
   const measure = async ({ name, scenario }: GpuPart): Promise<void> => {
+    // What the part before did is none of this one's surroundings.
+    recorder = new TelemetryRecorder(() => Date.now());
+    recorder.add(await lookAround(() => monitor.request('telemetry-read', { ownPids })));
     const startedMs = performance.now();
     let readyMs: number | undefined;
     try {

@@ -22,6 +22,16 @@ export interface ThroughputFigures {
   /** Median over the requests, of the last run. */
   readonly tpotMs: number | undefined;
   readonly prefillTokensPerSecond: number | undefined;
+  /** Median time between tokens while all requests decode, of the last run. */
+  readonly stepMs: number | undefined;
+}
+
+/** Between the first token of the last request to get one and the first end of any. */
+function steadyStepMs(times: readonly (readonly number[])[]): number | undefined {
+  const from = Math.max(...times.map((each) => each[0] ?? Infinity));
+  const to = Math.min(...times.map((each) => each[each.length - 1] ?? -Infinity));
+  const steps = times.flatMap((each) => each.flatMap((time, index) => (index > 0 && (each[index - 1] as number) >= from && time <= to ? [time - (each[index - 1] as number)] : [])));
+  return steps.length === 0 ? undefined : median(steps);
 }
 
 /** Ids that no other request shares a beginning with, so that nothing is reused. */
@@ -66,6 +76,7 @@ export async function measureThroughput(openEngine: () => EngineClient, label: s
         wallMs,
         ttftMs: median(present(last.map(({ ttftMs }) => ttftMs))),
         tpotMs: tpots.length === 0 ? undefined : median(tpots),
+        stepMs: steadyStepMs(last.map(({ tokenTimesMs = [] }) => tokenTimesMs)),
         prefillTokensPerSecond: requests === 1 ? last[0]?.prefillTokensPerSecond : undefined,
       });
     }
@@ -79,8 +90,8 @@ export async function measureThroughput(openEngine: () => EngineClient, label: s
 export function throughputTable(figures: readonly ThroughputFigures[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [
-    line(['load', 'case', 'wall ms, median', 'spread', 'against the first', 'TTFT ms', 'TPOT ms', 'prefill tok/s']),
-    line(Array<string>(8).fill('---')),
+    line(['load', 'case', 'wall ms, median', 'spread', 'against the first', 'TTFT ms', 'TPOT ms', 'step ms, all decoding', 'prefill tok/s']),
+    line(Array<string>(9).fill('---')),
     ...figures.map((each) => {
       const first = figures.find((other) => other.case === each.case) as ThroughputFigures;
       const wall = median(each.wallMs);
@@ -92,6 +103,7 @@ export function throughputTable(figures: readonly ThroughputFigures[]): string {
         `${(median(first.wallMs) / wall).toFixed(2)} ×`,
         each.ttftMs.toFixed(1),
         each.tpotMs?.toFixed(2) ?? 'n/a',
+        each.stepMs?.toFixed(2) ?? 'n/a',
         each.prefillTokensPerSecond?.toFixed(0) ?? 'n/a',
       ]);
     }),

@@ -47,6 +47,8 @@ export interface OtherRun {
   readonly onLoading: (label: string) => void;
   readonly onMeasuring: (label: string) => void;
   readonly onRun: () => void;
+  /** Told of a process that was started to be measured. */
+  readonly onProcess?: (pid: number) => void;
 }
 
 export interface OtherOutcome {

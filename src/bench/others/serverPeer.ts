@@ -69,13 +69,19 @@ async function measureCase(engine: ServerEngine, server: KnownServer, plan: Othe
   const answers: StreamedCompletion[] = [];
   const startedMs = telemetry?.now() ?? 0;
   const way = await chooseWay(engine, server, plan, signal);
+  let evicts = false;
   let endedBy: string | undefined;
   try {
     for (let index = 0; index < settings.warmupRuns + settings.repetitions; index += 1) {
+      if (evicts) {
+        await evictPrompt(engine, server, plan, way, signal);
+      }
       const together = await Promise.all(Array.from({ length: plan.concurrency }, () => ask(engine, server, plan, way, plan.newTokens, signal)));
       if (index >= settings.warmupRuns) {
         answers.push(...together);
       }
+      // What the trial left in a cache shows in the first run.
+      evicts ||= index < settings.warmupRuns && together.some((answer) => (answer.cachedTokens ?? 0) > 0);
       run.onRun();
     }
   } catch (error) {
@@ -134,6 +140,16 @@ async function chooseWay(engine: ServerEngine, server: KnownServer, plan: OtherC
     }
   }
   throw refusal ?? new ServerAnswerError(server.base, 'takes neither token ids nor the prompt as text');
+}
+
+/** For servers that keep prompts and can't be told otherwise: SGLang empties its cache when asked, one with a single slot forgets when it reads something else. */
+async function evictPrompt(engine: ServerEngine, server: KnownServer, plan: OtherCase, way: PromptWay, signal: AbortSignal | undefined): Promise<void> {
+  await fetch(`${server.base}/flush_cache`, { method: 'POST', headers: headersOf(engine), signal }).then(
+    (response) => response.body?.cancel(),
+    () => signal?.throwIfAborted(),
+  );
+  const other: OtherCase = { ...plan, promptIds: [...plan.promptIds].reverse(), promptText: plan.promptText === undefined ? undefined : [...plan.promptText].reverse().join('') };
+  await ask(engine, server, other, way, 1, signal);
 }
 
 function ask(engine: ServerEngine, server: KnownServer, plan: OtherCase, way: PromptWay, newTokens: number, signal: AbortSignal | undefined): Promise<StreamedCompletion> {

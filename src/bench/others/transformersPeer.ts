@@ -4,9 +4,10 @@
  */
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CancelledError } from '../../common/errors';
 import type { BenchmarkCase, RunSample } from '../report/schema';
@@ -40,7 +41,8 @@ export async function measureTransformers(engine: TransformersEngine, run: Other
     await writeFile(
       specPath,
       JSON.stringify({
-        model: engine.source,
+        // The script runs elsewhere: a folder needs its whole path, a name in the cache does not.
+        model: !isAbsolute(engine.source) && existsSync(engine.source) ? resolve(engine.source) : engine.source,
         dtype: engine.dtype,
         device: engine.device,
         threads: engine.threads,
@@ -51,7 +53,7 @@ export async function measureTransformers(engine: TransformersEngine, run: Other
       }),
     );
     run.onLoading('transformers');
-    await runScript(engine, [scriptPath, specPath], folder, collected, run.signal);
+    await runScript(engine, [scriptPath, specPath], folder, collected, run);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -62,7 +64,7 @@ export async function measureTransformers(engine: TransformersEngine, run: Other
 }
 
 /** Ends when the script has ended, whatever the reason; what went wrong is in the record. */
-async function runScript(engine: TransformersEngine, args: readonly string[], folder: string, record: PeerRecord, signal: AbortSignal | undefined): Promise<void> {
+async function runScript(engine: TransformersEngine, args: readonly string[], folder: string, record: PeerRecord, { signal, onProcess }: OtherRun): Promise<void> {
   const child = spawn(engine.python, ['-u', ...args], {
     cwd: folder,
     env: { ...process.env, HF_HUB_OFFLINE: '1', CUDA_DEVICE_ORDER: 'PCI_BUS_ID', TOKENIZERS_PARALLELISM: 'false' },
@@ -71,6 +73,9 @@ async function runScript(engine: TransformersEngine, args: readonly string[], fo
     detached: process.platform !== 'win32',
   });
   record.pid = child.pid;
+  if (child.pid !== undefined) {
+    onProcess?.(child.pid);
+  }
   let limit: NodeJS.Timeout | undefined;
   let lastError = '';
   const endAfter = (ms: number, reason: string): void => {
@@ -85,7 +90,7 @@ async function runScript(engine: TransformersEngine, args: readonly string[], fo
   endAfter(loadLimitMs, `transformers did not load the model within ${loadLimitMs / 60_000} minutes and was ended.`);
   try {
     const exit = new Promise<string | undefined>((resolve) => {
-      child.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ENOENT' ? `"${engine.python}" was not found` : error.message));
+      child.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ENOENT' ? `"${engine.python}" was not found; name a Python that has torch and transformers` : error.message));
       child.once('close', (code, killedBy) => resolve(code === 0 || killedBy !== null ? undefined : `the script ended with code ${code}${lastError === '' ? '' : `: ${lastError}`}`));
     });
     createInterface({ input: child.stderr }).on('line', (line) => (lastError = line.trim() === '' ? lastError : line.trim().slice(0, 300)));
@@ -104,7 +109,7 @@ async function runScript(engine: TransformersEngine, args: readonly string[], fo
     });
     const problem = await exit;
     if (problem !== undefined) {
-      record.note(`transformers could not be measured: ${problem}. Name a Python that has torch and transformers.`);
+      record.note(`transformers ${record.isEmpty ? 'could not be measured' : 'was not measured to the end'}: ${problem}.`);
     }
   } finally {
     clearTimeout(limit);

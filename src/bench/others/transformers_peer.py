@@ -7,6 +7,7 @@ Every line for the caller starts with the marker below and holds one JSON object
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import struct
@@ -52,11 +53,13 @@ def load(spec, torch):
     device = spec.get("device") or ("cuda:0" if torch.cuda.is_available() else "cpu")
     if spec.get("threads"):
         torch.set_num_threads(int(spec["threads"]))
+    # Straight to the GPU where accelerate is at hand; otherwise through main memory.
+    placement = {"device_map": device} if device != "cpu" and importlib.util.find_spec("accelerate") else {}
     try:
-        model = AutoModelForCausalLM.from_pretrained(spec["model"], dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(spec["model"], dtype=dtype, **placement)
     except TypeError:
-        model = AutoModelForCausalLM.from_pretrained(spec["model"], torch_dtype=dtype)
-    return model.to(device).eval()
+        model = AutoModelForCausalLM.from_pretrained(spec["model"], torch_dtype=dtype, **placement)
+    return (model if placement else model.to(device)).eval()
 
 
 def peak_memory(torch, device):

@@ -7,7 +7,7 @@ import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
 import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
 import { scenarioByName, scenarioNames, type ScenarioName } from '../../bench/scenarios/scenarioByName';
-import { TelemetryRecorder } from '../../bench/telemetryRecorder';
+import { lookAround, TelemetryRecorder } from '../../bench/telemetryRecorder';
 import type { WeightFormat } from '../../common/dtype';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
@@ -74,8 +74,8 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
     const stop = monitor.on('telemetry-sample', (sample) => recorder.add(sample));
     const ownPids: number[] = [];
     const watch = (): Promise<unknown> => monitor.request('telemetry-watch', { intervalMs: telemetryMs, ownPids });
+    recorder.add(await lookAround(() => monitor.request('telemetry-read', { ownPids })));
     await watch();
-    recorder.add(await monitor.request('telemetry-read', { ownPids }));
     const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
     const report = await runScenario(
       scenario,

@@ -87,7 +87,7 @@ export function buildStageGraph(
     graph.addOutput(graph.addSingle({ operator: 'Cast', name: stageNames.logits, inputs: [logits], attributes: { to: { int: 1 } }, outputs: [{ dtype: 'f32', shape: logits.shape }] }));
   } else {
     const settled = settleStream(ctx, stageNames.hiddenOut, stream);
-    graph.addOutput(settled.name === stageNames.hiddenOut ? settled : graph.addSingle({ operator: 'Identity', name: stageNames.hiddenOut, inputs: [settled], outputs: [settled] }));
+    graph.addOutput(settled.name === stageNames.hiddenOut ? settled : graph.addSingle({ operator: 'Identity', name: stageNames.hiddenOut, inputs: [settled], outputs: [{ dtype: settled.dtype, shape: settled.shape }] }));
   }
   if (options.countsPositions === true) {
     graph.addOutput(addAdd(graph, stageNames.nextSeqlensK, ctx.attention.seqlensK, graph.addInitializer('position.step', 'i32', [], Int32Array.of(1))));

@@ -59,7 +59,7 @@ export class EmptyState extends LitElement {
         width: 100%;
         padding: 7px 11px;
         border-radius: 7px;
-        border: 1px solid var(--vscode-panel-border, var(--vscode-widget-border, transparent));
+        border: 1px solid var(--vscode-contrastBorder, color-mix(in srgb, currentColor 22%, transparent));
         background: var(--vscode-editorWidget-background);
         text-align: start;
       }

@@ -65,6 +65,9 @@ export const driverFunctions = {
   cuGraphInstantiateWithFlags: 'int cuGraphInstantiateWithFlags(_Out_ void **executable, void *graph, uint64_t flags)',
   cuGraphLaunch: 'int cuGraphLaunch(void *executable, void *stream)',
   cuGraphExecDestroy: 'int cuGraphExecDestroy(void *executable)',
+  cuProfilerStart: 'int cuProfilerStart()',
+  cuProfilerStop: 'int cuProfilerStop()',
+
   cuGraphDestroy: 'int cuGraphDestroy(void *graph)',
 } as const;
 

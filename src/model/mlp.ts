@@ -1,7 +1,7 @@
 /** The gated MLP. A mixture of experts would stand beside it, with the same signature. */
 
 import type { GraphValue } from '../onnx/graphValue';
-import { addMul, addSilu, addSplitHalves } from '../onnx/operators';
+import { addGatedSilu, addMul, addSilu, addSplitHalves } from '../onnx/operators';
 import type { LayerContext } from './layerContext';
 import { addLinear } from './linear';
 import type { LinearSpec } from './weightSpecs';
@@ -10,6 +10,9 @@ import type { LinearSpec } from './weightSpecs';
 export function addGatedMlp(ctx: LayerContext, path: string, x: GraphValue, gateUp: LinearSpec, down: LinearSpec): GraphValue {
   const { graph } = ctx;
   const both = addLinear(ctx, `${path}/gate_up`, x, gateUp);
+  if (ctx.precision.hasGatedSilu) {
+    return addLinear(ctx, `${path}/down`, addGatedSilu(graph, `${path}/gated`, both), down);
+  }
   const [gate, up] = addSplitHalves(graph, `${path}/split`, both, [`${path}/gate`, `${path}/up`]);
   const activated = addMul(graph, `${path}/gated`, addSilu(graph, `${path}/silu`, gate), up);
   return addLinear(ctx, `${path}/down`, activated, down);

@@ -28,6 +28,8 @@ export interface Precision {
   readonly denseOperator: 'FusedMatMul' | 'Gemm';
   /** Whether outputs that pass f16's range must be scaled down; see LinearSpec.isRescalable. */
   readonly rescales: boolean;
+  /** Whether the session has our operator for the gate of the MLP, which reads and writes a third of what the runtime's three do. */
+  readonly hasGatedSilu: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface Precision {
  *
  * @throws {GlmError} `weights-unsupported` when the provider cannot run the format.
  */
-export function precisionFor(provider: ProviderKind, weights: WeightFormat, options: { readonly accuracyLevel?: 0 | 4; readonly kv?: KvFormat; readonly activations?: FloatDType } = {}): Precision {
+export function precisionFor(provider: ProviderKind, weights: WeightFormat, options: { readonly accuracyLevel?: 0 | 4; readonly kv?: KvFormat; readonly activations?: FloatDType; readonly hasGatedSilu?: boolean } = {}): Precision {
   const allowed: Readonly<Record<ProviderKind, readonly WeightFormat[]>> = {
     cpu: ['f32', 'int8', 'int4'],
     webgpu: ['f32', 'f16', 'int8', 'int4'],
@@ -44,7 +46,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
   if (!allowed[provider].includes(weights)) {
     throw new GlmError('weights-unsupported', `The ${provider} provider cannot run ${weights} weights. Choose ${allowed[provider].join(', ')}.`, { fields: { provider, weights } });
   }
-  const common = { provider, weights, blockSize: 32 } as const;
+  const common = { provider, weights, blockSize: 32, hasGatedSilu: options.hasGatedSilu ?? false } as const;
   switch (provider) {
     case 'cpu':
       return {

@@ -38,6 +38,8 @@ interface Initializer {
 
 const { onnx } = onnxProto;
 const irVersion = 10;
+/** Of operators that this program brings along itself. */
+export const ownDomain = 'glm.local';
 const opsets = [
   { domain: '', version: 18 },
   { domain: 'com.microsoft', version: 1 },
@@ -152,7 +154,7 @@ export class GraphBuilder {
     });
     const model = onnx.ModelProto.create({
       irVersion,
-      opsetImport: opsets,
+      opsetImport: this.nodes.some(({ domain }) => domain === ownDomain) ? [...opsets, { domain: ownDomain, version: 1 }] : opsets,
       producerName: 'glm-local',
       graph: {
         name: this.graphName,

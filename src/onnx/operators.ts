@@ -5,7 +5,7 @@
  */
 
 import { onnxElementTypes, type DType } from '../common/dtype';
-import type { GraphBuilder } from './graphBuilder';
+import { ownDomain, type GraphBuilder } from './graphBuilder';
 import { assertDtype, assertShape, describeValueType, GraphError, lastDim, type Dim, type GraphValue } from './graphValue';
 
 const microsoft = 'com.microsoft';
@@ -67,6 +67,17 @@ export function addMul(graph: GraphBuilder, name: string, a: GraphValue, b: Grap
 export function addSilu(graph: GraphBuilder, name: string, x: GraphValue): GraphValue {
   assertDtype(name, x, ...floats);
   return graph.addSingle({ domain: microsoft, operator: 'QuickGelu', name, inputs: [x], attributes: { alpha: { float: 1 } }, outputs: [{ dtype: x.dtype, shape: x.shape }] });
+}
+
+/** silu(a) · b of the two halves of the last dimension in one pass; an operator of ours, which the session must be given. */
+export const gatedSiluOperator = 'GatedSilu';
+export function addGatedSilu(graph: GraphBuilder, name: string, x: GraphValue): GraphValue {
+  assertDtype(name, x, ...floats);
+  const width = lastDim(name, x);
+  if (width % 2 !== 0) {
+    throw new GraphError(name, `${describeValueType(x)} has no halves.`);
+  }
+  return graph.addSingle({ domain: ownDomain, operator: gatedSiluOperator, name, inputs: [x], outputs: [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), width / 2] }] });
 }
 
 /** Two equal halves of the last dimension. */

@@ -12,7 +12,7 @@ export interface OrtFunctionSpec {
   readonly index: number;
   readonly since: number;
   /** `status`: an OrtStatus, null when all is well. */
-  readonly returns: 'status' | 'void' | 'string' | 'int';
+  readonly returns: 'status' | 'void' | 'string' | 'int' | 'pointer';
   readonly params: string;
 }
 
@@ -74,6 +74,15 @@ export const ortFunctions = {
   EpAssignedNode_GetName: status(410, 24, 'void *ep_node, void *out'),
   EpAssignedNode_GetOperatorType: status(412, 24, 'void *ep_node, void *out'),
   SessionReleaseCapturedGraph: status(421, 27, 'void *session, int graph_annotation_id'),
+
+  // Operators of our own
+  CreateStatus: { index: 0, since: 1, returns: 'pointer', params: 'int code, const char *msg' },
+  CreateCustomOpDomain: status(26, 1, 'const char *domain, void *out'),
+  CustomOpDomain_Add: status(27, 1, 'void *custom_op_domain, void *op'),
+  AddCustomOpDomain: status(28, 1, 'void *options, void *custom_op_domain'),
+  ReleaseCustomOpDomain: release(101, 1),
+  KernelContext_GetInput: status(90, 1, 'void *context, size_t index, void *out'),
+  KernelContext_GetOutput: status(91, 1, 'void *context, size_t index, const int64_t *dim_values, size_t dim_count, void *out'),
 
   // Running
   CreateRunOptions: status(39, 1, 'void *out'),

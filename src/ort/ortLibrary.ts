@@ -121,7 +121,7 @@ function openLibrary(path: string): OrtLibrary {
     if (spec.since > apiVersion) {
       throw new OrtTooOldError(name, spec.since, version);
     }
-    const returns = { status: 'void *', void: 'void', string: 'const char *', int: 'int' }[spec.returns];
+    const returns = { status: 'void *', void: 'void', string: 'const char *', int: 'int', pointer: 'void *' }[spec.returns];
     const address = koffi.decode(api, spec.index * 8, 'void *') as bigint;
     const bind = koffi.decode(address, koffi.proto(`${returns} (${spec.params === '' ? 'void' : spec.params})`)) as NativeFunction;
     bound.set(name, bind);

@@ -1,4 +1,4 @@
-/** `node dist/testGpu.js [kernels-speed | pipeline-speed | name part]`: checks that need an NVIDIA GPU. See tools/gpu/README.md for preparing a machine. */
+/** `node dist/testGpu.js [kernels-speed | pipeline-speed | profile | name part]`: checks that need an NVIDIA GPU. See tools/gpu/README.md for preparing a machine. */
 
 import { countCudaDevices } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
@@ -7,7 +7,7 @@ import { faultChecks } from './faultChecks';
 import { fusedDecoderChecks } from './fusedDecoderCheck';
 import { measureFusedDecoder } from './fusedDecoderSpeed';
 import { runChecks } from './harness';
-import { measurePipeline } from './pipelineSpeed';
+import { measurePipeline, profileSteps } from './pipelineSpeed';
 
 async function main(): Promise<number> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -18,6 +18,10 @@ async function main(): Promise<number> {
   }
   if (wanted === 'pipeline-speed') {
     await measurePipeline(print, countCudaDevices(CudaDriver.load()), process.env.GLM_BIG_CHECKPOINT ?? '');
+    return 0;
+  }
+  if (wanted === 'profile') {
+    await profileSteps(print, process.env.GLM_BIG_CHECKPOINT ?? '');
     return 0;
   }
   const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks].filter((check) => wanted === undefined || check.name.includes(wanted));

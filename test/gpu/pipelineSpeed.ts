@@ -1,5 +1,6 @@
 /** How long chunks of a prompt take on one GPU and over two, by their size and by what lies before them: what the choice of the chunk rests on. */
 
+import { CudaDriver } from '../../src/cuda/cudaDriver';
 import type { LoadOptions } from '../../src/common/protocol/engine';
 import { listBudgets } from '../../src/engine/worker/deviceBudgets';
 import { gpuBudgetSources } from '../../src/engine/worker/gpuBudgetSources';
@@ -54,4 +55,34 @@ export async function measurePipeline(print: (line: string) => void, numDevices:
       await runner.dispose();
     }
   }
+}
+
+/** A chunk of 2,048 tokens and a step of 16 sequences between cuProfilerStart and cuProfilerStop: `ncu --profile-from-start off … node dist/testGpu.js profile`. */
+export async function profileSteps(print: (line: string) => void, source: string): Promise<void> {
+  const runner = await open(loadOptions(source, { contextTokens: 2112, maxBatch: 16, deviceMap: { kind: 'single' } }), 2048);
+  const driver = CudaDriver.load();
+  const profiled = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    const startedMs = performance.now();
+    driver.call('cuProfilerStart');
+    await work();
+    driver.call('cuProfilerStop');
+    print(`${name}: ${(performance.now() - startedMs).toFixed(1)} ms`);
+  };
+  try {
+    for (let slot = 0; slot < 16; slot += 1) {
+      await prefillSlot(runner, slot, 512);
+    }
+    const step = (tokenId: number): Promise<unknown> => runner.decode(Array.from({ length: 16 }, (_, slot) => ({ slot, tokenId })));
+    await step(1);
+    await step(2);
+    await profiled('a step of 16 sequences after 512 tokens each', () => step(3));
+    await prefillMs(runner, 0, 2048, 2048);
+    await profiled('a chunk of 2,048 tokens', () => prefillMs(runner, 0, 2048, 2048));
+  } finally {
+    await runner.dispose();
+  }
+}
+
+async function prefillSlot(runner: StageRunner, slot: number, tokens: number): Promise<void> {
+  await runner.prefill(slot, Int32Array.from({ length: tokens }, (_, index) => 100 + slot + index), true);
 }

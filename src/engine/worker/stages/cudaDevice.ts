@@ -11,6 +11,7 @@ import { countElements, Value, type HostArray } from '../../../ort/value';
 import { dtypeBytes } from '../../../common/dtype';
 import { AddressedKv, kvBytes } from './addressedKv';
 import { explainCudaFailure } from './cudaLibrariesError';
+import { CudaOperators } from './cudaOperators';
 import type { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 
@@ -39,6 +40,7 @@ export function cudaMemoryOf(stage: Stage): CudaStageMemory {
 export function openCudaDevice(ordinal: number): StageDevice {
   const context = new CudaContext(CudaDriver.load(), ordinal);
   const stream = new CudaStream(context);
+  let operators: CudaOperators | undefined;
   return {
     id: deviceId('cuda', ordinal),
     provider: 'cuda',
@@ -46,10 +48,18 @@ export function openCudaDevice(ordinal: number): StageDevice {
     // Queueing takes a few milliseconds and the device works meanwhile; a thread of its own would only add the way there.
     runsOnCallingThread: true,
     memoryReading: () => context.memoryInfo(),
+    bringOperators: async (library, precision, intermediateSize) => {
+      if (precision.activations !== 'bf16' || !CudaOperators.serves(intermediateSize)) {
+        return precision;
+      }
+      operators = await CudaOperators.create(library, stream);
+      return { ...precision, hasGatedSilu: true };
+    },
     configure: (options) => {
       // With a stream of ours a run can be queued without waiting for it, and be captured by us; the provider then uses no other, so that its arena is in order too.
       try {
         options.appendCudaProvider({ device_id: String(ordinal), arena_extend_strategy: 'kSameAsRequested', use_tf32: '0' }, { user_compute_stream: stream.address });
+      operators?.domain.addTo(options);
       } catch (cause) {
         throw explainCudaFailure(cause);
       }
@@ -135,6 +145,7 @@ export function openCudaDevice(ordinal: number): StageDevice {
       };
     },
     [Symbol.dispose]: () => {
+      operators?.[Symbol.dispose]();
       stream[Symbol.dispose]();
       context.dispose();
     },

@@ -140,7 +140,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
 async function openStage(
   env: Env,
   placement: StagePlacement,
-  precision: Precision,
+  plainPrecision: Precision,
   hiddenInDtype: FloatDType | undefined,
   pack: () => Promise<PackedWeights>,
   onBytes: (loadedBytes: number) => void,
@@ -150,6 +150,7 @@ async function openStage(
   const device = openStageDevice(placement.device, options);
   const begun: Disposable[] = [device];
   try {
+    const precision = await bringOperators(device, env, plainPrecision, options);
     const packed = device.weightsAs === 'initializers' ? await pack() : undefined;
     const { graph, stored } = buildStageGraph(
       config,
@@ -191,6 +192,16 @@ async function openStage(
     const told = withMemoryReadings(error, () => (device.memoryReading === undefined ? [] : [{ device: device.id, neededBytes, ...device.memoryReading() }]));
     begun.reverse().forEach((part) => part[Symbol.dispose]());
     throw told;
+  }
+}
+
+/** Operators of our own are faster, never needed: without them the graph is made of the runtime's. */
+async function bringOperators(device: StageDevice, env: Env, precision: Precision, { config, log = silentLog }: OpenStagesOptions): Promise<Precision> {
+  try {
+    return (await device.bringOperators?.(env.library, precision, config.intermediateSize)) ?? precision;
+  } catch (error) {
+    log.log('warn', 'stages', error instanceof Error ? error.message : String(error));
+    return precision;
   }
 }
 

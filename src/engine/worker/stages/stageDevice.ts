@@ -11,6 +11,7 @@ import type { Precision } from '../../../model/precision';
 import type { StoredTensor } from '../../../model/storedTensors';
 import type { Env } from '../../../ort/env';
 import type { AllocatorStats } from '../../../ort/memory';
+import type { OrtLibrary } from '../../../ort/ortLibrary';
 import type { Session, SessionOptions } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
 import type { FileRun } from './weightBytes';
@@ -26,6 +27,8 @@ export interface StageDevice extends Disposable {
   readonly capturesSteps?: boolean;
   /** What the driver counts on the whole device now; absent where nobody counts. */
   memoryReading?(): { readonly freeBytes: number; readonly totalBytes: number };
+  /** Makes operators of ours ready for a session with this precision, where they serve; {@link configure} then adds them. @returns the precision that uses them. */
+  bringOperators?(library: OrtLibrary, precision: Precision, intermediateSize: number): Promise<Precision>;
   /** Appends the provider and what it needs. Called before the session is made. */
   configure(options: SessionOptions): void;
   /** Called when the session is loaded, before anything else is allocated. @returns bytes of weights that were moved onto huge pages. */

@@ -7,7 +7,7 @@ import { bandwidthUse } from './bandwidthUse';
 import { ordinaryTokens, targetOf, textEngineOf, type BenchmarkEngine } from './engineAccess';
 import type { ProgressPace } from './progressPace';
 import { benchmarkPromptIds } from './prompt';
-import { scoreText } from './quality';
+import { scoreBundledText } from './quality';
 import type { BenchmarkCase } from './report/schema';
 import { measureCase, type TelemetrySource } from './runCase';
 import { splitByContext, type LoadOutcome, type LoadPlan, type NaturalStop, type ScenarioSettings } from './scenarios/scenario';
@@ -92,7 +92,7 @@ async function measureBeside(outcome: LoadOutcome, engine: BenchmarkEngine, sign
     const bandwidth = measured === undefined ? undefined : bandwidthUse(each, model.decodeReads ?? [], measured);
     return bandwidth === undefined ? each : { ...each, bandwidth };
   });
-  const scores = plan.scoresText === true ? await attempt('the perplexity', () => scoreText(text, evaluationText, Math.min(512, model.contextTokens))) : undefined;
+  const scores = plan.scoresText === true ? await attempt('the perplexity', () => scoreBundledText(text, model.contextTokens)) : undefined;
   const textTimes = plan.timesText === true ? await attempt('tokenizing', () => measureTextTimes(text, plan.label, evaluationText, () => performance.now())) : undefined;
   const naturalStops = (await attempt('the natural stops', () => measureStops(engine, plan, model, signal))) ?? [];
   const texts = await attempt('the prompts as text', () =>

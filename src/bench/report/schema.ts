@@ -54,8 +54,10 @@ export interface EnergyUse {
   readonly readings: number;
 }
 
-/** How well the weights predict the bundled text. */
+/** How well the weights predict a bundled text. */
 export interface Quality {
+  /** `answers` after their questions in the chat template; `prose` for a checkpoint without one. */
+  readonly text: 'answers' | 'prose';
   /** exp of the mean negative log-probability per token. */
   readonly perplexity: number;
   readonly scoredTokens: number;

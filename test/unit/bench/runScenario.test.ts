@@ -84,7 +84,7 @@ class FakeEngines {
       'memory-bandwidth': () => [{ device: cpuDevice, bytesPerSecond: 1e9 }],
       tokenize: ({ text, mode }) => ({ ids: mode === 'special' ? [500] : [...text].map((character) => (character.codePointAt(0) ?? 0) % 500) }),
       detokenize: ({ ids }) => ({ text: ids.join(' ') }),
-      'render-chat': () => ({ text: '', ids: [] }),
+      'render-chat': ({ chat }) => ({ text: '', ids: chat.messages.flatMap(({ role, content }) => [role === 'user' ? 501 : 502, ...[...(content ?? '')].map((character) => (character.codePointAt(0) ?? 0) % 500)]).concat(chat.addGenerationPrompt === false ? [] : [502]) }),
       // The format decides how sure the model is.
       score: ({ ids }) => ({ logProbs: ids.slice(1).map(() => (weights === 'int4' ? Math.log(0.2) : Math.log(0.25))), bestIds: ids.slice(1).map((id, index) => (weights === 'int4' && index % 4 === 0 ? id + 1 : id)) }),
     };

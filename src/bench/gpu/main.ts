@@ -1,6 +1,7 @@
 /**
  * `node dist/benchGpu.js --model DIR [--out-dir DIR] [--part NAME]…`: the reports of docs/performance.md for one machine with NVIDIA GPUs.
  * Needs dist/, koffi and the runtime's libraries only; `--part others` also the machine's own Python with torch and transformers.
+ * `--part prefill-overlap`, `--part throughput-32` and `--part throughput-16` print tables of what two GPUs and several requests at a time bring.
  * Prints each report as Markdown and writes it as JSON, one file per part.
  */
 
@@ -15,6 +16,7 @@ import { toJson, toMarkdown } from '../report/writers';
 import { runScenario } from '../runScenario';
 import { lookAround, TelemetryRecorder } from '../telemetryRecorder';
 import { chooseParts, gpuParts, type GpuPart } from './gpuParts';
+import { measureThroughput, throughputPlans, throughputTable } from './throughput';
 
 /** Short enough for a case of a few seconds. */
 const telemetryMs = 200;
@@ -53,9 +55,10 @@ async function main(): Promise<void> {
     cacheFolder: values.cache ?? mkdtempSync(join(tmpdir(), 'glm-bench-')),
     alignment: 'autoFix',
   };
+  const devices = described.filter((device) => device.kind === 'cuda').map((device) => device.id);
   const parts = gpuParts({
     base,
-    devices: described.filter((device) => device.kind === 'cuda').map((device) => device.id),
+    devices,
     python: values.python ?? 'python3',
     compileLimitMs: Number(values['compile-limit'] ?? 180) * 1000,
   });
@@ -92,6 +95,17 @@ async function main(): Promise<void> {
   };
   for (const part of chooseParts(parts, values.part ?? [])) {
     await measure(part);
+  }
+  for (const { name, loads, cases } of throughputPlans(base, devices, values.part ?? [])) {
+    const figures = [];
+    for (const [label, load] of loads) {
+      figures.push(...(await measureThroughput(() => startEngine({ workerPath: join(__dirname, 'engineWorker.js') }), label, load, cases, settings.repetitions)));
+    }
+    print(`\n== ${name}\n${throughputTable(figures)}`);
+    if (outFolder !== undefined) {
+      mkdirSync(outFolder, { recursive: true });
+      writeFileSync(join(outFolder, `${name}.json`), JSON.stringify(figures, null, 1));
+    }
   }
   await monitor.end();
 }

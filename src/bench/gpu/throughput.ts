@@ -1,8 +1,10 @@
 /** What several GPUs and several requests at a time bring: wall time through the engine process, from the first request to the last token. */
 
+import type { DeviceId } from '../../common/deviceId';
 import type { LoadOptions } from '../../common/protocol/engine';
 import { defaultLength, greedySampling } from '../../common/sampling';
 import type { EngineClient } from '../../engine/client';
+import { loadFor } from '../scenarios/scenario';
 import { percentile } from '../statistics';
 
 const median = (values: readonly number[]): number => percentile(values, 50);
@@ -32,6 +34,30 @@ function steadyStepMs(times: readonly (readonly number[])[]): number | undefined
   const to = Math.min(...times.map((each) => each[each.length - 1] ?? -Infinity));
   const steps = times.flatMap((each) => each.flatMap((time, index) => (index > 0 && (each[index - 1] as number) >= from && time <= to ? [time - (each[index - 1] as number)] : [])));
   return steps.length === 0 ? undefined : median(steps);
+}
+
+export interface ThroughputPlan {
+  readonly name: string;
+  readonly loads: readonly (readonly [label: string, options: LoadOptions])[];
+  readonly cases: readonly ThroughputCase[];
+}
+
+/** What is compared between one GPU and two, or asked several at a time. `wanted` are beginnings of names; none of these runs unasked. */
+export function throughputPlans(base: LoadOptions, devices: readonly DeviceId[], wanted: readonly string[]): readonly ThroughputPlan[] {
+  const loadsOf = (cases: readonly ThroughputCase[], canSplit: boolean): ThroughputPlan['loads'] => {
+    const plans = cases.map(({ name, promptTokens, newTokens, requests }) => ({ name, promptTokens, newTokens, concurrency: requests }));
+    const one = [`${base.weights}, one GPU`, loadFor(base, plans, { deviceMap: { kind: 'single', device: devices[0] } })] as const;
+    return canSplit && devices.length > 1 ? [one, [`${base.weights}, two GPUs`, loadFor(base, plans, { deviceMap: { kind: 'balanced' }, includeDevices: devices.slice(0, 2) })]] : [one];
+  };
+  const plan = (name: string, canSplit: boolean, cases: readonly ThroughputCase[]): ThroughputPlan => ({ name, loads: loadsOf(cases, canSplit), cases });
+  return [
+    plan('prefill-overlap', true, [
+      { name: '8192 → 2', promptTokens: 8192, newTokens: 2, requests: 1 },
+      { name: '512 → 128', promptTokens: 512, newTokens: 128, requests: 1 },
+    ]),
+    plan('throughput-32', true, [{ name: '32 × 2048 → 64', promptTokens: 2048, newTokens: 64, requests: 32 }]),
+    plan('throughput-16', false, [{ name: '16 × 512 → 128', promptTokens: 512, newTokens: 128, requests: 16 }]),
+  ].filter(({ name }) => wanted.some((beginning) => name.startsWith(beginning)));
 }
 
 /** Ids that no other request shares a beginning with, so that nothing is reused. */

@@ -2,6 +2,7 @@
 
 import { countCudaDevices } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
+import { alignmentChecks } from './alignmentChecks';
 import { engineChecks } from './engineChecks';
 import { faultChecks } from './faultChecks';
 import { fusedDecoderChecks } from './fusedDecoderCheck';
@@ -24,7 +25,7 @@ async function main(): Promise<number> {
     await profileSteps(print, process.env.GLM_BIG_CHECKPOINT ?? '');
     return 0;
   }
-  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
+  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
   return runChecks(checks, countCudaDevices(CudaDriver.load()), print);
 }
 

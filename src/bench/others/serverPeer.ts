@@ -92,7 +92,7 @@ async function measureCase(engine: ServerEngine, server: KnownServer, plan: Othe
   }
   const samples = answers.flatMap((answer) => toSample(answer, plan));
   if (samples.length === 0) {
-    throw new ServerAnswerError(server.base, `sent fewer than two pieces of text in every one of ${answers.length} runs`);
+    throw new ServerAnswerError(server.base, `sent its whole text at once in every one of ${answers.length} runs, so that no time per token can be told`);
   }
   const summaries = summarizeSamples(samples);
   const brokenRules = brokenBy(answers, plan, way);
@@ -192,11 +192,11 @@ function piecesCaution(answers: readonly StreamedCompletion[]): readonly string[
     : [`${first.completionTokens} tokens came in ${first.eventTimesMs.length} pieces of text, so TTFT is that of the first piece and times between tokens are not known`];
 }
 
-/** None for an answer with fewer than two pieces of text, which has no TPOT. */
+/** None for an answer whose text came in one piece or all at once: it has no TPOT. */
 function toSample({ eventTimesMs, totalMs, completionTokens }: StreamedCompletion, plan: OtherCase): readonly RunSample[] {
   const [first, last] = [eventTimesMs[0], eventTimesMs.at(-1)];
   const generatedTokens = completionTokens ?? eventTimesMs.length;
-  if (first === undefined || last === undefined || eventTimesMs.length < 2) {
+  if (first === undefined || last === undefined || last <= first) {
     return [];
   }
   const tpotMs = (last - first) / Math.max(1, generatedTokens - 1);

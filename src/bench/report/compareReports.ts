@@ -30,7 +30,12 @@ export interface CaseComparison {
   readonly broken: readonly BrokenRule[];
   /** Empty when a rule is broken: such figures are not compared. */
   readonly changes: readonly MetricChange[];
+  /** What was unlike or weak on either side, where a median moved by 3 % or more; empty when nothing explains it. Absent below that. */
+  readonly reasons?: readonly string[];
 }
+
+/** Two runs on an idle machine stay below this; what moves more needs a reason. */
+const noteworthyChange = 0.03;
 
 const metrics = ['ttftMs', 'tpotMs', 'prefillTokensPerSecond', 'decodeTokensPerSecond'] as const;
 const lowerIsBetter = new Set<string>(['ttftMs', 'tpotMs']);
@@ -40,8 +45,38 @@ export function compareReports(before: BenchmarkReport, after: BenchmarkReport):
   const others = new Map(after.cases.map((each) => [each.name, each]));
   return before.cases.flatMap((each) => {
     const other = others.get(each.name);
-    return other === undefined ? [] : [compareCases(each, other)];
+    if (other === undefined) {
+      return [];
+    }
+    const comparison = compareCases(each, other);
+    const moved = comparison.changes.some(({ interval }) => Math.abs(interval.ratio - 1) >= noteworthyChange);
+    return [moved ? { ...comparison, reasons: reasonsFor({ report: before, measured: each }, { report: after, measured: other }) } : comparison];
   });
+}
+
+interface Side {
+  readonly report: BenchmarkReport;
+  readonly measured: BenchmarkCase;
+}
+
+/** Unlike machines, versions and settings first, then what each report itself says against its figures. */
+function reasonsFor(before: Side, after: Side): readonly string[] {
+  const facts: readonly (readonly [string, (side: Side) => string | undefined])[] = [
+    ['processor', ({ report }) => report.environment.cpu],
+    ['threads', ({ report }) => String(report.environment.logicalCores)],
+    ['GPUs', ({ report }) => report.environment.devices.flatMap((device) => (device.kind === 'cpu' ? [] : [`${device.name}, driver ${device.driverVersion ?? 'n/a'}`])).join('; ')],
+    ['GLM Local', ({ report }) => `${report.environment.extensionVersion} ${report.environment.commit ?? ''}`.trim()],
+    ['ONNX Runtime', ({ report }) => report.environment.runtimeVersion],
+    ['engine', ({ measured }) => measured.engine],
+    ['model', ({ measured }) => measured.model],
+    ['weights', ({ measured }) => measured.weights],
+    ['devices', ({ measured }) => measured.devices.join('+')],
+  ];
+  const unlike = facts.flatMap(([name, of]) => (of(before) === of(after) ? [] : [`${name}: ${of(before) || 'none'} before, ${of(after) || 'none'} after`]));
+  const weak = [...new Set([before, after])].flatMap((side) =>
+    [...side.measured.cautions, ...(side.report.before ?? []).map((use) => `before the measurement ${use}`)].map((caution) => `${side === before ? 'before' : 'after'}: ${caution}`),
+  );
+  return [...unlike, ...weak];
 }
 
 function compareCases(before: BenchmarkCase, after: BenchmarkCase): CaseComparison {

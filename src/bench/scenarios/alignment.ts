@@ -1,6 +1,6 @@
 /** Scenario "alignment": the same generation with every tensor where it is read, and with one kind of tensor elsewhere; what the difference costs. */
 
-import type { AlignmentKind } from '../../common/alignment';
+import { alignmentCostKey, type AlignmentCosts, type AlignmentKind } from '../../common/alignment';
 import { formatBytes } from '../../common/byteFormat';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { AlignmentCost } from '../report/schema';
@@ -68,9 +68,9 @@ export function alignmentCosts(outcomes: readonly LoadOutcome[]): readonly Align
   });
 }
 
-/** What to hand back as `LoadOptions.alignmentCostsMs`: only what is more than noise. Logits have a kind in common with ids and are left out. */
-export function measuredCosts(costs: readonly AlignmentCost[]): Readonly<Partial<Record<AlignmentKind, number>>> {
-  return Object.fromEntries(costs.filter((cost) => cost.tensor !== 'logits' && cost.isSignificant && cost.costMsPerToken > 0).map((cost) => [cost.kind, cost.costMsPerToken]));
+/** What to hand back as `LoadOptions.alignmentCostsMs`: only what is more than noise. */
+export function measuredCosts(costs: readonly AlignmentCost[]): AlignmentCosts {
+  return Object.fromEntries(costs.filter((cost) => cost.isSignificant && cost.costMsPerToken > 0).map((cost) => [alignmentCostKey(cost.kind, cost.tensor), cost.costMsPerToken]));
 }
 
 function describeCosts(costs: readonly AlignmentCost[], outcomes: readonly LoadOutcome[]): readonly string[] {

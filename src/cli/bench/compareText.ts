@@ -13,7 +13,14 @@ export function describeComparison(comparisons: readonly CaseComparison[]): stri
         const range = `${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
         return `  ${metric.padEnd(24)} ${before.toFixed(2).padStart(10)} → ${after.toFixed(2).padStart(10)}  × ${interval.ratio.toFixed(3)} (${interval.confidence * 100} %: ${range})  ${verdict}`;
       });
-      return [comparison.name, ...lines].join('\n');
+      return [comparison.name, ...lines, ...reasonLines(comparison.reasons)].join('\n');
     })
     .join('\n\n');
+}
+
+function reasonLines(reasons: CaseComparison['reasons']): readonly string[] {
+  if (reasons === undefined) {
+    return [];
+  }
+  return reasons.length === 0 ? ['  A median moved by 3 % or more, and nothing in the two reports explains it: measure both again.'] : ['  A median moved by 3 % or more. What was unlike, or weakens a side:', ...reasons.map((reason) => `    ${reason}`)];
 }

@@ -3,6 +3,7 @@ import { Argument, Option, type Command } from 'commander';
 import { describeEnvironment } from '../../bench/environment';
 import type { OtherEngine, TransformersEngine, TransformersVariant } from '../../bench/others/otherEngine';
 import { compareReports, parseReport } from '../../bench/report/compareReports';
+import type { BenchmarkReport } from '../../bench/report/schema';
 import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
 import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
@@ -150,7 +151,7 @@ function registerCompare(bench: Command, host: CommandHost): void {
     .argument('<before>', 'a report written with --out')
     .argument('<after>', 'a later report');
   addAction(compare, host, async (_flags: object, { output }) => {
-    const [before, after] = (compare.args as readonly string[]).map((path) => parseReport(path, readReport(path)));
+    const [before, after] = (compare.args as readonly string[]).map((path) => readKnownReport(path));
     if (before === undefined || after === undefined) {
       throw new UsageError('Name two reports.');
     }
@@ -161,6 +162,15 @@ function registerCompare(bench: Command, host: CommandHost): void {
     output.result(comparisons, describeComparison(comparisons));
     return Promise.resolve(comparisons.some((each) => each.changes.some((change) => change.verdict === 'worse')) ? exitCode.failed : exitCode.done);
   });
+}
+
+/** What is no report is wrong usage: 1 is kept for a figure that got worse. */
+function readKnownReport(path: string): BenchmarkReport {
+  try {
+    return parseReport(path, readReport(path));
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function readReport(path: string): string {

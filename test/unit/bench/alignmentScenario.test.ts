@@ -45,7 +45,7 @@ describe('alignmentScenario', () => {
     expect(byTensor.kv?.costMsPerToken).toBeCloseTo(4.008, 3);
     expect(byTensor.hidden?.costMsPerToken).toBeCloseTo(0.501, 3);
     expect(byTensor.input_ids).toMatchObject({ costMsPerToken: 0, isSignificant: false });
-    expect(Object.keys(measuredCosts(costs)).sort()).toEqual(['hidden-state-through-host', 'kv-cache-on-cpu']);
+    expect(Object.keys(measuredCosts(costs)).sort()).toEqual(['hidden-state-through-host', 'host-bound-inputs:logits', 'kv-cache-on-cpu']);
   });
 
   it('says nothing about a kind that could not be measured, and names noise as noise', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compareReports, parseReport } from '../../../src/bench/report/compareReports';
+import { repeatabilityNotes } from '../../../src/bench/repeatability';
 import { reportSchema, type BenchmarkCase, type BenchmarkReport, type RunSample } from '../../../src/bench/report/schema';
 import { summarize } from '../../../src/bench/statistics';
 
@@ -56,6 +57,22 @@ function report(...cases: BenchmarkCase[]): BenchmarkReport {
 const steady = [50, 51, 49, 50, 50];
 
 describe('compareReports', () => {
+  it('looks for reasons where a median moved by 3 % or more, and only there', () => {
+    const slower = caseOf(steady.map((value) => value * 0.9), { cautions: ['cuda:0 was throttled: thermal'] });
+    const after = { ...report(slower), before: ['cpu was busy to 50 %'], environment: { ...report().environment, cpu: 'other' } };
+    const [moved] = compareReports(report(caseOf(steady)), after);
+    expect(moved?.reasons).toEqual(['processor: c before, other after', 'after: cuda:0 was throttled: thermal', 'after: before the measurement cpu was busy to 50 %']);
+    expect(compareReports(report(caseOf(steady)), report(caseOf(steady.map((value) => value * 1.01))))[0]).not.toHaveProperty('reasons');
+    expect(compareReports(report(caseOf(steady)), report(caseOf(steady.map((value) => value * 0.9))))[0]?.reasons).toEqual([]);
+  });
+
+  it('tells a report against the one before it', () => {
+    const text = repeatabilityNotes(report(caseOf(steady)), report(caseOf(steady.map((value) => value * 0.9)))).join();
+    expect(text).toContain('"standard" moved against the report of 2026-01-01T00:00:00Z');
+    expect(text).toContain('decodeTokensPerSecond -10 %. Nothing in the two reports explains it.');
+    expect(repeatabilityNotes(report(caseOf(steady)), report(caseOf(steady)))).toEqual([]);
+  });
+
   it('calls a faster decode better and a longer TPOT worse', () => {
     const fast = compareReports(report(caseOf(steady)), report(caseOf(steady.map((value) => value * 1.5))))[0];
     const verdicts = Object.fromEntries(fast?.changes.map((change) => [change.metric, change.verdict]) ?? []);

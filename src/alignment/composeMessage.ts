@@ -1,6 +1,6 @@
 /** Builds a message with everything that all kinds share: key, state, cost. */
 
-import type { AlignmentKind, AlignmentMessage } from '../common/alignment';
+import { alignmentCostKey, type AlignmentKind, type AlignmentMessage } from '../common/alignment';
 import { formatBytes } from '../common/byteFormat';
 import type { DeviceId } from '../common/deviceId';
 import type { NextStep } from '../common/errors';
@@ -21,7 +21,7 @@ export interface Finding {
 
 export function composeMessage(facts: AlignmentFacts, finding: Finding): AlignmentMessage {
   const { cause, message, ...rest } = finding;
-  const costMsPerToken = facts.measuredCostMs?.[finding.kind];
+  const costMsPerToken = facts.measuredCostMs?.[alignmentCostKey(finding.kind, finding.tensor)];
   return {
     ...rest,
     key: `${finding.kind}|${facts.modelName}|${cause}`,

@@ -1,6 +1,6 @@
 /** What is reported about a loaded model, for the detectors to compare. Facts only: read from the runtime, the driver, or our own allocations. */
 
-import type { AlignmentKind, AlignmentMode } from '../common/alignment';
+import type { AlignmentCosts, AlignmentMode } from '../common/alignment';
 import type { DeviceId } from '../common/deviceId';
 import type { DeviceBudget, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../common/placement';
 import type { ProcessMemory } from '../common/protocol/monitor';
@@ -62,8 +62,8 @@ export interface AlignmentFacts {
   readonly driverMemory?: readonly DriverMemory[];
   readonly attention?: readonly AttentionFact[];
   readonly otherModels?: readonly OtherModel[];
-  /** Milliseconds per token by kind, from runs with and without. */
-  readonly measuredCostMs?: Readonly<Partial<Record<AlignmentKind, number>>>;
+  /** From runs with and without. */
+  readonly measuredCostMs?: AlignmentCosts;
   /** True when a device in this is a stand-in. */
   readonly simulated?: boolean;
 }

@@ -18,6 +18,14 @@ export type AlignmentKind =
 /** `autoFix` keeps tensors on their consumer's device and says so; `warn` offers the fix; `off` leaves things as they are. */
 export type AlignmentMode = 'autoFix' | 'warn' | 'off';
 
+/** Measured milliseconds per token, by {@link alignmentCostKey}. */
+export type AlignmentCosts = Readonly<Partial<Record<string, number>>>;
+
+/** Ids and logits are of one kind and differ a thousandfold in bytes, so each has a cost of its own. */
+export function alignmentCostKey(kind: AlignmentKind, tensor: string | undefined): string {
+  return kind === 'host-bound-inputs' && tensor !== undefined ? `${kind}:${tensor}` : kind;
+}
+
 export interface AlignmentMessage {
   readonly kind: AlignmentKind;
   /** Same cause and model → same key; a front end shows a key once. */

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import type { AlignmentCosts } from '../common/alignment';
 import type { LoadOptions } from '../common/protocol/engine';
 import type { ModelChoice } from '../common/protocol/webview';
 import { EngineSupervisor, startEngine, startMonitor, type EngineClient } from '../engine/client';
@@ -192,8 +193,6 @@ export class GlmContext implements vscode.Disposable {
     return vscode.Uri.joinPath(this.extension.extensionUri, 'dist', name).fsPath;
   }
 }
-
-type AlignmentCosts = NonNullable<LoadOptions['alignmentCostsMs']>;
 
 function alignmentCostsKey({ source, provider, weights }: LoadOptions): string {
   return `glm.alignmentCosts:${source}|${provider}|${weights}`;

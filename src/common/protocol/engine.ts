@@ -1,6 +1,6 @@
 /** The contract between a host (extension, CLI, server) and an engine process. Mirrored by src/engine/client and src/engine/worker. */
 
-import type { AlignmentKind, AlignmentMessage, AlignmentMode } from '../alignment';
+import type { AlignmentCosts, AlignmentMessage, AlignmentMode } from '../alignment';
 import type { ChatInput } from '../chat';
 import type { DeviceId, ProviderKind } from '../deviceId';
 import type { KvFormat, WeightFormat } from '../dtype';
@@ -36,7 +36,7 @@ export interface LoadOptions {
   /** MatMulNBits' accuracy_level on the CPU: 4 (int8 activations, fast) or 0 (f32 activations). */
   readonly accuracyLevel?: 0 | 4;
   /** Milliseconds per token of each kind of misalignment, as measured before on this machine; told with the messages. */
-  readonly alignmentCostsMs?: Readonly<Partial<Record<AlignmentKind, number>>>;
+  readonly alignmentCostsMs?: AlignmentCosts;
   /**
    * Debug option: puts these tensors on the wrong device on purpose; refused where there is none. Unless alignment is `autoFix`, decoding uses
    * the runtime's own kernels then, also for an empty list, so that runs with and without compare.

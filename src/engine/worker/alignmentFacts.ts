@@ -1,6 +1,6 @@
 /** Gathers what src/alignment compares: the plan, what the runtime made of it, our allocations, and the devices' free memory then and now. */
 
-import type { AlignmentKind, AlignmentMode } from '../../common/alignment';
+import type { AlignmentCosts, AlignmentMode } from '../../common/alignment';
 import type { DeviceBudget } from '../../common/placement';
 import type { LoadedModel } from '../../common/protocol/engine';
 import type { AlignmentFacts, BoundTensor, DriverMemory } from '../../alignment/facts';
@@ -14,8 +14,8 @@ export interface AlignmentSources {
   readonly devicesNow: readonly DeviceBudget[];
   /** Where step tensors, hidden states and caches lie, as far as the runner reports it. */
   readonly tensors: readonly BoundTensor[];
-  /** Milliseconds per token by kind, where they were measured. */
-  readonly measuredCostMs?: Readonly<Partial<Record<AlignmentKind, number>>>;
+  /** Where they were measured. */
+  readonly measuredCostMs?: AlignmentCosts;
   /** Some device is a software stand-in for a real one. */
   readonly simulated: boolean;
 }

@@ -58,7 +58,7 @@ describe('findMisalignments', () => {
     ['off', cpuDevice, cpuDevice, 'left'],
     ['autoFix', cuda0, cpuDevice, 'fixed'],
   ] as const)('calls misplaced ids in mode %s: %4$s', (mode, device, wantedDevice, state) => {
-    const message = only({ ...withTensors((tensor) => tensor.name === 'input_ids', { device, wantedDevice }), mode, measuredCostMs: { 'host-bound-inputs': 0.125 } });
+    const message = only({ ...withTensors((tensor) => tensor.name === 'input_ids', { device, wantedDevice }), mode, measuredCostMs: { 'host-bound-inputs:input_ids': 0.125 } });
     expect(message.state).toBe(state);
     expect(message.costMsPerToken).toBe(0.125);
     expect(message.message).toContain(state === 'fixed' ? 'was to be on cpu, whereas the model\'s first stage is on cuda:0. It is kept on cuda:0. Saved: 8 B per token; 0.13 ms per token, measured.' : 'Cost: 8 B per token; 0.13 ms per token, measured.');
@@ -194,7 +194,7 @@ describe('chooseTensorDevice and changedMessages', () => {
     const first = findMisalignments(facts);
     expect(changedMessages([], first)).toHaveLength(1);
     expect(changedMessages(first, findMisalignments(facts))).toEqual([]);
-    expect(changedMessages(first, findMisalignments({ ...facts, measuredCostMs: { 'host-bound-inputs': 1 } }))).toHaveLength(1);
+    expect(changedMessages(first, findMisalignments({ ...facts, measuredCostMs: { 'host-bound-inputs:input_ids': 1 } }))).toHaveLength(1);
     expect(changedMessages(first, findMisalignments({ ...facts, mode: 'off' }))).toHaveLength(1);
   });
 });

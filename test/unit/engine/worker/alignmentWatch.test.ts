@@ -33,7 +33,7 @@ function watch(where: { tensors: readonly BoundTensor[] | (() => never) }, costs
 
 describe('AlignmentWatch', () => {
   it('tells a cause once, however often it is met, with its measured cost', () => {
-    const { watched, told } = watch({ tensors: [ids(cpuDevice)] }, { 'host-bound-inputs': 0.25 });
+    const { watched, told } = watch({ tensors: [ids(cpuDevice)] }, { 'host-bound-inputs:input_ids': 0.25 });
     watched.look();
     watched.look();
     expect(told.map(({ kind, costMsPerToken }) => [kind, costMsPerToken])).toEqual([['host-bound-inputs', 0.25]]);

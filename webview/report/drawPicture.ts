@@ -27,8 +27,9 @@ export function drawPicture(report: ReportView, plots: readonly PicturePlot[], c
   }
   const font = (size: number, weight = ''): string => `${weight} ${size}px ${colours.fontFamily}`.trim();
   ctx.font = font(12);
-  const rows = [report.columns.map((column) => column.title), ...report.cases.map((each) => each.cells)];
-  const widths = report.columns.map((_, column) => Math.max(...rows.map((row) => ctx.measureText(row[column] ?? '').width)) + 16);
+  const columns = withVerdict(report.columns, { title: 'against the baseline', isNumeric: false });
+  const rows = [columns.map((column) => column.title), ...report.cases.map((each, index) => withVerdict(each.cells, report.comparisons[index]?.text ?? ''))];
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => ctx.measureText(row[column] ?? '').width)) + 16);
   const facts = report.facts.map((fact) => `${fact.label}: ${fact.value}`);
   const cautions = report.cases.flatMap((each) => each.cautions.map((caution) => `${each.name}: ${caution}`));
   const plotHeights = plots.map((plot) => plot.canvas.height / scale + 28);
@@ -57,7 +58,7 @@ export function drawPicture(report: ReportView, plots: readonly PicturePlot[], c
     ctx.fillStyle = colours.text;
     for (const [column, text] of row.entries()) {
       const cell = widths[column] ?? 0;
-      const isNumeric = report.columns[column]?.isNumeric === true;
+      const isNumeric = columns[column]?.isNumeric === true;
       ctx.textAlign = isNumeric ? 'right' : 'left';
       ctx.fillText(text, isNumeric ? left + cell - 16 : left, top);
       left += cell;
@@ -73,4 +74,9 @@ export function drawPicture(report: ReportView, plots: readonly PicturePlot[], c
     top += plot.canvas.height / scale;
   }
   return canvas.toDataURL('image/png').replace(/^data:image\/png;base64,/, '');
+}
+
+/** The verdict stands beside the case's name, as on screen. */
+function withVerdict<T>([first, ...others]: readonly T[], verdict: T): readonly T[] {
+  return first === undefined ? others : [first, verdict, ...others];
 }

@@ -11,7 +11,7 @@ import { installIconFont } from '../common/codicons';
 import './components/reportApp';
 import type { ReportApp } from './components/reportApp';
 
-declare function acquireVsCodeApi(): { postMessage(message: unknown): void };
+declare function acquireVsCodeApi(): { postMessage(message: unknown): void; setState(state: unknown): void };
 
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeProgressRing());
 
@@ -30,4 +30,6 @@ window.addEventListener('message', (event: MessageEvent<unknown>) => {
 
 const app = document.createElement('glm-report') as ReportApp;
 app.host = client;
+// After a reload of the window the editor hands this back, and the panel shows the same report.
+app.addEventListener('shown', (event) => api.setState({ id: (event as CustomEvent<string>).detail }));
 (document.getElementById('root') ?? document.body).replaceChildren(app);

@@ -27,13 +27,14 @@ export interface ReportCaseView {
   readonly rules: readonly { readonly label: string; readonly value: string }[];
 }
 
-/** One case held against the baseline. */
-export type CaseAgainstBaseline =
+/** One case held against the baseline. `text` says the same in a few words. */
+export type CaseAgainstBaseline = { readonly text: string } & (
   | { readonly kind: 'baseline' }
   /** The rules that forbid the comparison, each with its reason. */
   | { readonly kind: 'not-comparable'; readonly broken: readonly { readonly rule: string; readonly explanation: string }[] }
   /** Median decode speed over the baseline's, with its confidence interval. */
-  | { readonly kind: 'compared'; readonly ratio: number; readonly low: number; readonly high: number; readonly confidence: number; readonly isDifferent: boolean };
+  | { readonly kind: 'compared'; readonly ratio: number; readonly low: number; readonly high: number; readonly confidence: number; readonly isDifferent: boolean; readonly isUnreliable: boolean }
+);
 
 export interface TrendPoint {
   readonly reportId: string;
@@ -50,6 +51,17 @@ export interface CaseTrend {
   readonly leftOut: readonly { readonly startedAtMs: number; readonly reason: string }[];
 }
 
+/** What one kind of misplaced tensor cost. */
+export interface AlignmentCostView {
+  readonly label: string;
+  /** With its unit, or n/a. */
+  readonly bytesPerToken: string;
+  readonly alignedTokensPerSecond: number;
+  readonly misalignedTokensPerSecond: number;
+  readonly costMsPerToken: number;
+  readonly isSignificant: boolean;
+}
+
 export interface ReportView {
   readonly id: string;
   readonly title: string;
@@ -64,6 +76,8 @@ export interface ReportView {
   readonly comparisons: readonly CaseAgainstBaseline[];
   readonly trends: readonly CaseTrend[];
   readonly notes: readonly string[];
+  /** Of the alignment scenario only. */
+  readonly alignmentCosts?: readonly AlignmentCostView[];
 }
 
 export type ExportFormat = 'json' | 'csv' | 'png';

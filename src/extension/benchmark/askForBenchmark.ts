@@ -4,10 +4,10 @@ import * as vscode from 'vscode';
 import { defaultSettings } from '../../bench/scenarios/scenario';
 import { GlmError } from '../../common/errors';
 import { chooseModelSource } from './chooseModelSource';
-import { parseLengths, scenarioItems, type BenchmarkForm } from './benchmarkForm';
+import { defaultPython, parseLengths, parseServers, scenarioItems, scenariosWithLengths, type BenchmarkForm } from './benchmarkForm';
 import type { GlmContext } from '../glmContext';
 
-type FormStep = 'run' | 'source' | 'secondSource' | 'repetitions' | 'lengths';
+type FormStep = 'run' | 'source' | 'secondSource' | 'repetitions' | 'warmups' | 'lengths' | 'python' | 'servers';
 
 interface FormItem extends vscode.QuickPickItem {
   readonly step: FormStep;
@@ -27,7 +27,7 @@ export async function askForBenchmark(ctx: GlmContext): Promise<BenchmarkForm | 
   if (source === undefined) {
     throw new GlmError('no-model', 'No model has been chosen yet, and this build holds no demo model. Choose a GLM-4 checkpoint first.', { next: [{ label: 'Choose a model', command: 'glm.chooseModel' }] });
   }
-  return fillForm(ctx, { scenario: scenario.name, source, settings: defaultSettings }, scenario.label);
+  return fillForm(ctx, { scenario: scenario.name, source, settings: defaultSettings, python: defaultPython, servers: [] }, scenario.label);
 }
 
 async function fillForm(ctx: GlmContext, initial: BenchmarkForm, title: string): Promise<BenchmarkForm | undefined> {
@@ -60,11 +60,37 @@ async function fillForm(ctx: GlmContext, initial: BenchmarkForm, title: string):
         form = text === undefined ? form : { ...form, settings: { ...form.settings, repetitions: Number(text) } };
         break;
       }
+      case 'warmups': {
+        const text = await vscode.window.showInputBox({
+          title: 'Runs before that are not counted',
+          value: String(form.settings.warmupRuns),
+          prompt: 'The first run after loading pays for caches and lazy set-up',
+          validateInput: (value) => (/^\d{1,2}$/.test(value.trim()) ? undefined : 'A whole number from 0 to 99'),
+        });
+        form = text === undefined ? form : { ...form, settings: { ...form.settings, warmupRuns: Number(text) } };
+        break;
+      }
+      case 'python': {
+        const text = await vscode.window.showInputBox({ title: 'Python with torch and transformers', value: form.python, prompt: 'A path, or a name on the PATH; empty leaves transformers out. Nothing is installed.' });
+        form = text === undefined ? form : { ...form, python: text.trim() };
+        break;
+      }
+      case 'servers': {
+        const text = await vscode.window.showInputBox({
+          title: 'OpenAI-compatible servers on this machine',
+          value: form.servers.join(', '),
+          placeHolder: 'http://127.0.0.1:8080',
+          prompt: 'llama.cpp, vLLM, SGLang, Ollama, …; several are separated by commas',
+          validateInput: (value) => (parseServers(value) === undefined ? 'Addresses such as http://127.0.0.1:8080' : undefined),
+        });
+        form = text === undefined ? form : { ...form, servers: parseServers(text) ?? [] };
+        break;
+      }
       case 'lengths': {
         const text = await vscode.window.showInputBox({
           title: 'Tokens of the prompt and of the answer',
           value: form.lengths === undefined ? '512, 128' : `${form.lengths.promptTokens}, ${form.lengths.newTokens}`,
-          prompt: 'One case of these lengths; empty for the usual three',
+          prompt: 'One case of these lengths; empty for the usual ones',
           validateInput: (value) => (value.trim() === '' || parseLengths(value) !== undefined ? undefined : 'Two whole numbers, such as 512, 128'),
         });
         form = text === undefined ? form : { ...form, lengths: parseLengths(text) };
@@ -83,9 +109,16 @@ function formItems(ctx: GlmContext, form: BenchmarkForm): FormItem[] {
     { step: 'run', label: '$(play) Run', detail: `${nameOf(form.source)}, ${repetitions} counted ${repetitions === 1 ? 'run' : 'runs'} per case after ${warmupRuns} warm-up` },
     { step: 'source', label: `$(server-environment) Model: ${nameOf(form.source)}` },
     ...(form.scenario === 'chat-vs-base' ? [{ step: 'secondSource' as const, label: `$(server-environment) Against: ${form.secondSource === undefined ? 'choose…' : nameOf(form.secondSource)}` }] : []),
-    ...(form.scenario === 'standard'
-      ? [{ step: 'lengths' as const, label: `$(symbol-ruler) Lengths: ${form.lengths === undefined ? 'the usual three' : `prompt ${form.lengths.promptTokens}, ${form.lengths.newTokens} new`}` }]
+    ...(form.scenario === 'others'
+      ? [
+          { step: 'python' as const, label: `$(snake) Python: ${form.python === '' ? 'none, transformers is left out' : form.python}` },
+          { step: 'servers' as const, label: `$(server) Servers: ${form.servers.length === 0 ? 'none' : form.servers.join(', ')}` },
+        ]
+      : []),
+    ...(scenariosWithLengths.includes(form.scenario)
+      ? [{ step: 'lengths' as const, label: `$(symbol-ruler) Lengths: ${form.lengths === undefined ? 'the usual ones' : `prompt ${form.lengths.promptTokens}, ${form.lengths.newTokens} new`}` }]
       : []),
     { step: 'repetitions', label: `$(sync) Runs per case: ${repetitions}` },
+    { step: 'warmups', label: `$(flame) Warm-up runs: ${warmupRuns}` },
   ];
 }

@@ -2,6 +2,8 @@
 
 import { scenarioByName, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
+import type { OtherEngine } from '../../bench/others/otherEngine';
+import { GlmError } from '../../common/errors';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
 
@@ -11,24 +13,59 @@ export interface BenchmarkForm {
   /** chat-vs-base only. */
   readonly secondSource?: string;
   readonly settings: ScenarioSettings;
-  /** Standard only: one case of these lengths instead of the usual three. */
+  /** One case of these lengths instead of the usual ones, where the scenario takes that. */
   readonly lengths?: { readonly promptTokens: number; readonly newTokens: number };
+  /** others only: the interpreter to run transformers with; empty leaves transformers out. */
+  readonly python: string;
+  /** others only: addresses of OpenAI-compatible servers. */
+  readonly servers: readonly string[];
 }
+
+/** Scenarios whose cases can be replaced by one of other lengths. */
+export const scenariosWithLengths: readonly ScenarioName[] = ['standard', 'alignment', 'others'];
+
+export const defaultPython = process.platform === 'win32' ? 'python' : 'python3';
+
+/** Compiling in transformers may take this long before it is given up. */
+const compileLimitMs = 180_000;
 
 /** The list that the command opens with, the most useful one first. */
 export const scenarioItems: readonly { readonly name: ScenarioName; readonly label: string; readonly detail: string }[] = [
   { name: 'standard', label: 'Standard lengths', detail: 'Prompts of 512 and 4,096 tokens, answers of 128 and 256: the lengths people compare elsewhere' },
   { name: 'chat-vs-base', label: 'Chat against base', detail: 'Two checkpoints at the same length; where each would stop by itself is shown apart' },
-  { name: 'precision', label: 'Weight formats', detail: 'One checkpoint with full, int8 and int4 weights: speed and memory' },
+  { name: 'precision', label: 'Weight formats', detail: 'One checkpoint with full, int8 and int4 weights: speed, memory, perplexity and token agreement' },
   { name: 'concurrency', label: 'Concurrent requests', detail: '1, 2, 4 and 8 requests at once: what batching gains and what it costs each of them' },
   { name: 'context', label: 'Context length', detail: 'The same answer after 128 to 8,192 tokens of prompt' },
   { name: 'devices', label: 'Devices', detail: 'One GPU, two, …, and the processor' },
+  { name: 'alignment', label: 'Device alignment', detail: 'What each kind of tensor on the wrong device costs; needs a GPU' },
 ];
 
 export function buildScenario(form: BenchmarkForm, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
   const { lengths } = form;
   const cases = lengths === undefined ? undefined : [{ name: `prompt ${lengths.promptTokens}, ${lengths.newTokens} new`, ...lengths, concurrency: 1 }];
-  return scenarioByName(form.scenario, base, devices, { secondSource: form.secondSource, cases });
+  if (form.scenario !== 'others') {
+    return scenarioByName(form.scenario, base, devices, { secondSource: form.secondSource, cases });
+  }
+  // The same weights on both sides, where the user has not chosen otherwise.
+  const dtype = base.provider !== 'cpu' && devices.some((device) => device.kind === 'cuda') ? 'bf16' : 'f32';
+  return scenarioByName('others', base.weights === 'auto' ? { ...base, weights: dtype } : base, devices, { cases, others: othersOf(form, base, dtype) });
+}
+
+/** @throws {GlmError} `bench-nothing-beside` when neither a Python nor a server is named. */
+function othersOf({ python, servers, source }: BenchmarkForm, base: LoadOptions, dtype: 'bf16' | 'f32'): readonly OtherEngine[] {
+  if (python === '' && servers.length === 0) {
+    throw new GlmError('bench-nothing-beside', 'There is nothing to compare with: name a Python that has torch and transformers, or the address of a server.');
+  }
+  return [
+    ...(python === '' ? [] : [{ kind: 'transformers' as const, python, source, dtype, ...(base.provider === 'cpu' ? { device: 'cpu' } : {}), variants: ['eager', 'compiled'] as const, warmupLimitMs: compileLimitMs, threads: base.cpuThreads }]),
+    ...servers.map((url) => ({ kind: 'server' as const, url })),
+  ];
+}
+
+/** Addresses separated by commas or spaces; undefined when one of them is none. */
+export function parseServers(text: string): readonly string[] | undefined {
+  const servers = text.split(/[\s,]+/).filter((part) => part !== '');
+  return servers.every((url) => /^https?:\/\/[^/\s]+/.test(url)) ? servers : undefined;
 }
 
 /** `512, 128` or `512 → 128`; undefined when it is not two whole numbers that make sense. */

@@ -1,26 +1,18 @@
 /** Measures from the editor: the same scenarios and rules as `glm bench`, in engine processes of their own, and keeps the report. Knows no 'vscode'. */
 
+import { BenchmarkMonitor, type MonitorProcess } from '../../bench/benchmarkMonitor';
 import { describeEnvironment } from '../../bench/environment';
 import type { BenchmarkReport } from '../../bench/report/schema';
+import { repeatabilityNotes } from '../../bench/repeatability';
 import { runScenario, type BenchmarkEngine, type ScenarioProgress } from '../../bench/runScenario';
 import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
-import { TelemetryRecorder } from '../../bench/telemetryRecorder';
 import { GlmError } from '../../common/errors';
-import type { DeviceDescription, TelemetrySample } from '../../common/protocol/monitor';
-import type { Unsubscribe } from '../emitter';
-import type { ReportStore, StoredReport } from './reportStore';
-
-/** What is read of the device service. */
-export interface BenchmarkDevices {
-  readonly devices: readonly DeviceDescription[];
-  readonly onSample: { on(listener: (sample: TelemetrySample) => void): Unsubscribe };
-  watch(): Unsubscribe;
-}
+import { machineKey, type ReportStore, type StoredReport } from './reportStore';
 
 export interface BenchmarkServiceOptions {
   readonly startEngine: () => BenchmarkEngine;
-  readonly devices: BenchmarkDevices;
-  readonly store: Pick<ReportStore, 'save'>;
+  readonly startMonitor: () => MonitorProcess;
+  readonly store: Pick<ReportStore, 'save' | 'list'>;
   readonly version: string;
   readonly nowMs: () => number;
 }
@@ -54,23 +46,26 @@ export class BenchmarkService {
       throw new GlmError('bench-busy', 'A benchmark is already running in this window, and two would measure each other. Wait for its end, or cancel it in its notification.');
     }
     this.isRunning = true;
-    const { devices, startEngine, store, version, nowMs } = this.options;
-    const recorder = new TelemetryRecorder(nowMs);
-    const stopSamples = devices.onSample.on((sample) => recorder.add(sample));
-    const stopWatching = devices.watch();
+    const { startMonitor, startEngine, store, version, nowMs } = this.options;
     try {
-      const report = await runScenario(scenario, settings, {
-        startEngine,
-        environment: () => Promise.resolve(describeEnvironment(version, devices.devices)),
-        nowMs,
-        telemetry: recorder,
-        signal,
-        onProgress,
-      });
-      return await store.save(beside === undefined ? report : noteModelBeside(report, beside));
+      const monitor = await BenchmarkMonitor.open(startMonitor(), nowMs);
+      try {
+        const measured = await runScenario(scenario, settings, {
+          startEngine,
+          environment: () => Promise.resolve(describeEnvironment(version, monitor.devices)),
+          nowMs,
+          telemetry: monitor.telemetry,
+          onEngine: (pid) => monitor.addProcess(pid),
+          signal,
+          onProgress,
+        });
+        const report = beside === undefined ? measured : noteModelBeside(measured, beside);
+        const previous = (await store.list()).find((stored) => stored.report.scenario === report.scenario && machineKey(stored.report.environment) === machineKey(report.environment));
+        return await store.save(previous === undefined ? report : { ...report, notes: [...report.notes, ...repeatabilityNotes(previous.report, report)] });
+      } finally {
+        await monitor.close();
+      }
     } finally {
-      stopWatching();
-      stopSamples();
       this.isRunning = false;
     }
   }

@@ -1,30 +1,41 @@
 /** The benchmark commands with their services. They cost nothing until one of them runs. */
 
+import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { startMonitor } from '../../engine/client';
 import type { GlmContext } from '../glmContext';
 import { registerCommand } from '../commands/registerCommand';
 import { askForBenchmark } from './askForBenchmark';
 import { BenchmarkService, type ModelBeside } from './benchmarkService';
 import { buildScenario, devicesOf, progressText } from './benchmarkForm';
-import { ReportPanels } from './reportPanel';
+import { panelType, ReportPanels } from './reportPanel';
 import { ReportStore, type StoredReport } from './reportStore';
 import { modelNames, scenarioTitle } from './reportView';
-import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
+import { alignmentScenario, measuredCosts } from '../../bench/scenarios/alignment';
+import { defaultSettings, type Scenario, type ScenarioSettings } from '../../bench/scenarios/scenario';
+import { GlmError } from '../../common/errors';
 
 export function registerBenchmarks(ctx: GlmContext): vscode.Disposable {
   const store = new ReportStore(vscode.Uri.joinPath(ctx.extension.globalStorageUri, 'benchmarks').fsPath, ctx.log);
   const panels = new ReportPanels(ctx.extension.extensionUri, store);
   const service = new BenchmarkService({
     startEngine: () => ctx.startEngine(),
-    devices: ctx.devices,
+    startMonitor: () => startMonitor({ monitorPath: join(ctx.extension.extensionPath, 'dist', 'monitor.js'), log: ctx.log }),
     store,
     version: String(ctx.extension.extension.packageJSON.version),
     nowMs: () => Date.now(),
   });
   return vscode.Disposable.from(
     panels,
+    vscode.window.registerWebviewPanelSerializer(panelType, { deserializeWebviewPanel: (panel, state) => panels.restore(panel, state) }),
     registerCommand(ctx.log, 'glm.runBenchmark', async () => {
       const stored = await runBenchmark(ctx, service);
+      if (stored !== undefined) {
+        await panels.show(stored);
+      }
+    }),
+    registerCommand(ctx.log, 'glm.measureAlignment', async () => {
+      const stored = await measureAlignment(ctx, service);
       if (stored !== undefined) {
         await panels.show(stored);
       }
@@ -47,6 +58,24 @@ async function runBenchmark(ctx: GlmContext, service: BenchmarkService): Promise
   const scenario = buildScenario(form, base, devices);
   const beside = await settleChatModel(ctx, devicesOf(scenario, devices));
   return beside === 'cancelled' ? undefined : measure(service, scenario, form.settings, beside);
+}
+
+/** The chosen model as it is set to be loaded; later messages about it tell the costs that were measured. */
+async function measureAlignment(ctx: GlmContext, service: BenchmarkService): Promise<StoredReport | undefined> {
+  const state = ctx.model.engineState;
+  const source = state.kind === 'ready' ? state.options.source : ctx.choices.defaultSource;
+  if (source === undefined) {
+    throw new GlmError('no-model', 'No model has been chosen yet. Choose a GLM-4 checkpoint first.', { next: [{ label: 'Choose a model', command: 'glm.chooseModel' }] });
+  }
+  const [base, devices] = await Promise.all([ctx.loadOptions(source), ctx.devices.probe().catch(() => ctx.devices.devices)]);
+  const scenario = alignmentScenario(base);
+  const beside = await settleChatModel(ctx, devicesOf(scenario, devices));
+  if (beside === 'cancelled') {
+    return undefined;
+  }
+  const stored = await measure(service, scenario, defaultSettings, beside);
+  await ctx.rememberAlignmentCosts(base, measuredCosts(stored.report.alignment ?? []));
+  return stored;
 }
 
 /** A loaded chat model takes memory of the devices, and an answer under way their time: the user says what becomes of it. */

@@ -1,6 +1,6 @@
 /** Answers what the report's panel asks. Talks to the editor through one interface, so that it is tested without it. */
 
-import { toCsv, toMarkdown } from '../../bench/report/writers';
+import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { GlmError } from '../../common/errors';
 import type { ReportView, ReportViewContract } from '../../common/protocol/reportView';
 import type { RpcHandlers } from '../../common/protocol/rpc';
@@ -51,7 +51,7 @@ export function createReportHandlers(shown: ShownReport, store: Pick<ReportStore
       const { report, id } = shown.current;
       switch (format) {
         case 'json':
-          return { fileName: await actions.saveFile(`${id}.json`, { label: 'Report with raw samples', extension: 'json' }, textBytes(JSON.stringify(report, null, 1))) };
+          return { fileName: await actions.saveFile(`${id}.json`, { label: 'Report with raw samples', extension: 'json' }, textBytes(toJson(report))) };
         case 'csv':
           return { fileName: await actions.saveFile(`${id}.csv`, { label: 'Table', extension: 'csv' }, textBytes(toCsv(report))) };
         case 'png': {

@@ -10,7 +10,7 @@ import { createReportHandlers, type ReportActions, type ShownReport } from './re
 import type { ReportStore, StoredReport } from './reportStore';
 import { toReportView } from './reportView';
 
-const panelType = 'glm.benchmarkReport';
+export const panelType = 'glm.benchmarkReport';
 
 interface OpenPanel {
   readonly panel: vscode.WebviewPanel;
@@ -25,6 +25,18 @@ export class ReportPanels implements vscode.Disposable {
     private readonly extensionUri: vscode.Uri,
     private readonly store: ReportStore,
   ) {}
+
+  /** Brings a panel back after the window was reloaded, with the report it showed or, when that is gone, the newest. */
+  async restore(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
+    const id = typeof state === 'object' && state !== null && 'id' in state ? String(state.id) : '';
+    const report = await this.store.read(id);
+    const stored = report === undefined ? (await this.store.list())[0] : { id, report };
+    if (stored === undefined || this.open !== undefined) {
+      panel.dispose();
+      return;
+    }
+    this.open = this.fill(panel, stored);
+  }
 
   async show(report: StoredReport): Promise<void> {
     if (this.open === undefined) {
@@ -43,9 +55,17 @@ export class ReportPanels implements vscode.Disposable {
     this.open?.panel.dispose();
   }
 
+  private scripts(): vscode.Uri {
+    return vscode.Uri.joinPath(this.extensionUri, 'dist', 'webview');
+  }
+
   private create(report: StoredReport): OpenPanel {
-    const scripts = vscode.Uri.joinPath(this.extensionUri, 'dist', 'webview');
-    const panel = vscode.window.createWebviewPanel(panelType, 'GLM Benchmark Report', vscode.ViewColumn.Active, { enableScripts: true, localResourceRoots: [scripts] });
+    return this.fill(vscode.window.createWebviewPanel(panelType, 'GLM Benchmark Report', vscode.ViewColumn.Active, {}), report);
+  }
+
+  private fill(panel: vscode.WebviewPanel, report: StoredReport): OpenPanel {
+    const scripts = this.scripts();
+    panel.webview.options = { enableScripts: true, localResourceRoots: [scripts] };
     panel.iconPath = vscode.Uri.joinPath(this.extensionUri, 'media', 'glm.svg');
     const shown: ShownReport = { current: report, baselineIndex: 0 };
     const server = new RpcServer<ReportViewContract>((message) => void panel.webview.postMessage(message), createReportHandlers(shown, this.store, editorReportActions));

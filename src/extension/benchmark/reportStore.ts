@@ -7,6 +7,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseReport } from '../../bench/report/compareReports';
+import { toJson } from '../../bench/report/writers';
 import type { BenchmarkEnvironment, BenchmarkReport } from '../../bench/report/schema';
 import type { Log } from '../../common/log';
 
@@ -74,7 +75,7 @@ export class ReportStore {
     try {
       const file = await open(temporary, 'wx', 0o600);
       try {
-        await file.writeFile(JSON.stringify(report, null, 1));
+        await file.writeFile(toJson(report));
         await file.sync();
       } finally {
         await file.close();

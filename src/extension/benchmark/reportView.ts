@@ -2,9 +2,9 @@
 
 import { basename } from 'node:path';
 import { brokenRules } from '../../bench/comparability';
-import { toTable } from '../../bench/report/writers';
-import type { BenchmarkCase, BenchmarkReport, RunSample } from '../../bench/report/schema';
-import { medianRatioInterval } from '../../bench/statistics';
+import { describeBeforeText, peakMemory, remarksOf, toTable, type ReportTable } from '../../bench/report/writers';
+import type { BenchmarkCase, BenchmarkReport } from '../../bench/report/schema';
+import { verdictsOf, verdictText } from '../../bench/verdict';
 import { formatBytes } from '../../common/byteFormat';
 import type { CaseAgainstBaseline, CaseTrend, ReportCaseView, ReportView, RunMetric, TrendPoint } from '../../common/protocol/reportView';
 import { machineKey, type StoredReport } from './reportStore';
@@ -16,6 +16,7 @@ const titles: Readonly<Record<string, string>> = {
   concurrency: 'Concurrent requests',
   context: 'Context length',
   devices: 'Devices',
+  alignment: 'Device alignment',
 };
 
 export function scenarioTitle(scenario: string): string {
@@ -24,7 +25,7 @@ export function scenarioTitle(scenario: string): string {
 
 /** @param history  All stored reports, in any order; those of this machine make the trends. */
 export function toReportView({ id, report }: StoredReport, history: readonly StoredReport[], baselineIndex = 0): ReportView {
-  const table = toTable(report);
+  const table = withoutVerdicts(toTable(report));
   return {
     id,
     title: `${scenarioTitle(report.scenario)}: ${modelNames(report)}`,
@@ -36,8 +37,16 @@ export function toReportView({ id, report }: StoredReport, history: readonly Sto
     baselineIndex,
     comparisons: compareWithBaseline(report, baselineIndex),
     trends: report.cases.map((each) => trendOf(each, report, history)),
-    notes: report.notes,
+    // What the view draws as a table stands in the notes as one for Markdown.
+    notes: report.notes.filter((note) => !note.startsWith('| ')),
+    ...(report.alignment === undefined || report.alignment.length === 0 ? {} : { alignmentCosts: report.alignment.map((cost) => ({ ...cost, bytesPerToken: formatBytes(cost.bytesPerToken) })) }),
   };
+}
+
+/** The view judges beside each case by itself, and for any baseline. */
+function withoutVerdicts({ columns, rows }: ReportTable): ReportTable {
+  const keeps = (_value: unknown, column: number): boolean => column !== 1;
+  return { columns: columns.filter(keeps), rows: rows.map((row) => row.filter(keeps)) };
 }
 
 export function modelNames(report: BenchmarkReport): string {
@@ -46,18 +55,7 @@ export function modelNames(report: BenchmarkReport): string {
 
 /** Each case against one of them: the ratio of the median decode speeds, or the rules that forbid it. */
 export function compareWithBaseline(report: BenchmarkReport, baselineIndex: number): readonly CaseAgainstBaseline[] {
-  const baseline = report.cases[baselineIndex];
-  return report.cases.map((each, index): CaseAgainstBaseline => {
-    if (baseline === undefined || index === baselineIndex) {
-      return { kind: 'baseline' };
-    }
-    const broken = brokenRules(baseline, each);
-    if (broken.length > 0) {
-      return { kind: 'not-comparable', broken };
-    }
-    const { ratio, low, high, confidence, isDifferent } = medianRatioInterval(speeds(baseline), speeds(each));
-    return { kind: 'compared', ratio, low, high, confidence, isDifferent };
-  });
+  return verdictsOf(report, baselineIndex).map((verdict) => ({ ...verdict, text: verdictText(verdict) }));
 }
 
 function toCaseView(each: BenchmarkCase, cells: readonly string[]): ReportCaseView {
@@ -69,40 +67,44 @@ function toCaseView(each: BenchmarkCase, cells: readonly string[]): ReportCaseVi
     runs: { decodeTokensPerSecond: series('decodeTokensPerSecond'), prefillTokensPerSecond: series('prefillTokensPerSecond'), ttftMs: series('ttftMs'), tpotMs: series('tpotMs') },
     itlMs: each.samples.flatMap((sample) => sample.itlMs),
     ...(itl === undefined ? {} : { itlPercentiles: { p50: itl.p50, p90: itl.p90, p99: itl.p99 } }),
-    peakMemory: peakMemory(each.samples),
-    cautions: [...each.cautions, ...(each.endedBy === undefined ? [] : [`ended early: ${each.endedBy}; the ${each.samples.length} runs until then are kept`])],
+    peakMemory: peakMemory(each).map(([device, bytes]) => ({ device, bytes })),
+    cautions: remarksOf(each),
     rules: rulesOf(each),
   };
 }
 
-function rulesOf({ rules, samples }: BenchmarkCase): ReportCaseView['rules'] {
+function rulesOf({ rules, samples, setup = [], energy }: BenchmarkCase): ReportCaseView['rules'] {
   return [
     { label: 'Prompt', value: `${rules.promptTokens} tokens, the same ids in every run (SHA-256 ${rules.promptHash.slice(0, 12)}…)` },
     { label: 'Answer', value: `exactly ${rules.newTokens} tokens; stop tokens are ignored` },
     { label: 'Sampling', value: `${rules.sampling}, seed ${rules.seed}` },
     { label: 'Runs', value: `${samples.length} of ${rules.repetitions} counted, after ${rules.warmupRuns} warm-up that ${rules.warmupRuns === 1 ? 'is' : 'are'} not` },
     { label: 'Requests at once', value: String(rules.concurrency) },
+    ...(energy === undefined ? [] : [{ label: 'Energy', value: `${energy.averageWatts.toFixed(0)} W on average over ${energy.seconds.toFixed(1)} s, from ${energy.readings} readings` }]),
+    ...setup.map((value) => ({ label: 'Set-up', value })),
     { label: 'Times', value: 'the median is quoted; tokenization is timed apart; no run takes keys and values from the run before it' },
   ];
 }
 
-function peakMemory(samples: readonly RunSample[]): ReportCaseView['peakMemory'] {
-  const peaks = new Map<string, number>();
-  for (const [device, bytes] of samples.flatMap((sample) => Object.entries(sample.peakMemoryBytes))) {
-    peaks.set(device, Math.max(bytes, peaks.get(device) ?? 0));
-  }
-  return [...peaks].map(([device, bytes]) => ({ device, bytes }));
-}
-
-function factsOf({ environment, cases }: BenchmarkReport): ReportView['facts'] {
+function factsOf({ environment, cases, before, textTimes = [] }: BenchmarkReport): ReportView['facts'] {
   const { devices } = environment;
   return [
     { label: 'Processor', value: `${environment.cpu}, ${environment.logicalCores} threads, ${formatBytes(environment.memoryBytes)}` },
     ...devices.filter((device) => device.kind !== 'cpu').map((device) => ({ label: device.id, value: `${device.name}, ${formatBytes(device.totalBytes)}, driver ${device.driverVersion ?? 'n/a'}` })),
     { label: 'Model', value: [...new Set(cases.map((each) => basename(each.modelIdentity)))].join(', ') || 'n/a' },
     { label: 'Provider', value: [...new Set(cases.map((each) => each.provider))].join(', ') || 'n/a' },
-    { label: 'Versions', value: `GLM Local ${environment.extensionVersion}, ONNX Runtime ${environment.runtimeVersion ?? 'n/a'}, Node ${environment.nodeVersion}, ${environment.platform}` },
+    { label: 'Before', value: describeBeforeText(before) },
+    ...copyLimits(cases).map(([device, rate]) => ({ label: 'Copy limit', value: `${device}: ${(rate / 1e9).toFixed(0)} GB/s, measured by copies within its memory` })),
+    ...textTimes.map(({ tokens, tokenizeMs, renderChatMs }) => ({
+      label: 'Text',
+      value: `tokenizing ${tokens} tokens takes ${tokenizeMs.median.toFixed(2)} ms${renderChatMs === undefined ? '' : `, through the chat template ${renderChatMs.median.toFixed(2)} ms`}; in no other figure`,
+    })),
+    { label: 'Versions', value: `GLM Local ${environment.extensionVersion}${environment.commit === undefined ? '' : ` (${environment.commit})`}, ONNX Runtime ${environment.runtimeVersion ?? 'n/a'}, Node ${environment.nodeVersion}, ${environment.platform}` },
   ];
+}
+
+function copyLimits(cases: readonly BenchmarkCase[]): readonly (readonly [device: string, bytesPerSecond: number])[] {
+  return [...new Map(cases.flatMap((each) => Object.entries(each.bandwidth?.copyBytesPerSecond ?? {})))];
 }
 
 /** The same case, model, weights and devices on the same machine. What breaks a rule against the shown case is left out, with the reason. */
@@ -130,5 +132,3 @@ function trendOf(each: BenchmarkCase, report: BenchmarkReport, history: readonly
 function seriesKey(each: BenchmarkCase): string {
   return JSON.stringify([each.name, each.model, each.weights, each.provider, each.devices]);
 }
-
-const speeds = (each: BenchmarkCase): readonly number[] => each.samples.map((sample) => sample.decodeTokensPerSecond);

@@ -10,7 +10,6 @@ import { registerDiagnose } from './diagnose';
 import { registerFixAlignment } from './fixAlignment';
 import { registerFocusView } from './focusView';
 import { registerLoadModel } from './loadModel';
-import { registerMeasureAlignment } from './measureAlignment';
 import { registerNewChat } from './newChat';
 import { registerOpenSettings } from './openSettings';
 import { registerOpenWalkthrough } from './openWalkthrough';
@@ -35,7 +34,6 @@ const commands: readonly ((ctx: GlmContext) => vscode.Disposable)[] = [
   registerAttachFile,
   registerDiagnose,
   registerFixAlignment,
-  registerMeasureAlignment,
   registerSetupCuda,
   registerShowLog,
   registerOpenSettings,

@@ -95,7 +95,7 @@ export class CaseTable extends LitElement {
           <thead>
             <tr>
               <th scope="col">${first?.title}</th>
-              ${compares ? html`<th scope="col">against the baseline</th>` : nothing} ${figures.map((column) => html`<th scope="col" class=${column.isNumeric ? 'number' : ''}>${column.title}</th>`)}
+              ${compares ? html`<th scope="col">decode speed against the baseline</th>` : nothing} ${figures.map((column) => html`<th scope="col" class=${column.isNumeric ? 'number' : ''}>${column.title}</th>`)}
             </tr>
           </thead>
           <tbody>
@@ -126,7 +126,8 @@ export class CaseTable extends LitElement {
         return html`<span class="label">${icon('warning')}not comparable</span>
           ${comparison.broken.map((each) => html`<div class="muted">rule “${each.rule}”: ${each.explanation}</div>`)} ${this.renderChoose(index)}`;
       case 'compared':
-        return html`${comparison.isDifferent ? html`<strong>${comparison.ratio.toFixed(2)} ×</strong> decode speed` : html`no difference beyond chance (${comparison.ratio.toFixed(2)} ×)`}
+        return html`${comparison.isDifferent ? html`<strong>${comparison.ratio.toFixed(2)} ×</strong> ${comparison.ratio > 1 ? 'as fast' : 'the speed'}` : html`no difference beyond chance (${comparison.ratio.toFixed(2)} ×)`}
+          ${comparison.isUnreliable ? html`<div class="label" data-test="unreliable">${icon('warning')}unreliable: too few runs, or they scatter</div>` : nothing}
           <div class="muted">${Math.round(comparison.confidence * 100)} % interval ${comparison.low.toFixed(2)} to ${comparison.high.toFixed(2)}</div>
           ${this.renderChoose(index)}`;
       default:

@@ -10,6 +10,7 @@ import { formatDuration } from '../../common/numberFormat';
 import { drawPicture } from '../drawPicture';
 import { itlPlot, metricLabels, runsPlot, trendPlot } from '../plotData';
 import { reportStyles } from '../reportStyles';
+import './alignmentCosts';
 import './caseTable';
 import './plot';
 import type { Plot } from './plot';
@@ -77,12 +78,21 @@ export class ReportApp extends LitElement {
         </div>
       </header>
       <glm-case-table .report=${report} @baseline=${(event: CustomEvent<number>) => this.chooseBaseline(event.detail)}></glm-case-table>
-      ${this.renderNotes(report)} ${this.renderPlots(report)} ${this.renderRules(report)}
+      ${this.renderAlignment(report)} ${this.renderNotes(report)} ${this.renderPlots(report)} ${this.renderRules(report)}
       <section aria-labelledby="machine">
         <h2 id="machine">Machine</h2>
         <dl>${report.facts.map((fact) => html`<dt>${fact.label}</dt><dd>${fact.value}</dd>`)}</dl>
       </section>
     `;
+  }
+
+  private renderAlignment({ alignmentCosts }: ReportView): TemplateResult | typeof nothing {
+    return alignmentCosts === undefined
+      ? nothing
+      : html`<section aria-labelledby="alignment">
+          <h2 id="alignment">What misplaced tensors cost</h2>
+          <glm-alignment-costs .costs=${alignmentCosts}></glm-alignment-costs>
+        </section>`;
   }
 
   private renderNotes(report: ReportView): TemplateResult | typeof nothing {
@@ -151,6 +161,7 @@ export class ReportApp extends LitElement {
       this.caseIndex = 0;
       this.problem = '';
       this.done = '';
+      this.dispatchEvent(new CustomEvent('shown', { detail: report.id }));
     }
   }
 

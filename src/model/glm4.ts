@@ -2,7 +2,7 @@
 
 import { addCachedAttention } from './attention';
 import type { SelectPositions } from './glm';
-import { addOutputNorm, addStreamNorm, type LayerContext, type ResidualStream } from './layerContext';
+import { addStreamNorm, addToStream, type LayerContext, type ResidualStream } from './layerContext';
 import { addLinear } from './linear';
 import { addGatedMlp } from './mlp';
 import type { LayerWeightSpecs, NormSpec } from './weightSpecs';
@@ -23,8 +23,8 @@ export function addGlm4Layer(ctx: LayerContext, stream: ResidualStream, layer: L
   const attended = select(`${path}/attn/selected`, addCachedAttention(ctx, `${path}/attn`, input.normed, layer.qkv, layerIndex));
   const residual = select(`${path}/selected`, input.stream.residual);
   const projected = addLinear(ctx, `${path}/attn/output`, attended, layer.attentionOutput);
-  const attentionAddend = addOutputNorm(ctx, `${path}/post_self_attn_norm`, projected, layer.postSelfAttentionNorm as NormSpec);
-  const middle = addStreamNorm(ctx, `${path}/pre_mlp_norm`, { residual, pending: attentionAddend }, layer.preMlpNorm);
+  const afterAttention = addToStream(ctx, `${path}/post_self_attn_norm`, residual, projected, layer.postSelfAttentionNorm as NormSpec);
+  const middle = addStreamNorm(ctx, `${path}/pre_mlp_norm`, afterAttention, layer.preMlpNorm);
   const mlp = addGatedMlp(ctx, `${path}/mlp`, middle.normed, layer.gateUp, layer.down);
-  return { residual: middle.stream.residual, pending: addOutputNorm(ctx, `${path}/post_mlp_norm`, mlp, layer.postMlpNorm as NormSpec) };
+  return addToStream(ctx, `${path}/post_mlp_norm`, middle.stream.residual, mlp, layer.postMlpNorm as NormSpec);
 }

@@ -2,7 +2,7 @@
 
 import type { GraphBuilder } from '../onnx/graphBuilder';
 import type { GraphValue } from '../onnx/graphValue';
-import { addAdd, addCast, addRmsNorm, addSkipRmsNorm } from '../onnx/operators';
+import { addAdd, addCast, addOwnStreamNorm, addRmsNorm, addSandwichNorm, addSkipRmsNorm } from '../onnx/operators';
 import type { GlmConfig } from './config';
 import type { GraphWeights } from './graphWeights';
 import type { Precision } from './precision';
@@ -33,6 +33,8 @@ export interface ResidualStream {
   /** residual[b, s, hiddenSize] */
   readonly residual: GraphValue;
   readonly pending?: GraphValue;
+  /** The norm that `pending` still has to go through before it is added; only where the session has the operator for both. */
+  readonly pendingNorm?: GraphValue;
 }
 
 /** RMSNorm of the stream, in the residual's dtype, cast to the activations'; settles what was pending. */
@@ -40,6 +42,13 @@ export function addStreamNorm(ctx: LayerContext, path: string, stream: ResidualS
   const { graph, config, precision, weights } = ctx;
   const weight = weights.norm(norm);
   const castName = `${path}/cast`;
+  if (stream.pending !== undefined && stream.pendingNorm !== undefined) {
+    const { normed, sum } = addSandwichNorm(graph, path, stream.pending, stream.residual, { output: stream.pendingNorm, next: weight }, `${path}/residual`);
+    return { normed, stream: { residual: sum } };
+  }
+  if (stream.pending === undefined && precision.hasSandwichNorm && config.architecture === 'glm4') {
+    return { normed: addOwnStreamNorm(graph, path, stream.residual, weight), stream };
+  }
   if (stream.pending === undefined) {
     const normed = addRmsNorm(graph, path, stream.residual, weight, config.rmsNormEpsilon);
     return { normed: addCast(graph, castName, normed, precision.activations), stream };
@@ -53,13 +62,22 @@ export function addStreamNorm(ctx: LayerContext, path: string, stream: ResidualS
  * RMSNorm of a block's own output before it joins the stream (GLM-4-0414's sandwich), in the residual's dtype.
  * Where the layer before was scaled down for f16's sake, epsilon shrinks by the square, which gives the same result exactly.
  */
-export function addOutputNorm(ctx: LayerContext, path: string, x: GraphValue, norm: NormSpec): GraphValue {
+function addOutputNorm(ctx: LayerContext, path: string, x: GraphValue, norm: NormSpec): GraphValue {
   const { graph, config, precision, weights } = ctx;
   const epsilon = precision.rescales ? config.rmsNormEpsilon / f16Headroom ** 2 : config.rmsNormEpsilon;
   return addRmsNorm(graph, path, addCast(graph, `${path}/cast`, x, precision.residual), weights.norm(norm), epsilon);
 }
 
+/** A block's output on its way into the stream, by way of its own norm. */
+export function addToStream(ctx: LayerContext, path: string, residual: GraphValue, x: GraphValue, norm: NormSpec): ResidualStream {
+  return ctx.precision.hasSandwichNorm ? { residual, pending: x, pendingNorm: ctx.weights.norm(norm) } : { residual, pending: addOutputNorm(ctx, path, x, norm) };
+}
+
 /** The stream as one value, `name` being what is pending added. */
 export function settleStream(ctx: LayerContext, name: string, stream: ResidualStream): GraphValue {
+  if (stream.pending !== undefined && stream.pendingNorm !== undefined) {
+    // What follows is normed by the next stage, so any weight will do here.
+    return addSandwichNorm(ctx.graph, `${name}/norm`, stream.pending, stream.residual, { output: stream.pendingNorm, next: stream.pendingNorm }, name).sum;
+  }
   return stream.pending === undefined ? stream.residual : addAdd(ctx.graph, name, stream.residual, addCast(ctx.graph, `${name}/cast`, stream.pending, ctx.precision.residual));
 }

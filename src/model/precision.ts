@@ -30,6 +30,8 @@ export interface Precision {
   readonly rescales: boolean;
   /** Whether the session has our operator for the gate of the MLP, which reads and writes a third of what the runtime's three do. */
   readonly hasGatedSilu: boolean;
+  /** Whether it has ours for the norms of GLM-4-0414, which takes two of the runtime's together. Residual and activations are then of one dtype. */
+  readonly hasSandwichNorm: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface Precision {
  *
  * @throws {GlmError} `weights-unsupported` when the provider cannot run the format.
  */
-export function precisionFor(provider: ProviderKind, weights: WeightFormat, options: { readonly accuracyLevel?: 0 | 4; readonly kv?: KvFormat; readonly activations?: FloatDType; readonly hasGatedSilu?: boolean } = {}): Precision {
+export function precisionFor(provider: ProviderKind, weights: WeightFormat, options: { readonly accuracyLevel?: 0 | 4; readonly kv?: KvFormat; readonly activations?: FloatDType } = {}): Precision {
   const allowed: Readonly<Record<ProviderKind, readonly WeightFormat[]>> = {
     cpu: ['f32', 'int8', 'int4'],
     webgpu: ['f32', 'f16', 'int8', 'int4'],
@@ -46,7 +48,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
   if (!allowed[provider].includes(weights)) {
     throw new GlmError('weights-unsupported', `The ${provider} provider cannot run ${weights} weights. Choose ${allowed[provider].join(', ')}.`, { fields: { provider, weights } });
   }
-  const common = { provider, weights, blockSize: 32, hasGatedSilu: options.hasGatedSilu ?? false } as const;
+  const common = { provider, weights, blockSize: 32, hasGatedSilu: false, hasSandwichNorm: false } as const;
   switch (provider) {
     case 'cpu':
       return {

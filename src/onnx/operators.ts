@@ -80,6 +80,36 @@ export function addGatedSilu(graph: GraphBuilder, name: string, x: GraphValue): 
   return graph.addSingle({ domain: ownDomain, operator: gatedSiluOperator, name, inputs: [x], outputs: [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), width / 2] }] });
 }
 
+/** `sum` = residual + RMSNorm(x) · outputWeight, `normed` = RMSNorm(sum) · nextWeight; an operator of ours, whose epsilon the session knows. */
+export const sandwichNormOperator = 'SandwichNorm';
+export function addSandwichNorm(
+  graph: GraphBuilder,
+  name: string,
+  x: GraphValue,
+  residual: GraphValue,
+  weights: { readonly output: GraphValue; readonly next: GraphValue },
+  sumName: string,
+): { readonly normed: GraphValue; readonly sum: GraphValue } {
+  assertDtype(name, x, ...floats);
+  assertDtype(name, residual, x.dtype);
+  assertShape(name, residual, x.shape);
+  for (const weight of [weights.output, weights.next]) {
+    assertDtype(name, weight, x.dtype);
+    assertShape(name, weight, [lastDim(name, x)]);
+  }
+  const like = { dtype: x.dtype, shape: x.shape };
+  const [normed, sum] = graph.addNode({ domain: ownDomain, operator: sandwichNormOperator, name, inputs: [x, residual, weights.output, weights.next], outputs: [like, { ...like, name: sumName }] });
+  return { normed: normed as GraphValue, sum: sum as GraphValue };
+}
+
+/** RMSNorm(x) · weight, summed in the same order as {@link addSandwichNorm} does, so that it does not matter where a model is cut. */
+export const streamNormOperator = 'StreamNorm';
+export function addOwnStreamNorm(graph: GraphBuilder, name: string, x: GraphValue, weight: GraphValue): GraphValue {
+  assertDtype(name, weight, x.dtype);
+  assertShape(name, weight, [lastDim(name, x)]);
+  return graph.addSingle({ domain: ownDomain, operator: streamNormOperator, name, inputs: [x, weight], outputs: [{ dtype: x.dtype, shape: x.shape }] });
+}
+
 /** Two equal halves of the last dimension. */
 export function addSplitHalves(graph: GraphBuilder, name: string, x: GraphValue, names: readonly [string, string]): [GraphValue, GraphValue] {
   const width = lastDim(name, x);

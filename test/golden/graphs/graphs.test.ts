@@ -48,6 +48,11 @@ describe('stage graphs', () => {
     expectGolden('chatglm-cuda-bf16.txt', dump('tiny-chatglm', precisionFor('cuda', 'bf16'), [whole(2)], 'inputs'));
   });
 
+  it('glm4 in two stages, bf16 on CUDA with operators of ours', () => {
+    const precision = { ...precisionFor('cuda', 'bf16'), hasGatedSilu: true, hasSandwichNorm: true };
+    expectGolden('glm4-cuda-operators.txt', dump('tiny-glm4', precision, [first, { firstLayer: 1, endLayer: 3, hasEmbedding: false, hasHead: true }], 'inputs'));
+  });
+
   it('glm4, int4 with f16 activations on WebGPU', () => {
     expectGolden('glm4-webgpu-int4.txt', dump('tiny-glm4', precisionFor('webgpu', 'int4'), [whole(3)]));
   });

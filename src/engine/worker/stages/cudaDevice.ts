@@ -48,12 +48,12 @@ export function openCudaDevice(ordinal: number): StageDevice {
     // Queueing takes a few milliseconds and the device works meanwhile; a thread of its own would only add the way there.
     runsOnCallingThread: true,
     memoryReading: () => context.memoryInfo(),
-    bringOperators: async (library, precision, intermediateSize) => {
-      if (precision.activations !== 'bf16' || !CudaOperators.serves(intermediateSize)) {
+    bringOperators: async (library, precision, shape) => {
+      if (precision.activations !== 'bf16' || precision.residual !== 'bf16' || !CudaOperators.serves(shape)) {
         return precision;
       }
-      operators = await CudaOperators.create(library, stream);
-      return { ...precision, hasGatedSilu: true };
+      operators = await CudaOperators.create(library, stream, shape);
+      return { ...precision, hasGatedSilu: true, hasSandwichNorm: true };
     },
     configure: (options) => {
       // With a stream of ours a run can be queued without waiting for it, and be captured by us; the provider then uses no other, so that its arena is in order too.

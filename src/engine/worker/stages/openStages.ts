@@ -3,7 +3,7 @@
 import { basename, dirname } from 'node:path';
 import { deviceIndex, deviceKind, type DeviceId } from '../../../common/deviceId';
 import type { TensorInfo } from '../../../common/dtype';
-import { throwIfAborted } from '../../../common/errors';
+import { isGlmError, throwIfAborted } from '../../../common/errors';
 import { silentLog, type Log } from '../../../common/log';
 import type { PlacementPlan, StagePlacement } from '../../../common/placement';
 import type { LoadProgress } from '../../../common/protocol/engine';
@@ -101,7 +101,9 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       });
       const startedMs = performance.now();
       const onBytes = (loadedBytes: number): void => options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes: doneBytes + loadedBytes, totalBytes });
-      stages.push(await openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, () => pack(precision), onBytes, options));
+      const open = (usesOperators: boolean): Promise<Stage> =>
+        openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, () => pack(precision), onBytes, options, usesOperators);
+      stages.push(await openWithOrWithout(open, placement, log));
       doneBytes += placement.weightBytes;
       options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
       log.log('info', 'stages', `stage ${placement.stageIndex} loaded`, { device: placement.device, elapsedMs: performance.now() - startedMs });
@@ -145,12 +147,13 @@ async function openStage(
   pack: () => Promise<PackedWeights>,
   onBytes: (loadedBytes: number) => void,
   options: OpenStagesOptions,
+  usesOperators: boolean,
 ): Promise<Stage> {
   const { config, tensors, plan } = options;
   const device = openStageDevice(placement.device, options);
   const begun: Disposable[] = [device];
   try {
-    const precision = await bringOperators(device, env, plainPrecision, options);
+    const precision = usesOperators ? await bringOperators(device, env, plainPrecision, options) : plainPrecision;
     const packed = device.weightsAs === 'initializers' ? await pack() : undefined;
     const { graph, stored } = buildStageGraph(
       config,
@@ -195,10 +198,23 @@ async function openStage(
   }
 }
 
+/** A runtime that refuses a graph with operators of ours gets one without. */
+async function openWithOrWithout(open: (usesOperators: boolean) => Promise<Stage>, placement: StagePlacement, log: Log): Promise<Stage> {
+  try {
+    return await open(true);
+  } catch (error) {
+    if (placement.provider !== 'cuda' || !isGlmError(error) || error.code !== 'runtime-call-failed') {
+      throw error;
+    }
+    log.log('warn', 'stages', `The runtime did not take our operators on ${placement.device}, so its own are used, which are slower: ${error.message}`);
+    return open(false);
+  }
+}
+
 /** Operators of our own are faster, never needed: without them the graph is made of the runtime's. */
 async function bringOperators(device: StageDevice, env: Env, precision: Precision, { config, log = silentLog }: OpenStagesOptions): Promise<Precision> {
   try {
-    return (await device.bringOperators?.(env.library, precision, config.intermediateSize)) ?? precision;
+    return (await device.bringOperators?.(env.library, precision, config)) ?? precision;
   } catch (error) {
     log.log('warn', 'stages', error instanceof Error ? error.message : String(error));
     return precision;

@@ -14,6 +14,7 @@ import type { AllocatorStats } from '../../../ort/memory';
 import type { OrtLibrary } from '../../../ort/ortLibrary';
 import type { Session, SessionOptions } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
+import type { OperatorShape } from './cudaOperators';
 import type { FileRun } from './weightBytes';
 
 export interface StageDevice extends Disposable {
@@ -28,7 +29,7 @@ export interface StageDevice extends Disposable {
   /** What the driver counts on the whole device now; absent where nobody counts. */
   memoryReading?(): { readonly freeBytes: number; readonly totalBytes: number };
   /** Makes operators of ours ready for a session with this precision, where they serve; {@link configure} then adds them. @returns the precision that uses them. */
-  bringOperators?(library: OrtLibrary, precision: Precision, intermediateSize: number): Promise<Precision>;
+  bringOperators?(library: OrtLibrary, precision: Precision, shape: OperatorShape): Promise<Precision>;
   /** Appends the provider and what it needs. Called before the session is made. */
   configure(options: SessionOptions): void;
   /** Called when the session is loaded, before anything else is allocated. @returns bytes of weights that were moved onto huge pages. */

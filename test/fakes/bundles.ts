@@ -33,7 +33,7 @@ const options: BuildOptions = {
   target: 'node20',
   format: 'cjs',
   external: ['koffi', 'onnxruntime-node'],
-  loader: { '.cu': 'text' },
+  loader: { '.cu': 'text', '.py': 'text' },
   alias: { 'web-tree-sitter': join(repositoryRoot, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
   logLevel: 'error',
 };

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Argument, Option, type Command } from 'commander';
+import { BenchmarkMonitor } from '../../bench/benchmarkMonitor';
 import { describeEnvironment } from '../../bench/environment';
 import type { OtherEngine, TransformersEngine, TransformersVariant } from '../../bench/others/otherEngine';
 import { compareReports, parseReport } from '../../bench/report/compareReports';
@@ -8,7 +9,6 @@ import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
 import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
 import { scenarioByName, scenarioNames, type ScenarioName } from '../../bench/scenarios/scenarioByName';
-import { lookAround, TelemetryRecorder } from '../../bench/telemetryRecorder';
 import type { WeightFormat } from '../../common/dtype';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
@@ -18,9 +18,6 @@ import { exitCode } from '../exitCode';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { collect, wholeNumber } from '../options/optionValues';
 import { InputFileError } from '../inputFile';
-
-/** As often as the monitor allows: cases on a fast device last a few seconds. */
-const telemetryMs = 200;
 
 interface RunFlags extends LoadFlags {
   readonly base?: string;
@@ -68,15 +65,9 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
 
 async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Invocation, version: string): Promise<void> {
   const { context, output, signal, log } = invocation;
-  const monitor = context.startMonitor(log);
+  const monitor = await BenchmarkMonitor.open(context.startMonitor(log), () => Date.now());
   try {
-    const devices = await monitor.request('devices-probe', {});
-    const recorder = new TelemetryRecorder(() => Date.now());
-    const stop = monitor.on('telemetry-sample', (sample) => recorder.add(sample));
-    const ownPids: number[] = [];
-    const watch = (): Promise<unknown> => monitor.request('telemetry-watch', { intervalMs: telemetryMs, ownPids });
-    recorder.add(await lookAround(() => monitor.request('telemetry-read', { ownPids })));
-    await watch();
+    const { devices } = monitor;
     const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
     const report = await runScenario(
       scenario,
@@ -85,22 +76,18 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
         startEngine: () => context.startEngine(log),
         environment: () => Promise.resolve(describeEnvironment(version, devices)),
         nowMs: () => Date.now(),
-        telemetry: recorder,
+        telemetry: monitor.telemetry,
         signal,
-        onEngine: (pid) => {
-          ownPids.push(pid);
-          void watch().catch(() => undefined);
-        },
+        onEngine: (pid) => monitor.addProcess(pid),
         onProgress: ({ label, phase, doneRuns, totalRuns, remainingMs }) =>
           output.status(`${phase} ${label}: run ${doneRuns} of ${totalRuns}${remainingMs === undefined ? '' : `, about ${Math.ceil(remainingMs / 1000)} s left`}`),
       },
     );
-    stop();
     writeReport(flags.out, toJson(report));
     writeReport(flags.csv, toCsv(report));
     output.result(report, toMarkdown(report));
   } finally {
-    await monitor.end();
+    await monitor.close();
   }
 }
 

@@ -38,6 +38,7 @@ export const scenarioItems: readonly { readonly name: ScenarioName; readonly lab
   { name: 'context', label: 'Context length', detail: 'The same answer after 128 to 8,192 tokens of prompt' },
   { name: 'devices', label: 'Devices', detail: 'One GPU, two, …, and the processor' },
   { name: 'alignment', label: 'Device alignment', detail: 'What each kind of tensor on the wrong device costs; needs a GPU' },
+  { name: 'others', label: 'Against others', detail: 'This engine, then transformers in your own Python and OpenAI-compatible servers on this machine, by the same rules' },
 ];
 
 export function buildScenario(form: BenchmarkForm, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {

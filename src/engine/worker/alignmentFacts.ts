@@ -3,7 +3,7 @@
 import type { AlignmentCosts, AlignmentMode } from '../../common/alignment';
 import type { DeviceBudget } from '../../common/placement';
 import type { LoadedModel } from '../../common/protocol/engine';
-import type { AlignmentFacts, BoundTensor, DriverMemory } from '../../alignment/facts';
+import type { AlignmentFacts, BoundTensor, DriverMemory, OtherModel } from '../../alignment/facts';
 
 export interface AlignmentSources {
   readonly loaded: LoadedModel;
@@ -16,11 +16,13 @@ export interface AlignmentSources {
   readonly tensors: readonly BoundTensor[];
   /** Where they were measured. */
   readonly measuredCostMs?: AlignmentCosts;
+  /** What other engines of this user hold on GPUs. */
+  readonly otherModels: readonly OtherModel[];
   /** Some device is a software stand-in for a real one. */
   readonly simulated: boolean;
 }
 
-export function alignmentFacts({ loaded, mode, devicesAtPlan, devicesNow, tensors, measuredCostMs, simulated }: AlignmentSources): AlignmentFacts {
+export function alignmentFacts({ loaded, mode, devicesAtPlan, devicesNow, tensors, measuredCostMs, otherModels, simulated }: AlignmentSources): AlignmentFacts {
   return {
     modelName: loaded.description.name,
     mode,
@@ -36,6 +38,7 @@ export function alignmentFacts({ loaded, mode, devicesAtPlan, devicesNow, tensor
         ? []
         : [{ device: before.id, freeBytesAtPlan: before.freeBytes, freeBytesNow: now.freeBytes }];
     }),
+    otherModels,
     ...(measuredCostMs === undefined ? {} : { measuredCostMs }),
     ...(simulated ? { simulated } : {}),
   };

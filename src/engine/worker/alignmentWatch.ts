@@ -1,6 +1,7 @@
 /** Looks where everything lies, after loading and after each generation, and tells what is new about it. */
 
 import { changedMessages, findMisalignments } from '../../alignment/findMisalignments';
+import type { OtherModel } from '../../alignment/facts';
 import type { AlignmentMessage } from '../../common/alignment';
 import type { Log } from '../../common/log';
 import type { DeviceBudget } from '../../common/placement';
@@ -14,6 +15,7 @@ export interface AlignmentWatchSetup {
   readonly options: Pick<LoadOptions, 'alignment' | 'allowSoftwareGpu' | 'alignmentCostsMs'>;
   readonly devicesAtPlan: readonly DeviceBudget[];
   readonly devicesNow: readonly DeviceBudget[];
+  readonly otherModels: () => readonly OtherModel[];
   readonly log: Log;
   onMessage(message: AlignmentMessage): void;
 }
@@ -29,7 +31,7 @@ export class AlignmentWatch {
 
   /** Tells each cause once, and again only when its state or its cost has changed. A failure to look is logged; it must not cost an answer. */
   look(): void {
-    const { loaded, runner, options, devicesAtPlan, devicesNow, log, onMessage } = this.setup;
+    const { loaded, runner, options, devicesAtPlan, devicesNow, otherModels, log, onMessage } = this.setup;
     try {
       const found = findMisalignments(
         alignmentFacts({
@@ -39,6 +41,7 @@ export class AlignmentWatch {
           devicesNow,
           tensors: runner.boundTensors?.() ?? [],
           measuredCostMs: options.alignmentCostsMs,
+          otherModels: otherModels(),
           simulated: options.allowSoftwareGpu && loaded.plan.stages.some((stage) => stage.provider === 'webgpu'),
         }),
       );

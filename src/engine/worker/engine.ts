@@ -84,6 +84,7 @@ export class Engine {
     const served = this.served;
     this.served = undefined;
     const freedBytes = (await served?.dispose()) ?? 0;
+    this.context.loadedModels.withdraw();
     if (served !== undefined) {
       this.context.onMemoryUse([]);
     }

@@ -7,6 +7,7 @@ import { isRpcMessage, RpcServer, type RpcMessage } from '../../common/protocol/
 import { createChannelLog } from './channelLog';
 import type { BatchTimer } from './deltaBatcher';
 import { Engine } from './engine';
+import { LoadedModels } from './loadedModels';
 
 /** How often the host hears that the event loop is alive. */
 const heartbeatMs = 1000;
@@ -48,6 +49,7 @@ export function runEngineProcess(bundlePath: string): void {
     timer: systemTimer,
     bundlePath,
     packThreadFile: existsSync(packThreadFile) ? packThreadFile : undefined,
+    loadedModels: new LoadedModels(),
     events: {
       onDelta: (delta) => emit('token-delta', delta),
       onPrefill: (progress) => emit('prefill-progress', progress),

@@ -7,6 +7,7 @@ import { AlignmentWatch } from './alignmentWatch';
 import type { BatchTimer } from './deltaBatcher';
 import { listBudgets } from './deviceBudgets';
 import { gpuBudgetSources } from './gpuBudgetSources';
+import type { LoadedModels } from './loadedModels';
 import { LoadProgressMeter } from './loadProgressMeter';
 import { openModel, planModel } from './planModel';
 import { ServedModel, type ServedEvents } from './servedModel';
@@ -22,6 +23,7 @@ export interface LoadContext {
   readonly bundlePath: string;
   /** The bundle of the packing threads; undefined packs in this thread. */
   readonly packThreadFile: string | undefined;
+  readonly loadedModels: LoadedModels;
   onProgress(progress: LoadProgress): void;
 }
 
@@ -73,8 +75,9 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   };
   const usesGpu = plan.stages.some((stage) => stage.provider !== 'cpu');
   const devicesNow = usesGpu ? await listBudgets(options, gpuBudgetSources).catch(() => devicesAtPlan) : devicesAtPlan;
-  const alignment = new AlignmentWatch({ loaded, runner, options, devicesAtPlan, devicesNow, log, onMessage: (message) => context.events.onAlignment(message) });
+  const alignment = new AlignmentWatch({ loaded, runner, options, devicesAtPlan, devicesNow, otherModels: () => context.loadedModels.others(), log, onMessage: (message) => context.events.onAlignment(message) });
   alignment.look();
+  context.loadedModels.announce(opened.description.name, plan.stages.map((stage) => stage.device));
   const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
   return new ServedModel({ loaded: { ...loaded, alignment: alignment.messages }, alignment, runner, text, timer, events: context.events });
 }

@@ -16,7 +16,7 @@ const loaded: LoadedModel = {
   assignments: [{ stageIndex: 0, device: cuda, provider: 'cuda', nodesByProvider: { CUDAExecutionProvider: 30 }, inputMemory: { input_ids: 'Cuda:0' }, outputMemory: {} }],
   memory: [{ device: cuda, weightBytes: 8 * gibibyte, kvBytes: gibibyte, stagingBytes: 0 }],
 };
-const sources = { loaded, mode: 'warn', devicesAtPlan: [gpu(40)], devicesNow: [gpu(30)], tensors: [], simulated: false } as const;
+const sources = { loaded, mode: 'warn', devicesAtPlan: [gpu(40)], devicesNow: [gpu(30)], tensors: [], otherModels: [], simulated: false } as const;
 const kinds = (changes: object): readonly string[] => findMisalignments(alignmentFacts({ ...sources, ...changes })).map((message) => message.kind);
 
 describe('alignmentFacts', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BoundTensor } from '../../../../src/alignment/facts';
+import type { BoundTensor, OtherModel } from '../../../../src/alignment/facts';
 import type { AlignmentMessage } from '../../../../src/common/alignment';
 import { cpuDevice, deviceId } from '../../../../src/common/deviceId';
 import { silentLog } from '../../../../src/common/log';
@@ -16,7 +16,7 @@ const loaded = {
 } as const;
 const ids = (device: BoundTensor['device']): BoundTensor => ({ stageIndex: 0, name: 'input_ids', direction: 'input', role: 'step', device, bytesPerToken: 8 });
 
-function watch(where: { tensors: readonly BoundTensor[] | (() => never) }, costs?: Record<string, number>) {
+function watch(where: { tensors: readonly BoundTensor[] | (() => never); others?: readonly OtherModel[] }, costs?: Record<string, number>) {
   const told: AlignmentMessage[] = [];
   const boundTensors = (): readonly BoundTensor[] => (typeof where.tensors === 'function' ? where.tensors() : where.tensors);
   const watched = new AlignmentWatch({
@@ -25,6 +25,7 @@ function watch(where: { tensors: readonly BoundTensor[] | (() => never) }, costs
     options: { alignment: 'warn', allowSoftwareGpu: false, alignmentCostsMs: costs },
     devicesAtPlan: [],
     devicesNow: [],
+    otherModels: () => where.others ?? [],
     log: silentLog,
     onMessage: (message) => told.push(message),
   });
@@ -38,6 +39,16 @@ describe('AlignmentWatch', () => {
     watched.look();
     expect(told.map(({ kind, costMsPerToken }) => [kind, costMsPerToken])).toEqual([['host-bound-inputs', 0.25]]);
     expect(watched.messages).toEqual(told);
+  });
+
+  it('tells when another engine has loaded a model on the same device meanwhile', () => {
+    const where: Parameters<typeof watch>[0] = { tensors: [ids(gpu)] };
+    const { watched, told } = watch(where);
+    watched.look();
+    expect(told).toEqual([]);
+    where.others = [{ name: 'GLM-Z1', devices: [gpu] }];
+    watched.look();
+    expect(told.map(({ kind, consumerDevice }) => [kind, consumerDevice])).toEqual([['devices-shared', gpu]]);
   });
 
   it('tells what appears only during a generation', () => {

@@ -1,7 +1,7 @@
 /**
  * `node dist/benchGpu.js --model DIR [--out-dir DIR] [--part NAME]…`: the reports of docs/performance.md for one machine with NVIDIA GPUs.
  * Needs dist/, koffi and the runtime's libraries only; `--part others` also the machine's own Python with torch and transformers.
- * `--part prefill-overlap`, `--part throughput-32` and `--part throughput-16` print tables of what two GPUs and several requests at a time bring.
+ * `--part prefill-overlap`, `--part requests-32` and `--part requests-16` print tables of what two GPUs and several requests at a time bring. `--only` is another word for `--part`.
  * Prints each report as Markdown and writes it as JSON, one file per part.
  */
 
@@ -27,6 +27,7 @@ async function main(): Promise<void> {
       model: { type: 'string' },
       'out-dir': { type: 'string' },
       part: { type: 'string', multiple: true },
+      only: { type: 'string', multiple: true },
       repetitions: { type: 'string' },
       cache: { type: 'string' },
       python: { type: 'string' },
@@ -93,10 +94,11 @@ async function main(): Promise<void> {
       print(`\n== ${name}: FAILED after ${seconds(performance.now() - startedMs)}: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
-  for (const part of chooseParts(parts, values.part ?? [])) {
+  const wanted = [...(values.part ?? []), ...(values.only ?? [])];
+  for (const part of chooseParts(parts, wanted)) {
     await measure(part);
   }
-  for (const { name, loads, cases } of throughputPlans(base, devices, values.part ?? [])) {
+  for (const { name, loads, cases } of throughputPlans(base, devices, wanted)) {
     const figures = [];
     for (const [label, load] of loads) {
       figures.push(...(await measureThroughput(() => startEngine({ workerPath: join(__dirname, 'engineWorker.js') }), label, load, cases, settings.repetitions)));

@@ -55,8 +55,8 @@ export function throughputPlans(base: LoadOptions, devices: readonly DeviceId[],
       { name: '8192 → 2', promptTokens: 8192, newTokens: 2, requests: 1 },
       { name: '512 → 128', promptTokens: 512, newTokens: 128, requests: 1 },
     ]),
-    plan('throughput-32', true, [{ name: '32 × 2048 → 64', promptTokens: 2048, newTokens: 64, requests: 32 }]),
-    plan('throughput-16', false, [{ name: '16 × 512 → 128', promptTokens: 512, newTokens: 128, requests: 16 }]),
+    plan('requests-32', true, [{ name: '32 × 2048 → 64', promptTokens: 2048, newTokens: 64, requests: 32 }]),
+    plan('requests-16', false, [{ name: '16 × 512 → 128', promptTokens: 512, newTokens: 128, requests: 16 }]),
   ].filter(({ name }) => wanted.some((beginning) => name.startsWith(beginning)));
 }
 

@@ -1,0 +1,102 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { benchmarkReport } from '../fakes/benchmarkReport';
+import { openReport, useReportBrowser } from './support/openReport';
+import { themeNames } from '../../tools/screenshots/webviewPage.mjs';
+
+useReportBrowser();
+
+const earlier = benchmarkReport({ startedAt: '2025-12-20T00:00:00Z' });
+const requests = (page: Page, method: string): Promise<unknown[]> => page.evaluate((name) => window.reportRequests.filter((request) => request.method === name).map((request) => request.params), method);
+
+/** Elements that stick out of the view to the right and cannot be scrolled to. */
+function wideElements(page: Page): Promise<readonly string[]> {
+  return page.evaluate(() => {
+    const found: string[] = [];
+    const visit = (root: Document | ShadowRoot, mayScroll: boolean): void => {
+      for (const element of root.querySelectorAll('*')) {
+        const scrolls = mayScroll || element.closest('.scroller, .figures') !== null || element.tagName === 'GLM-ALIGNMENT-COSTS';
+        if (element.shadowRoot) {
+          visit(element.shadowRoot, scrolls);
+        }
+        const box = element.getBoundingClientRect();
+        if (!scrolls && box.width > 0 && box.right > innerWidth + 1 && !element.classList.contains('visually-hidden')) {
+          found.push(`${element.tagName}.${String(element.className)}`);
+        }
+      }
+    };
+    visit(document, false);
+    return found;
+  });
+}
+
+describe('the benchmark report', () => {
+  it('puts the verdict beside each case and names the rule that forbids a comparison', async () => {
+    const page = await openReport({ report: benchmarkReport() });
+    const verdicts = await page.locator('[data-test=verdict]').allInnerTexts();
+    expect(verdicts[0]).toContain('baseline');
+    expect(verdicts[1]).toContain('2.00 ×');
+    expect(verdicts[2]).toContain('not comparable');
+    expect(verdicts[2]).toContain('511 prompt tokens from its cache');
+    // The verdict is the second column: in sight before the figures scroll.
+    expect(await page.locator('[data-test=table] thead th').nth(1).innerText()).toContain('against the baseline');
+  });
+
+  it('judges against another case when one is chosen', async () => {
+    const page = await openReport({ report: benchmarkReport() });
+    await page.getByRole('button', { name: 'Use GLM Local, prompt 512, 4 new as the baseline' }).click();
+    await expect.poll(() => page.locator('[data-test=verdict]').first().innerText()).toContain('0.50 ×');
+    expect(await requests(page, 'baseline-choose')).toEqual([{ caseIndex: 1 }]);
+  });
+
+  it('copies and exports, and says so', async () => {
+    const page = await openReport({ report: benchmarkReport() });
+    await page.locator('[data-test=copy]').click();
+    await expect.poll(() => page.locator('[data-test=done]').innerText()).toBe('Copied');
+    for (const format of ['json', 'csv', 'png']) {
+      await page.locator(`[data-test=export-${format}]`).click();
+      await expect.poll(() => page.locator('[data-test=done]').innerText()).toBe(`Saved report.${format}`);
+    }
+    const exported = (await requests(page, 'report-export')) as { format: string; pngBase64?: string }[];
+    expect(exported.map((each) => each.format)).toEqual(['json', 'csv', 'png']);
+    const png = Buffer.from(exported[2]?.pngBase64 ?? '', 'base64');
+    expect([...png.subarray(0, 4)]).toEqual([0x89, 0x50, 0x4e, 0x47]);
+    // Width and height of the picture: it holds the table and the plots.
+    expect(png.readUInt32BE(16)).toBeGreaterThan(600);
+    expect(png.readUInt32BE(20)).toBeGreaterThan(600);
+  });
+
+  it('prints the rules of every case, what was before, and the machine', async () => {
+    const page = await openReport({ report: benchmarkReport() });
+    expect(await page.locator('[data-test=rules]').count()).toBe(3);
+    const text = await page.locator('glm-report main').innerText();
+    expect(text).toContain('nothing else used the devices.');
+    expect(text).toContain('Copy limit');
+  });
+
+  it('draws the history of this machine, one point per report', async () => {
+    const page = await openReport({ report: benchmarkReport(), history: [earlier] });
+    const figures = await page.locator('glm-plot').last().locator('tbody tr').allTextContents();
+    expect(figures).toHaveLength(2);
+    expect(figures[0]).toContain('2025');
+  });
+
+  it('remembers which report it shows, for a reload of the window', async () => {
+    const page = await openReport({ report: benchmarkReport() });
+    await expect.poll(() => page.evaluate(() => window.reportState)).toEqual({ id: 'report-0' });
+  });
+
+  it.each([300, 1200])('fits %i px in every theme', async (width) => {
+    for (const theme of themeNames) {
+      const page = await openReport({ report: benchmarkReport(), history: [earlier], theme, width, height: width === 300 ? 1400 : 1000 });
+      expect(await wideElements(page), theme).toEqual([]);
+      const folder = process.env.GLM_REPORT_PICTURES;
+      if (folder !== undefined) {
+        mkdirSync(folder, { recursive: true });
+        await page.screenshot({ path: join(folder, `report-${theme}-${width}.png`) });
+      }
+    }
+  });
+});

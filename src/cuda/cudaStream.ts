@@ -79,6 +79,8 @@ export class CudaStream implements Disposable {
 
   /** Copies a small array to the device. It may be changed as soon as this returns: the driver takes pageable memory's bytes along. */
   upload(to: bigint, from: ArrayBufferView): void {
+    // V8 keeps small typed arrays inside its moving heap until their buffer is asked for; from then on their bytes stay where they are.
+    void from.buffer;
     this.context.enter();
     this.context.driver.call('cuMemcpyHtoDAsync_v2', to, koffi.address(from), from.byteLength, this.handle);
   }

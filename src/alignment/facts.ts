@@ -2,7 +2,7 @@
 
 import type { AlignmentCosts, AlignmentMode } from '../common/alignment';
 import type { DeviceId } from '../common/deviceId';
-import type { DeviceBudget, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../common/placement';
+import type { AttentionKernel, DeviceBudget, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../common/placement';
 import type { ProcessMemory } from '../common/protocol/monitor';
 
 /** A tensor that we bound to a stage's graph. */
@@ -35,8 +35,6 @@ export interface DriverMemory {
   readonly overheadBytes?: number;
   readonly processes?: readonly ProcessMemory[];
 }
-
-export type AttentionKernel = 'flash' | 'xqa' | 'cudnn' | 'memory-efficient' | 'own' | 'unfused';
 
 export interface AttentionFact {
   readonly stageIndex: number;

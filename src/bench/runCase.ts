@@ -41,6 +41,8 @@ export interface CaseSpec {
   /** Requests submitted together in each run; 1 measures a single user. */
   readonly concurrency: number;
   readonly ownPids: readonly number[];
+  /** See {@link BenchmarkCase.setup}. */
+  readonly setup?: readonly string[];
 }
 
 export interface CaseHooks {
@@ -95,6 +97,7 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
     summaries,
 cautions: [...cautions, ...spreadCautions(summaries)],
     ...(power === undefined ? {} : { energy: { ...power, seconds: countedMs / 1000, joulesPerToken: (power.averageWatts * countedMs) / 1000 / (spec.newTokens * samples.length) } }),
+    ...(spec.setup === undefined || spec.setup.length === 0 ? {} : { setup: spec.setup }),
     ...(endedBy === undefined ? {} : { endedBy }),
   };
 }

@@ -57,6 +57,7 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
           weights: model.weights,
           devices: model.plan.stages.map((stage) => stage.device),
           promptIds: benchmarkPromptIds(each.promptTokens, ordinaryTokens(model)),
+          setup: attentionSetup(model),
           ownPids: engine.pid === undefined ? [] : [engine.pid],
         },
         { signal, telemetry: hooks.telemetry, onRun: () => pace.ran() },
@@ -71,6 +72,11 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
   } finally {
     await engine.end();
   }
+}
+
+/** The attention kernels, as far as they are known. */
+function attentionSetup(model: LoadedModel): readonly string[] {
+  return model.assignments.flatMap(({ device, attention }) => (attention === undefined ? [] : [`attention on ${device}: ${attention.prefill} for prompts, ${attention.decode} for single tokens`]));
 }
 
 /** What is no speed: limits, quality, text times, natural stops. Whatever fails here is a note; the cases are kept. */

@@ -104,6 +104,9 @@ export interface PlacementPlan {
 }
 
 /** What the runtime reports after loading, to be held against the plan. */
+/** `own` are kernels of this product; `unfused` keeps the scores of all positions in memory. */
+export type AttentionKernel = 'flash' | 'xqa' | 'cudnn' | 'memory-efficient' | 'own' | 'unfused';
+
 export interface StageAssignment {
   readonly stageIndex: number;
   readonly device: DeviceId;
@@ -115,6 +118,8 @@ export interface StageAssignment {
   /** Where each graph input and output is expected by the runtime: name → memory name such as `Cpu`, `Cuda:0`, `WebGPU_Buf`. */
   readonly inputMemory: Readonly<Record<string, string>>;
   readonly outputMemory: Readonly<Record<string, string>>;
+  /** Which kernel attends, to a prompt and for each token of a single sequence; undefined where there is no telling. */
+  readonly attention?: { readonly prefill: AttentionKernel; readonly decode: AttentionKernel };
 }
 
 /** Bytes of our own allocations on one device; what was not measured is undefined. */

@@ -3,6 +3,7 @@
 import { countCudaDevices } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
 import { alignmentChecks } from './alignmentChecks';
+import { attentionChecks } from './attentionCheck';
 import { engineChecks } from './engineChecks';
 import { faultChecks } from './faultChecks';
 import { fusedDecoderChecks } from './fusedDecoderCheck';
@@ -25,7 +26,7 @@ async function main(): Promise<number> {
     await profileSteps(print, process.env.GLM_BIG_CHECKPOINT ?? '');
     return 0;
   }
-  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
+  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
   return runChecks(checks, countCudaDevices(CudaDriver.load()), print);
 }
 

@@ -39,6 +39,7 @@ export function alignmentFacts({ loaded, mode, devicesAtPlan, devicesNow, tensor
         : [{ device: before.id, freeBytesAtPlan: before.freeBytes, freeBytesNow: now.freeBytes }];
     }),
     otherModels,
+    attention: loaded.assignments.flatMap(({ stageIndex, attention }) => (attention === undefined ? [] : [{ stageIndex, kernel: attention.prefill }])),
     ...(measuredCostMs === undefined ? {} : { measuredCostMs }),
     ...(simulated ? { simulated } : {}),
   };

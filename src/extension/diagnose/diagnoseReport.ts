@@ -77,7 +77,7 @@ function describeEngine({ engine, enginePid }: DiagnoseFacts): readonly string[]
         ...model.plan.stages.map((stage) => {
           const fact = model.assignments.find((assignment) => assignment.stageIndex === stage.stageIndex);
           const nodes = fact?.nodesByProvider === undefined ? 'nodes n/a' : Object.entries(fact.nodesByProvider).map(([name, count]) => `${count} nodes on ${name}`).join(', ');
-          return `- Stage ${stage.stageIndex}: planned ${stage.device}, layers ${stage.firstLayer}–${stage.endLayer - 1}, ${formatBytes(stage.weightBytes)}; assigned ${fact === undefined ? 'n/a' : `${fact.device} (${nodes})`}`;
+          return `- Stage ${stage.stageIndex}: planned ${stage.device}, layers ${stage.firstLayer}–${stage.endLayer - 1}, ${formatBytes(stage.weightBytes)}; assigned ${fact === undefined ? 'n/a' : `${fact.device} (${nodes}${fact.attention === undefined ? '' : `; attention ${fact.attention.prefill} for prompts, ${fact.attention.decode} for tokens`})`}`;
         }),
         ...model.plan.warnings.map((warning) => `- Warning: ${warning.message}`),
       ];

@@ -9,6 +9,7 @@ import { layOutStoredTensors, type StoredTensor } from '../../../model/storedTen
 import { Allocator, MemoryInfo } from '../../../ort/memory';
 import { countElements, Value, type HostArray } from '../../../ort/value';
 import { dtypeBytes } from '../../../common/dtype';
+import { cudaAttentionKernel } from './attentionKernel';
 import { AddressedKv, kvBytes } from './addressedKv';
 import { explainCudaFailure } from './cudaLibrariesError';
 import { CudaOperators } from './cudaOperators';
@@ -45,6 +46,7 @@ export function openCudaDevice(ordinal: number): StageDevice {
     id: deviceId('cuda', ordinal),
     provider: 'cuda',
     weightsAs: 'inputs',
+    attentionKernel: (headDim) => cudaAttentionKernel({ computeCapability: context.facts.computeCapability, headDim, env: process.env }),
     // Queueing takes a few milliseconds and the device works meanwhile; a thread of its own would only add the way there.
     runsOnCallingThread: true,
     memoryReading: () => context.memoryInfo(),

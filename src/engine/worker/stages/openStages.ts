@@ -116,6 +116,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       batch: openCudaBatch(fused, stages, options, hostInfo),
       vocabSize: config.vocabSize,
       hiddenSize: config.hiddenSize,
+      headDim: config.headDim,
       contextTokens: plan.contextTokens,
       maxBatch: options.maxBatch,
       prefillChunkTokens,

@@ -19,6 +19,7 @@ import { StepBufferCache, StepBuffers, type StepShape } from './stepBuffers';
 export interface StageRunnerOptions {
   readonly vocabSize: number;
   readonly hiddenSize: number;
+  readonly headDim: number;
   readonly contextTokens: number;
   readonly maxBatch: number;
   readonly prefillChunkTokens: number;
@@ -205,7 +206,11 @@ export class StageRunner implements StepRunner {
 
   /** What the runtime really did with each stage, to be held against the plan. */
   assignments(): StageAssignment[] {
-    return this.stages.map((stage) => stage.assignment());
+    return this.stages.map((stage) => {
+      const assignment = stage.assignment();
+      const kernel = stage.parts.device.attentionKernel?.(this.options.headDim);
+      return kernel === undefined ? assignment : { ...assignment, attention: { prefill: kernel, decode: this.options.fused === undefined ? kernel : 'own' } };
+    });
   }
 
   /** Where the tensors of the last step lie. */

@@ -35,7 +35,8 @@ export const attentionChecks: readonly GpuCheck[] = [
     name: 'attention: the kernel that we name is the one that the runtime prints',
     async run() {
       const outcomes: string[] = [];
-      for (const env of [{}, { ORT_DISABLE_FLASH_ATTENTION: '1' }, { ORT_DISABLE_FLASH_ATTENTION: '1', ORT_DISABLE_MEMORY_EFFICIENT_ATTENTION: '1' }]) {
+      const environments: readonly Readonly<Record<string, string>>[] = [{}, { ORT_DISABLE_FLASH_ATTENTION: '1' }, { ORT_DISABLE_FLASH_ATTENTION: '1', ORT_DISABLE_MEMORY_EFFICIENT_ATTENTION: '1' }];
+      for (const env of environments) {
         const { said, printed } = await printedKernels(env);
         const isAsPrinted = printed.includes(namesOf[said] ?? '') || (said === 'unfused' && !printed.includes('FLASH_ATTENTION') && !printed.includes('EFFICIENT_ATTENTION'));
         if (!isAsPrinted) {

@@ -22,22 +22,17 @@ interface Field {
 const median = (metric: MetricName) => (each: BenchmarkCase): number | undefined => each.summaries[metric]?.median;
 const percent = (value: number): string => `${(value * 100).toFixed(0)} %`;
 
+/** The figures first, what was measured after them: in a narrow view the end of the row has to be scrolled to. */
 const fields: readonly Field[] = [
-  { title: 'engine', column: 'engine', value: (each) => each.engine },
-  { title: 'weights', column: 'weights', value: (each) => each.weights },
-  { title: 'devices', column: 'devices', value: (each) => [...new Set(each.devices)].join('+') },
-  { title: 'prompt → new', column: 'prompt_new_tokens', value: (each) => `${each.rules.promptTokens} → ${each.rules.newTokens}` },
-  { title: 'requests', column: 'concurrency', value: (each) => each.rules.concurrency, format: (value) => String(value) },
-  { title: 'runs', column: 'samples', value: (each) => each.samples.length, format: (value) => String(value) },
+  { title: 'decode tok/s', column: 'decode_tokens_per_second_median', value: median('decodeTokensPerSecond') },
+  { title: '', column: 'decode_tokens_per_second_mean', value: (each) => each.summaries.decodeTokensPerSecond?.mean, isRaw: true },
+  { title: '± sd', column: 'decode_tokens_per_second_sd', value: (each) => each.summaries.decodeTokensPerSecond?.standardDeviation },
   { title: 'TTFT ms', column: 'ttft_ms_median', value: median('ttftMs') },
   { title: 'prefill tok/s', column: 'prefill_tokens_per_second_median', value: median('prefillTokensPerSecond') },
   { title: 'TPOT ms', column: 'tpot_ms_median', value: median('tpotMs') },
   { title: 'ITL p50 ms', column: 'itl_ms_p50', value: (each) => each.summaries.itlMs?.p50 },
   { title: 'p90', column: 'itl_ms_p90', value: (each) => each.summaries.itlMs?.p90 },
   { title: 'p99', column: 'itl_ms_p99', value: (each) => each.summaries.itlMs?.p99 },
-  { title: 'decode tok/s', column: 'decode_tokens_per_second_median', value: median('decodeTokensPerSecond') },
-  { title: '', column: 'decode_tokens_per_second_mean', value: (each) => each.summaries.decodeTokensPerSecond?.mean, isRaw: true },
-  { title: '± sd', column: 'decode_tokens_per_second_sd', value: (each) => each.summaries.decodeTokensPerSecond?.standardDeviation },
   { title: 'of copy limit', column: 'fraction_of_copy_bandwidth', value: (each) => each.bandwidth?.fractionOfLimit, format: percent },
   { title: 'J/token', column: 'joules_per_token', value: (each) => each.energy?.joulesPerToken },
   { title: 'peak memory', column: 'peak_memory_by_device', value: (each) => peakMemory(each).map(([device, bytes]) => `${device} ${formatBytes(bytes)}`).join(', ') || undefined },
@@ -45,6 +40,12 @@ const fields: readonly Field[] = [
   { title: 'perplexity', column: 'perplexity', value: (each) => each.quality?.perplexity, format: (value) => value.toPrecision(4), isOptional: true },
   { title: 'against first', column: 'perplexity_ratio', value: (each) => each.quality?.perplexityRatio, format: (value) => `${value < 1 ? '' : '+'}${((value - 1) * 100).toFixed(2)} %`, isOptional: true },
   { title: 'same tokens', column: 'token_agreement', value: (each) => each.quality?.tokenAgreement, format: (value) => `${(value * 100).toFixed(1)} %`, isOptional: true },
+  { title: 'engine', column: 'engine', value: (each) => each.engine },
+  { title: 'weights', column: 'weights', value: (each) => each.weights },
+  { title: 'devices', column: 'devices', value: (each) => [...new Set(each.devices)].join('+') },
+  { title: 'prompt → new', column: 'prompt_new_tokens', value: (each) => `${each.rules.promptTokens} → ${each.rules.newTokens}` },
+  { title: 'requests', column: 'concurrency', value: (each) => each.rules.concurrency, format: (value) => String(value) },
+  { title: 'runs', column: 'samples', value: (each) => each.samples.length, format: (value) => String(value) },
 ];
 
 /** The table that Markdown and the report view show: titles, and one row of texts per case. The first two columns name the case and judge it. */

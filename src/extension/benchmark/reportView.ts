@@ -17,6 +17,7 @@ const titles: Readonly<Record<string, string>> = {
   context: 'Context length',
   devices: 'Devices',
   alignment: 'Device alignment',
+  others: 'Against others',
 };
 
 export function scenarioTitle(scenario: string): string {

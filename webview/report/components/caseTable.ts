@@ -45,7 +45,7 @@ export class CaseTable extends LitElement {
         background: var(--vscode-editor-background);
         max-width: 40vw;
         white-space: normal;
-        min-width: 90px;
+        min-width: clamp(90px, 18vw, 220px);
       }
       .number {
         text-align: end;

@@ -6,7 +6,8 @@ describe('toReportView', () => {
   it('leaves the verdict to the view, and shows limits, text times and what was before', () => {
     const view = toReportView({ id: 'a', report: benchmarkReport() }, []);
     expect(view.columns.map((column) => column.title)).not.toContain('decode speed');
-    expect(view.columns[1]?.title).toBe('engine');
+    expect(view.title).toBe('Against others: glm-local-demo-chat');
+    expect(view.columns[1]?.title).toBe('decode tok/s');
     expect(view.cases[0]?.cells).toHaveLength(view.columns.length);
     expect(view.facts).toContainEqual({ label: 'Before', value: 'nothing else used the devices.' });
     expect(view.facts.find((fact) => fact.label === 'Copy limit')?.value).toContain('20 GB/s');

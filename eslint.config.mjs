@@ -12,6 +12,7 @@ const mayImport = {
   plan: ['common'],
   alignment: ['common'],
   diagnostics: ['common'],
+  profiling: ['common'],
   ort: ['common'],
   cuda: ['common'],
   // Finding and downloading CUDA's libraries: files and network only, no native calls, so that front ends may use it.
@@ -20,16 +21,16 @@ const mayImport = {
   probe: ['common'],
   telemetry: ['common', 'probe'],
   monitor: ['common', 'probe', 'telemetry'],
-  worker: ['common', 'onnx', 'model', 'tokenizer', 'generation', 'plan', 'alignment', 'ort', 'cuda', 'cudaSetup', 'checkpoint', 'probe'],
+  worker: ['common', 'onnx', 'model', 'tokenizer', 'generation', 'plan', 'alignment', 'ort', 'cuda', 'cudaSetup', 'checkpoint', 'probe', 'profiling'],
   client: ['common'],
-  bench: ['common', 'client', 'plan'],
+  bench: ['common', 'client', 'plan', 'profiling'],
   server: ['common', 'client'],
-  cli: ['common', 'client', 'bench', 'server', 'plan', 'alignment', 'diagnostics', 'model', 'checkpoint', 'tokenizer', 'cudaSetup'],
-  extension: ['common', 'client', 'bench', 'plan', 'diagnostics', 'server', 'cudaSetup'],
-  webview: ['common'],
+  cli: ['common', 'client', 'bench', 'server', 'plan', 'alignment', 'diagnostics', 'model', 'checkpoint', 'tokenizer', 'cudaSetup', 'profiling'],
+  extension: ['common', 'client', 'bench', 'plan', 'diagnostics', 'server', 'cudaSetup', 'profiling'],
+  webview: ['common', 'profiling'],
 };
 
-const pure = ['onnx', 'model', 'tokenizer', 'generation', 'devices/plan', 'alignment', 'diagnostics', 'common'];
+const pure = ['onnx', 'model', 'tokenizer', 'generation', 'devices/plan', 'alignment', 'diagnostics', 'profiling', 'common'];
 const noVscode = { name: 'vscode', message: "Only src/extension may import 'vscode'." };
 const noKoffi = { name: 'koffi', message: 'koffi belongs to src/ort, src/cuda and src/devices.' };
 const noNode = { regex: '^node:', message: 'This folder is pure: no files, processes or clock.' };
@@ -63,7 +64,7 @@ export default tseslint.config(
         { type: 'telemetry', pattern: 'src/devices/telemetry/**', partialMatch: false },
         { type: 'plan', pattern: 'src/devices/plan/**', partialMatch: false },
         { type: 'cudaSetup', pattern: 'src/cuda/setup/**', partialMatch: false },
-        ...['common', 'onnx', 'model', 'tokenizer', 'generation', 'alignment', 'diagnostics', 'ort', 'cuda', 'checkpoint', 'monitor', 'bench', 'server', 'cli', 'extension'].map((type) => ({
+        ...['common', 'onnx', 'model', 'tokenizer', 'generation', 'alignment', 'diagnostics', 'profiling', 'ort', 'cuda', 'checkpoint', 'monitor', 'bench', 'server', 'cli', 'extension'].map((type) => ({
           type,
           pattern: `src/${type}/**`,
           partialMatch: false,

@@ -5,6 +5,7 @@ import type { ChatInput } from '../chat';
 import type { DeviceId, ProviderKind } from '../deviceId';
 import type { KvFormat, WeightFormat } from '../dtype';
 import type { LogRecord } from '../log';
+import type { GenerationProfile } from '../profile';
 import type { DeviceBudget, DeviceMapRequest, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../placement';
 import type { GenerationOptions, StopReason } from '../sampling';
 
@@ -135,6 +136,8 @@ export interface GenerateParams {
   readonly conversationKey?: string;
   /** Also return ids of the prompt; for tests and benchmarks. */
   readonly returnPromptIds?: boolean;
+  /** Times the phases of this request. */
+  readonly profile?: boolean;
 }
 
 export interface GenerateResult {
@@ -160,6 +163,8 @@ export interface GenerateResult {
   readonly seed?: number;
   /** When each token was chosen, in ms since submit. */
   readonly tokenTimesMs?: readonly number[];
+  /** When it was asked for. */
+  readonly profile?: GenerationProfile;
 }
 
 export interface PrefillProgress {

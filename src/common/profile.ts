@@ -29,6 +29,8 @@ export interface PhaseSpan {
   readonly bytes?: number;
   readonly from?: DeviceId;
   readonly to?: DeviceId;
+  /** Absent: the profile's own. */
+  readonly clock?: ProfileClock;
 }
 
 /** The phases of one request, as they were timed while it ran. */
@@ -40,6 +42,8 @@ export interface GenerationProfile {
   readonly promptTokens: number;
   readonly reusedTokens: number;
   readonly generatedTokens: number;
+  /** Of the spans. Work on a GPU is queued and waited for, so the host's clock times waits. Absent in old files: `host`. */
+  readonly clock?: ProfileClock;
   /** In the order of their starts. */
   readonly spans: readonly PhaseSpan[];
   /** Own memory by device, when it changed. */

@@ -1,6 +1,7 @@
 /** What goes into a generation and what comes out of it, whoever runs the model. */
 
 import type { GenerationOptions, StopReason } from '../common/sampling';
+import type { PhaseTrace } from './phaseTrace';
 
 export interface GenerationRequest {
   /** At least one id. */
@@ -9,6 +10,8 @@ export interface GenerationRequest {
   readonly eosIds: readonly number[];
   /** Requests with the same key use the same slot one after the other, so that a next turn prefills only what is new. */
   readonly conversationKey?: string;
+  /** Only for a request that is profiled. */
+  readonly phases?: PhaseTrace;
 }
 
 export interface ContextNotice {

@@ -210,6 +210,8 @@ class Loop implements Generator {
     try {
       const from = sequence.sentTokens;
       const ids = sequence.promptIds.slice(from, from + this.chunkTokens());
+      // A runner whose calls overlap goes on with this prompt between them.
+      sequence.request.phases?.begin('prefill', this.active.length > 1 && (this.runner.overlapsCalls !== true || from === sequence.reusedTokens), ids.length);
       sequence.sentTokens += ids.length;
       // Between calls that overlap the runner works on; those that wait are told apart from other requests' steps in between.
       const startMs = (this.runner.overlapsCalls === true ? sequence.prefillEndMs : undefined) ?? this.options.nowMs();
@@ -217,6 +219,7 @@ class Loop implements Generator {
       if (!this.active.includes(job)) {
         return; // It was cancelled while the runner worked.
       }
+      sequence.request.phases?.end();
       sequence.advancePrefill(ids.length, startMs, this.options.nowMs());
       if (logits !== undefined) {
         await this.choose(job, () => sequence.choose(logits));
@@ -237,6 +240,10 @@ class Loop implements Generator {
 
   private async decode(jobs: readonly Job[]): Promise<void> {
     let logits;
+    const isShared = this.active.length > 1;
+    for (const { sequence } of jobs) {
+      sequence.request.phases?.begin('decode', isShared, 1);
+    }
     try {
       logits = await this.runner.decode(jobs.map(({ sequence }) => ({ slot: sequence.slot!.index, tokenId: sequence.lastId })));
     } catch (error) {
@@ -245,9 +252,12 @@ class Loop implements Generator {
       }
       return;
     }
+    for (const { sequence } of jobs) {
+      sequence.request.phases?.end();
+    }
     for (const [i, job] of jobs.entries()) {
       if (this.active.includes(job)) {
-        await this.choose(job, () => job.sequence.choose(logits[i]!));
+        await this.choose(job, () => job.sequence.choose(logits[i]!, isShared));
       }
     }
   }

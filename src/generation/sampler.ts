@@ -32,8 +32,14 @@ export function isGreedy(options: GenerationOptions): boolean {
  */
 export async function chooseToken(logits: StepLogits, vocabSize: number, state: SamplerState): Promise<number> {
   const fromTop = logits.top === undefined ? undefined : rowFromTop(logits.top, vocabSize, state);
-  const row = fromTop ?? adjust({ scores: (await logits.full()).slice() }, state);
-  return chooseFromRow(row, state);
+  return chooseFromRow(fromTop ?? rowFromAll(await logits.full(), state), state);
+}
+
+/** The runner's row must stay as it is; copying a large vocabulary for every token is worth avoiding where nothing writes into it. */
+function rowFromAll(scores: Float32Array, state: SamplerState): ScoreRow {
+  const { options, generatedTokens } = state;
+  const isRead = isGreedy(options) && options.repetitionPenalty === 1 && (options.ignoreEos || generatedTokens >= options.minNewTokens);
+  return isRead ? { scores } : adjust({ scores: scores.slice() }, state);
 }
 
 /** Probabilities after all processors, by descending probability: what a choice would be drawn from. */

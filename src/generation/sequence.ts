@@ -73,6 +73,7 @@ export class Sequence {
   }
 
   start(reusedTokens: number): void {
+    this.request.phases?.end();
     this.startMs = this.tools.nowMs();
     this.reusedTokens = reusedTokens;
     this.prefilledTokens = reusedTokens;
@@ -88,10 +89,12 @@ export class Sequence {
   }
 
   /** Chooses the next token, says what became certain, and sets `stopReason` when it was the last. */
-  async choose(logits: StepLogits): Promise<void> {
-    const { options, eosIds } = this.request;
+  async choose(logits: StepLogits, isShared = false): Promise<void> {
+    const { options, eosIds, phases } = this.request;
+    phases?.begin('sample', isShared);
     const id = await chooseToken(logits, this.model.vocabSize, { ...this.sampler, generatedTokens: this.ids.length });
     throwIfAborted(this.signal, 'The answer');
+    phases?.begin('detokenize', isShared);
     this.ids.push(id);
     this.seen.add(id);
     this.tokenTimesMs.push(this.tools.nowMs() - this.submitMs);
@@ -107,11 +110,15 @@ export class Sequence {
       this.stopReason = 'context';
     }
     this.say(text, [id]);
+    phases?.end();
   }
 
   /** Says what was held back and adds up. */
   finish(): GenerationOutcome {
     const { ids, tokenTimesMs, stopReason = 'cancelled' } = this;
+    if (stopReason !== 'cancelled') {
+      this.request.phases?.begin('detokenize', false);
+    }
     if (stopReason !== 'stop-string') {
       this.say(this.answer.end(), []);
     }

@@ -4,6 +4,7 @@ import type { ContextLimit, EngineContract, LoadedModel, LoadOptions, ModelDescr
 import { defaultLength, greedySampling, type StopReason } from '../../src/common/sampling';
 import type { RpcHandlers } from '../../src/common/protocol/rpc';
 import type { FakeChild } from './fakeChild';
+import { fakeForecast, fakeGenerationProfile, fakeOperatorProfiles, fakePlacement } from './fakeProfile';
 
 export const fakeDescription: ModelDescription = {
   name: 'fake-glm4',
@@ -100,7 +101,7 @@ export function fakeEngineHandlers(behaviour: FakeEngineBehaviour = {}): (child:
       return fakeLoadedModel;
     },
     'model-unload': () => ({ freedBytes: 1100 }),
-    generate: async ({ generationId, prompt, options }, signal) => {
+    generate: async ({ generationId, prompt, options, profile }, signal) => {
       const promptTokens = prompt.kind === 'ids' ? prompt.ids.length : prompt.kind === 'text' ? prompt.text.length : prompt.chat.messages.map((message) => message.content).join('').length;
       child.server.emit('prefill-progress', { generationId, doneTokens: promptTokens, totalTokens: promptTokens, reusedTokens: 0 });
       if (behaviour.contextLimit !== undefined) {
@@ -139,10 +140,13 @@ export function fakeEngineHandlers(behaviour: FakeEngineBehaviour = {}): (child:
         totalMs: ids.length * 2,
         queuedMs: 0,
         peakMemoryBytes: { cpu: 1100 },
+        ...(profile === true ? { profile: fakeGenerationProfile(generationId, promptTokens, ids.length) } : {}),
       };
     },
     score: ({ ids }) => ({ logProbs: ids.slice(1).map(() => Math.log(0.25)), bestIds: ids.slice(1) }),
     'memory-bandwidth': () => [{ device: cpuDevice, bytesPerSecond: 20e9 }],
+    'profile-operators': ({ promptTokens, decodeSteps }) => fakeOperatorProfiles(promptTokens, decodeSteps),
+    'placement-map': () => ({ placement: fakePlacement, forecast: fakeForecast }),
     logits: ({ ids }) => ({ logits: ids.map((id) => id / 2) }),
     tokenize: ({ text }) => ({ ids: idsOf(text) }),
     detokenize: ({ ids }) => ({ text: String.fromCodePoint(...ids) }),

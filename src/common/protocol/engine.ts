@@ -5,7 +5,7 @@ import type { ChatInput } from '../chat';
 import type { DeviceId, ProviderKind } from '../deviceId';
 import type { KvFormat, WeightFormat } from '../dtype';
 import type { LogRecord } from '../log';
-import type { GenerationProfile } from '../profile';
+import type { ForecastBasis, GenerationProfile, OperatorProfile, PlacementMap } from '../profile';
 import type { DeviceBudget, DeviceMapRequest, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../placement';
 import type { GenerationOptions, StopReason } from '../sampling';
 
@@ -212,6 +212,17 @@ export interface TokenizeParams {
   readonly mode: 'special' | 'no-special' | 'plain';
 }
 
+export interface OperatorProfileParams {
+  /** Tokens of the prefill step that is timed, one chunk at most; then of the context that the decode steps find. */
+  readonly promptTokens: number;
+  readonly decodeSteps: number;
+}
+
+export interface PlacementReport {
+  readonly placement: PlacementMap;
+  readonly forecast: ForecastBasis;
+}
+
 export type EngineContract = {
   requests: {
     /** What the Hugging Face cache holds; needs no loaded model. */
@@ -228,6 +239,10 @@ export type EngineContract = {
     score: { params: LogitsParams; result: ScoreResult };
     /** Measured now on the devices of the loaded model; a device that can't be measured is left out. */
     'memory-bandwidth': { params: Record<string, never>; result: readonly MeasuredBandwidth[] };
+    /** Runs extra steps whose every node is timed, in an empty slot. Waits for generations under way; later ones wait for it. */
+    'profile-operators': { params: OperatorProfileParams; result: readonly OperatorProfile[] };
+    /** Where each part of the model lies, with its times once operators were profiled, and what a memory forecast computes from. */
+    'placement-map': { params: Record<string, never>; result: PlacementReport };
     /** `source` reads a tokenizer without a loaded model; undefined uses the loaded one. */
     tokenize: { params: TokenizeParams & { readonly source?: string }; result: { readonly ids: readonly number[] } };
     detokenize: { params: { readonly ids: readonly number[]; readonly skipSpecial: boolean }; result: { readonly text: string } };

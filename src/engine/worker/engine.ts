@@ -60,6 +60,15 @@ export class Engine {
       const { plan } = this.model().loaded;
       return measureBandwidth(plan.stages.map((stage) => stage.device), this.cpuThreads, this.context.log, signal);
     },
+    'profile-operators': async (params, signal) => {
+      const served = this.model();
+      const profiles = await served.profileOperators(params, signal);
+      if (this.served === served) {
+        this.context.onMemoryUse(served.memory());
+      }
+      return profiles;
+    },
+    'placement-map': () => this.model().placement(),
     tokenize: async ({ source, text, mode }, signal) => ({ ids: Array.from((await tokenizeText(await this.textSource(source), { kind: 'encode', text, mode }, undefined, signal)).ids) }),
     detokenize: ({ ids, skipSpecial }) => ({ text: this.model().text.tokenizer.decode(ids, { skipSpecial }) }),
     'render-chat': async ({ source, chat }, signal) => {

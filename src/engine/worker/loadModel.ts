@@ -10,6 +10,8 @@ import { gpuBudgetSources } from './gpuBudgetSources';
 import type { LoadedModels } from './loadedModels';
 import { LoadProgressMeter } from './loadProgressMeter';
 import { openModel, planModel } from './planModel';
+import { anonymousResidentBytes } from './processMemory';
+import type { FreeMemory } from './profile/placementReport';
 import { ServedModel, type ServedEvents } from './servedModel';
 import { planMisplacement } from './stages/misplacement';
 import { openStages } from './stages/openStages';
@@ -75,9 +77,16 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   };
   const usesGpu = plan.stages.some((stage) => stage.provider !== 'cpu');
   const devicesNow = usesGpu ? await listBudgets(options, gpuBudgetSources).catch(() => devicesAtPlan) : devicesAtPlan;
+  const devicesAfterLoad = usesGpu ? devicesNow : await listBudgets(options, []);
+  const freeMemory = async (): Promise<FreeMemory> => ({
+    beforeLoad: devicesAtPlan,
+    afterLoad: devicesAfterLoad,
+    now: await listBudgets(options, usesGpu ? gpuBudgetSources : []),
+    ownHostBytes: anonymousResidentBytes(),
+  });
   const alignment = new AlignmentWatch({ loaded, runner, options, devicesAtPlan, devicesNow, otherModels: () => context.loadedModels.others(), log, onMessage: (message) => context.events.onAlignment(message) });
   alignment.look();
   context.loadedModels.announce(opened.description.name, plan.stages.map((stage) => stage.device));
   const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
-  return new ServedModel({ loaded: { ...loaded, alignment: alignment.messages }, alignment, runner, text, timer, events: context.events });
+  return new ServedModel({ loaded: { ...loaded, alignment: alignment.messages }, alignment, runner, text, timer, events: context.events, freeMemory });
 }

@@ -10,6 +10,11 @@ export function peakResidentBytes(): number {
   return readStatusBytes('VmHWM') ?? process.resourceUsage().maxRSS * 1024;
 }
 
+/** Bytes in memory that no file backs; undefined where the system does not tell. */
+export function anonymousResidentBytes(): number | undefined {
+  return readStatusBytes('RssAnon');
+}
+
 function readStatusBytes(name: string): number | undefined {
   try {
     const kilobytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))?.[1];

@@ -4,13 +4,17 @@ import type { BoundTensor } from '../../alignment/facts';
 import type { AlignmentMessage } from '../../common/alignment';
 import { GlmError, isGlmError, throwIfAborted } from '../../common/errors';
 import type { DeviceMemoryUse } from '../../common/placement';
-import type { ContextLimit, GenerateParams, GenerateResult, LoadedModel, PrefillProgress, ScoreResult, TokenDelta } from '../../common/protocol/engine';
+import type { OperatorProfile } from '../../common/profile';
+import type { ContextLimit, GenerateParams, GenerateResult, LoadedModel, OperatorProfileParams, PlacementReport, PrefillProgress, ScoreResult, TokenDelta } from '../../common/protocol/engine';
 import type { GenerationOutcome, Generator } from '../../generation/generation';
 import { createGenerator } from '../../generation/generator';
 import type { StepLogits, StepRunner } from '../../generation/stepRunner';
+import { PhaseRecorder, type TimedCopy } from '../../profiling/phaseRecorder';
 import { DeltaBatcher, type BatchTimer } from './deltaBatcher';
 import { assertIds, encodePrompt, type TextSource } from './encodePrompt';
 import { PromptTooLongError } from './promptErrors';
+import { placementReport, type FreeMemory } from './profile/placementReport';
+import type { StageFacts } from './profile/stageFacts';
 import { peakResidentBytes } from './processMemory';
 import { scoreTokens } from './tokenScores';
 
@@ -21,6 +25,12 @@ export interface ServedRunner extends StepRunner {
   boundTensors?(): readonly BoundTensor[];
   /** The logits after every one of `ids`; absent where the runner gives only the last. */
   prefillAllLogits?(slot: number, ids: Int32Array): Promise<Float32Array>;
+  /** What the stages are made of; absent where the runner does not tell. */
+  stageFacts?(): StageFacts;
+  /** Times every node of a step of `promptTokens` and of so many decode steps in an empty slot; absent where the runner can't. */
+  profileOperators?(slot: number, params: OperatorProfileParams, signal: AbortSignal): Promise<readonly OperatorProfile[]>;
+  /** Told of each copy between stages from now on; undefined ends it. */
+  listenToCopies?(listener: ((copy: TimedCopy) => void) | undefined): void;
   /** Makes the call under way fail with CancelledError; slots keep their lengths from before it. */
   interrupt(): void;
   dispose(): Promise<void>;
@@ -41,6 +51,8 @@ export interface ServedSetup {
   readonly events: ServedEvents;
   /** Looks after each generation where its tensors lay. */
   readonly alignment?: { look(): void };
+  /** Free memory by device: before the model was loaded, right after, and now. */
+  readonly freeMemory?: () => Promise<FreeMemory>;
 }
 
 export class ServedModel {
@@ -48,6 +60,9 @@ export class ServedModel {
   private readonly peakBytes = new Map<string, number>();
   private readonly ending = new AbortController();
   private readonly working = new Set<Promise<unknown>>();
+  /** Of the requests under way that are profiled. */
+  private readonly recorders = new Set<PhaseRecorder>();
+  private operators: readonly OperatorProfile[] = [];
 
   constructor(private readonly setup: ServedSetup) {
     const { runner, text, timer } = setup;
@@ -93,6 +108,31 @@ export class ServedModel {
     return this.track(this.uninterrupted(ids, signal, (slot, until) => scoreTokens({ vocabSize: runner.vocabSize, prefillChunkTokens: runner.prefillChunkTokens, prefillAllLogits }, slot, ids, until)));
   }
 
+  /**
+   * Times every node of extra steps. Waits as {@link logits} does.
+   * @throws {GlmError} `operators-unsupported`, or `bad-profile-options` for more than the context holds.
+   */
+  profileOperators(params: OperatorProfileParams, requestSignal: AbortSignal): Promise<readonly OperatorProfile[]> {
+    const { runner } = this.setup;
+    const profile = runner.profileOperators?.bind(runner);
+    if (profile === undefined) {
+      throw new GlmError('operators-unsupported', 'The nodes of this model can\'t be timed one by one: its runtime has no profile of a run. Use ONNX Runtime 1.25 or newer.');
+    }
+    assertProfileParams(params, runner.contextTokens);
+    return this.track(
+      this.uninterrupted([0], requestSignal, async (slot, signal) => {
+        this.operators = await profile(slot, params, signal);
+        return this.operators;
+      }),
+    );
+  }
+
+  /** Where each part lies, with the times of the last {@link profileOperators}. */
+  async placement(): Promise<PlacementReport> {
+    const { runner, freeMemory } = this.setup;
+    return placementReport({ loaded: this.loaded, facts: runner.stageFacts?.(), memory: this.memory(), operators: this.operators, free: await freeMemory?.() });
+  }
+
   forget(conversationKey: string): void {
     this.generator.forget(conversationKey);
   }
@@ -112,8 +152,12 @@ export class ServedModel {
     const { timer, events, text, runner } = this.setup;
     const { generationId, options, conversationKey } = params;
     const signal = AbortSignal.any([requestSignal, this.ending.signal]);
+    const recorder = params.profile === true ? new PhaseRecorder(() => timer.nowMs()) : undefined;
+    const submittedAtMs = Date.now();
     const submittedMs = timer.nowMs();
+    recorder?.begin('tokenize', false);
     const promptIds = await encodePrompt(text, params.prompt, runner.contextTokens, signal);
+    recorder?.begin('queue', false);
     const tokenizeMs = timer.nowMs() - submittedMs;
     const batcher = new DeltaBatcher(generationId, (delta) => events.onDelta(delta), timer);
     let progress = { doneTokens: 0, totalTokens: promptIds.length, reusedTokens: 0 };
@@ -125,13 +169,19 @@ export class ServedModel {
       }
     };
     signal.addEventListener('abort', breakOffPrefill, { once: true });
+    if (recorder !== undefined) {
+      this.listen(recorder);
+    }
     try {
       const outcome = await this.generator
         .generate(
-          { promptIds, options, eosIds: this.loaded.description.eosTokenIds, conversationKey },
+          { promptIds, options, eosIds: this.loaded.description.eosTokenIds, conversationKey, ...(recorder === undefined ? {} : { phases: recorder }) },
           {
             onContextLimit: (notice) => events.onContextLimit({ generationId, ...notice }),
-            onPrefillProgress: (now) => events.onPrefill({ generationId, ...(progress = now) }),
+            onPrefillProgress: (now) => {
+              events.onPrefill({ generationId, ...(progress = now) });
+              recorder?.noteMemory(this.memory());
+            },
             onDelta: (delta) => {
               hasToken = true;
               batcher.push(delta);
@@ -146,7 +196,9 @@ export class ServedModel {
           throw error;
         });
       batcher.flush();
-      this.memory();
+      const memory = this.memory();
+      recorder?.noteMemory(memory);
+      const profile = recorder?.finish({ generationId, submittedAtMs, promptTokens: outcome.promptTokens, reusedTokens: outcome.reusedTokens, generatedTokens: outcome.ids.length });
       this.setup.alignment?.look();
       return {
         ...outcome,
@@ -154,9 +206,25 @@ export class ServedModel {
         ...(params.returnPromptIds === true ? { promptIds: Array.from(promptIds) } : {}),
         tokenizeMs,
         peakMemoryBytes: this.peakMemoryBytes(),
+        ...(profile === undefined ? {} : { profile }),
       };
     } finally {
+      if (recorder !== undefined) {
+        this.stopListening(recorder);
+      }
       signal.removeEventListener('abort', breakOffPrefill);
+    }
+  }
+
+  private listen(recorder: PhaseRecorder): void {
+    this.recorders.add(recorder);
+    this.setup.runner.listenToCopies?.((copy) => this.recorders.forEach((each) => each.copy(copy)));
+  }
+
+  private stopListening(recorder: PhaseRecorder): void {
+    this.recorders.delete(recorder);
+    if (this.recorders.size === 0) {
+      this.setup.runner.listenToCopies?.(undefined);
     }
   }
 
@@ -208,6 +276,14 @@ export class ServedModel {
   /** GPUs: the most of our own allocations. CPU: the most this process ever had in memory, which is what counts there. */
   private peakMemoryBytes(): Readonly<Record<string, number>> {
     return { ...Object.fromEntries(this.peakBytes), cpu: peakResidentBytes() };
+  }
+}
+
+function assertProfileParams({ promptTokens, decodeSteps }: OperatorProfileParams, contextTokens: number): void {
+  if (!Number.isInteger(promptTokens) || promptTokens < 1 || !Number.isInteger(decodeSteps) || decodeSteps < 0 || promptTokens + decodeSteps > contextTokens) {
+    throw new GlmError('bad-profile-options', `A profile of the operators needs at least 1 prompt token and, with its decode steps, at most the ${contextTokens} tokens of the context; asked for were ${promptTokens} and ${decodeSteps} steps.`, {
+      fields: { promptTokens, decodeSteps, contextTokens },
+    });
   }
 }
 

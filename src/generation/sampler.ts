@@ -9,7 +9,7 @@ import { applyTemperature } from './processors/temperature';
 import { keepTopK } from './processors/topK';
 import { keepTopP } from './processors/topP';
 import type { Random } from './random';
-import { expScores, indexOfMax, type ScoreRow } from './scoreRow';
+import { expScores, indexOfMax, type RowWorkspace, type ScoreRow } from './scoreRow';
 import type { StepLogits } from './stepRunner';
 
 export interface SamplerState {
@@ -19,6 +19,7 @@ export interface SamplerState {
   readonly seen: ReadonlySet<number>;
   readonly generatedTokens: number;
   readonly random: Random;
+  readonly workspace: RowWorkspace;
 }
 
 /** Greedy when sampling is off or the temperature is 0. */
@@ -35,11 +36,11 @@ export async function chooseToken(logits: StepLogits, vocabSize: number, state: 
   return chooseFromRow(fromTop ?? rowFromAll(await logits.full(), state), state);
 }
 
-/** The runner's row must stay as it is; copying a large vocabulary for every token is worth avoiding where nothing writes into it. */
+/** The runner's row must stay as it is. */
 function rowFromAll(scores: Float32Array, state: SamplerState): ScoreRow {
   const { options, generatedTokens } = state;
   const isRead = isGreedy(options) && options.repetitionPenalty === 1 && (options.ignoreEos || generatedTokens >= options.minNewTokens);
-  return isRead ? { scores } : adjust({ scores: scores.slice() }, state);
+  return isRead ? { scores } : adjust({ scores: state.workspace.copyOf(scores) }, state);
 }
 
 /** Probabilities after all processors, by descending probability: what a choice would be drawn from. */

@@ -9,6 +9,20 @@ export interface ScoreRow {
   readonly scores: Float32Array;
 }
 
+/** Where rows of one vocabulary are copied to before something writes into them: a new array for each token of a large vocabulary makes the garbage collector run every few steps. */
+export class RowWorkspace {
+  private scores = new Float32Array(0);
+
+  /** Valid until the next call. */
+  copyOf(scores: Float32Array): Float32Array {
+    if (this.scores.length !== scores.length) {
+      this.scores = new Float32Array(scores.length);
+    }
+    this.scores.set(scores);
+    return this.scores;
+  }
+}
+
 /** Keeps the entries for which `keeps` is true. */
 export function filterRow(row: ScoreRow, keeps: (score: number, index: number) => boolean): ScoreRow {
   const indices: number[] = [];

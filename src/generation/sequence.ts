@@ -6,6 +6,7 @@ import { createAnswerText, type AnswerText } from './answerText';
 import type { GenerationCallbacks, GenerationOutcome, GenerationRequest, GeneratorOptions, TextDecoder } from './generation';
 import { createRandom } from './random';
 import { chooseToken, isGreedy, type SamplerState } from './sampler';
+import { RowWorkspace } from './scoreRow';
 import type { Slot } from './slotTable';
 import type { StepLogits, StepRunner } from './stepRunner';
 
@@ -47,7 +48,7 @@ export class Sequence {
     this.seen = new Set(this.promptIds);
     this.answer = createAnswerText(tokenizer, options.stopStrings);
     this.seed = isGreedy(options) ? undefined : (options.seed ?? tools.drawSeed());
-    this.sampler = { options, eosIds, seen: this.seen, random: createRandom(this.seed ?? 0) };
+    this.sampler = { options, eosIds, seen: this.seen, random: createRandom(this.seed ?? 0), workspace: new RowWorkspace() };
   }
 
   get isSent(): boolean {

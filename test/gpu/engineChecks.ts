@@ -262,13 +262,13 @@ const outOfMemoryLoading: GpuCheck = {
     }
     const engine = openEngine();
     try {
-      // The plan is given the memory that is then not there.
-      const options = loadOptions(big, { contextTokens: 1024 });
+      // While the weights are packed the plan stands and nothing has been allocated yet, so the memory that was planned with is surely gone.
+      const options = loadOptions(big, { contextTokens: 1024, weights: 'int4' });
       let failure: unknown;
       let filled: Promise<void> = Promise.resolve();
       const stop = engine.on('model-load-progress', (progress) => {
-        if (progress.phase === 'loading' && failure === undefined && filled === noWork) {
-          filled = withFilledCard(4 * 1024 ** 3, async () => {
+        if (progress.phase === 'packing' && failure === undefined && filled === noWork) {
+          filled = withFilledCard(1024 ** 3, async () => {
             failure = await loading;
           });
         }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultLength, greedySampling, type GenerationOptions } from '../../../src/common/sampling';
 import { createRandom } from '../../../src/generation/random';
 import { chooseToken as choose, distributionOf, type SamplerState } from '../../../src/generation/sampler';
+import { RowWorkspace } from '../../../src/generation/scoreRow';
 import type { StepLogits } from '../../../src/generation/stepRunner';
 import { logitsAfter, topOf } from './fakeRunner';
 
@@ -12,6 +13,7 @@ const state = (options: Partial<GenerationOptions>, more: Partial<SamplerState> 
   seen: new Set(),
   generatedTokens: 0,
   random: createRandom(1),
+  workspace: new RowWorkspace(),
   ...more,
 });
 const full = (row: Float32Array) => ({ full: () => Promise.resolve(row) });
@@ -195,5 +197,13 @@ describe('createRandom', () => {
     }
     expect(counts[0]! / 5000).toBeCloseTo(0.6, 1);
     expect(counts[2]! / 5000).toBeCloseTo(0.1, 1);
+  });
+});
+
+describe('the runner’s row', () => {
+  it.each([{}, { doSample: false }, { temperature: 0.3, repetitionPenalty: 2, minNewTokens: 9 }, { doSample: false, repetitionPenalty: 2, minNewTokens: 9 }])('stays as it is with %j', async (options) => {
+    const row = Float32Array.from([3, 1, 2, -4]);
+    await chooseToken(full(row), state(options, { eosIds: [0], seen: new Set([0, 3]) }));
+    expect([...row]).toEqual([3, 1, 2, -4]);
   });
 });

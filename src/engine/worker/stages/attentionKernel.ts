@@ -1,6 +1,7 @@
 /**
  * Which kernel the CUDA provider's GroupQueryAttention takes, by the rules of ONNX Runtime 1.30 (group_query_attention.cc, attention_kernel_options.cc):
- * flash, else cutlass's memory-efficient one, else unfused with the scores in memory. The XQA kernel is off (`ORT_ENABLE_XQA=0`).
+ * on Hopper and later cuDNN's (microsoft/onnxruntime pull request 28849), else flash, else cutlass's memory-efficient one, else unfused with the scores in memory.
+ * The XQA kernel is off (`ORT_ENABLE_XQA=0`).
  * `node dist/testGpu.js attention` holds this against what the runtime itself prints.
  */
 
@@ -17,8 +18,13 @@ export interface AttentionQuestion {
 /** For activations of 16 bits. */
 export function cudaAttentionKernel({ computeCapability, headDim, env }: AttentionQuestion): AttentionKernel {
   const isOff = (name: string): boolean => env[`ORT_DISABLE_${name}_ATTENTION`] === '1';
-  if (computeCapability >= 80 && headDim % 8 === 0 && headDim <= 256 && !isOff('FLASH')) {
-    return env.ORT_ENABLE_CUDNN_FLASH_ATTENTION === '1' ? 'cudnn' : 'flash';
+  const isFlashShape = computeCapability >= 80 && headDim % 8 === 0 && headDim <= 256;
+  const { ORT_ENABLE_CUDNN_FLASH_ATTENTION: cudnn } = env;
+  if (isFlashShape && (cudnn === '1' || (computeCapability >= 90 && cudnn !== '0'))) {
+    return 'cudnn';
+  }
+  if (isFlashShape && !isOff('FLASH')) {
+    return 'flash';
   }
   return computeCapability >= 80 && headDim % 8 === 0 && headDim <= 1024 && !isOff('MEMORY_EFFICIENT') ? 'memory-efficient' : 'unfused';
 }

@@ -4,7 +4,7 @@ import { alignmentCostKey, type AlignmentCosts, type AlignmentKind } from '../..
 import { formatBytes } from '../../common/byteFormat';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { AlignmentCost } from '../report/schema';
-import { medianRatioInterval } from '../statistics';
+import { medianRatioInterval, percentile } from '../statistics';
 import { loadFor, type CasePlan, type LoadOutcome, type LoadPlan, type Scenario } from './scenario';
 
 type Tensor = NonNullable<LoadOptions['misplace']>[number];
@@ -19,40 +19,42 @@ const misplaced: readonly { readonly tensor: Tensor; readonly kind: AlignmentKin
 const aligned = 'aligned';
 const alignedStages = 'aligned, two stages';
 
+/** Every load is measured so often, in turns: how fast a process happens to run differs from load to load by more than some of these costs. */
+const rounds = 2;
+
 /** Two baselines: hidden states cross a border only where there is one. */
 export function alignmentScenario(base: LoadOptions, cases: readonly CasePlan[] = [{ name: 'prompt 128, 64 new', promptTokens: 128, newTokens: 64, concurrency: 1 }]): Scenario {
-  const plan = (label: string, misplace: readonly Tensor[], isBorder: boolean): LoadPlan => ({
+  const plan = (round: number, label: string, misplace: readonly Tensor[], isBorder: boolean): LoadPlan => ({
     label,
     // Nothing may be repaired, and an empty list lets the runtime's own kernels decode here too.
     load: loadFor(base, cases, { alignment: 'off', misplace, ...(isBorder ? { numStages: base.numStages ?? 2 } : {}) }),
-    cases: cases.map((each) => ({ ...each, name: `${label}, ${each.name}` })),
+    cases: cases.map((each) => ({ ...each, name: `${label}, ${each.name}${round === 0 ? '' : `, round ${round + 1}`}` })),
   });
   return {
     name: 'alignment',
     title: 'Device alignment',
-    loads: [
-      plan(aligned, [], false),
-      ...misplaced.filter(({ isBorder }) => !isBorder).map(({ label, tensor }) => plan(label, [tensor], false)),
-      plan(alignedStages, [], true),
-      ...misplaced.filter(({ isBorder }) => isBorder).map(({ label, tensor }) => plan(label, [tensor], true)),
-    ],
+    loads: Array.from({ length: rounds }, (_, round) => [
+      plan(round, aligned, [], false),
+      ...misplaced.filter(({ isBorder }) => !isBorder).map(({ label, tensor }) => plan(round, label, [tensor], false)),
+      plan(round, alignedStages, [], true),
+      ...misplaced.filter(({ isBorder }) => isBorder).map(({ label, tensor }) => plan(round, label, [tensor], true)),
+    ]).flat(),
     alignmentCosts,
     explain: (outcomes) => describeCosts(alignmentCosts(outcomes), outcomes),
   };
 }
 
-/** What each kind cost against the baseline of its shape, over the first case. */
+/** What each kind cost against the baseline of its shape, over the first case of every round. */
 export function alignmentCosts(outcomes: readonly LoadOutcome[]): readonly AlignmentCost[] {
   return misplaced.flatMap(({ tensor, kind, label, isBorder }): readonly AlignmentCost[] => {
-    const of = (wanted: string): LoadOutcome | undefined => outcomes.find((outcome) => outcome.plan.label === wanted);
-    const [without, withIt] = [of(isBorder ? alignedStages : aligned), of(label)];
-    const [before, after] = [without?.cases[0], withIt?.cases[0]];
-    const [alignedMs, misalignedMs] = [before?.summaries.tpotMs?.median, after?.summaries.tpotMs?.median];
-    if (before === undefined || after === undefined || alignedMs === undefined || misalignedMs === undefined) {
+    const of = (wanted: string): readonly LoadOutcome[] => outcomes.filter((outcome) => outcome.plan.label === wanted && outcome.cases[0] !== undefined);
+    const [without, withIt] = [roundTimes(of(isBorder ? alignedStages : aligned)), roundTimes(of(label))];
+    if (without.length === 0 || withIt.length === 0) {
       return [];
     }
-    const messages = (withIt?.model.alignment ?? []).filter((message) => message.kind === kind);
-    const times = (each: typeof before): readonly number[] => each.samples.map((sample) => sample.tpotMs);
+    const [before, after] = [without.flat(), withIt.flat()];
+    const [alignedMs, misalignedMs] = [percentile(before, 50), percentile(after, 50)];
+    const messages = (of(label)[0]?.model.alignment ?? []).filter((message) => message.kind === kind);
     return [
       {
         tensor,
@@ -62,10 +64,21 @@ export function alignmentCosts(outcomes: readonly LoadOutcome[]): readonly Align
         alignedTokensPerSecond: 1000 / alignedMs,
         misalignedTokensPerSecond: 1000 / misalignedMs,
         costMsPerToken: misalignedMs - alignedMs,
-        isSignificant: medianRatioInterval(times(before), times(after)).isDifferent,
+        isSignificant: medianRatioInterval(before, after).isDifferent && areApart(without, withIt),
       },
     ];
   });
+}
+
+/** Times per token, by round. */
+function roundTimes(outcomes: readonly LoadOutcome[]): readonly (readonly number[])[] {
+  return outcomes.map((outcome) => (outcome.cases[0]?.samples ?? []).map((sample) => sample.tpotMs)).filter((times) => times.length > 0);
+}
+
+/** Whether all rounds of one side are slower in the median than all of the other: samples of one load resemble each other, so an interval over all of them promises too much. */
+function areApart(a: readonly (readonly number[])[], b: readonly (readonly number[])[]): boolean {
+  const medians = (side: readonly (readonly number[])[]): readonly number[] => side.map((times) => percentile(times, 50));
+  return Math.max(...medians(a)) < Math.min(...medians(b)) || Math.max(...medians(b)) < Math.min(...medians(a));
 }
 
 /** What to hand back as `LoadOptions.alignmentCostsMs`: only what is more than noise. */
@@ -86,7 +99,7 @@ function describeCosts(costs: readonly AlignmentCost[], outcomes: readonly LoadO
   const isSoftware = outcomes.some((outcome) => outcome.plan.load.allowSoftwareGpu && outcome.model.plan.stages.some((stage) => stage.provider === 'webgpu'));
   return [
     ['| misplaced | bytes per token | aligned tok/s | misaligned tok/s | cost ms/token | |', '|---|---|---|---|---|---|', ...rows].join('\n'),
-    'Cost is the difference of the median times per token; both sides decode with the runtime\'s own kernels.',
+    'Cost is the difference of the median times per token over all rounds, and noise unless every round of one side was slower than every round of the other; both sides decode with the runtime\'s own kernels.',
     ...(isSoftware ? ['A software rasteriser was allowed as the second device (simulated): if it was used, "device" memory is main memory, and these costs say nothing about a GPU behind PCIe.'] : []),
   ];
 }

@@ -12,7 +12,8 @@ const base: LoadOptions = { source: 'm', provider: 'webgpu', weights: 'int4', kv
 
 function outcomes(scenario: Scenario, tpotOf: (label: string) => number): LoadOutcome[] {
   return scenario.loads.map((plan): LoadOutcome => {
-    const times = [0, 1, 2, 3, 4].map((run) => tpotOf(plan.label) * (1 + run / 1000));
+    const median = tpotOf(plan.label);
+    const times = [0, 1, 2, 3, 4].map((run) => median * (1 + run / 1000));
     const measured = { summaries: { tpotMs: summarize(times) }, samples: times.map((tpotMs) => ({ tpotMs })) } as unknown as BenchmarkCase;
     const message = { kind: 'kv-cache-on-cpu', key: 'k', message: 'm', state: 'left', bytesPerToken: 4096, next: [] } satisfies AlignmentMessage;
     const isKv = plan.load.misplace?.includes('kv') === true;
@@ -27,15 +28,24 @@ const tpot = (label: string): number => ({ 'KV cache on cpu': 14, 'aligned, two 
 describe('alignmentScenario', () => {
   const scenario = alignmentScenario(base);
 
-  it('repairs nothing, and measures each kind in the same shape as its baseline', () => {
-    expect(scenario.loads.map(({ load }) => [load.alignment, load.misplace, load.numStages])).toEqual([
+  it('repairs nothing, and measures each kind in the same shape as its baseline, in two rounds', () => {
+    const round = [
       ['off', [], undefined],
       ['off', ['input_ids'], undefined],
       ['off', ['logits'], undefined],
       ['off', ['kv'], undefined],
       ['off', [], 2],
       ['off', ['hidden'], 2],
-    ]);
+    ];
+    expect(scenario.loads.map(({ load }) => [load.alignment, load.misplace, load.numStages])).toEqual([...round, ...round]);
+    const names = scenario.loads.flatMap((load) => load.cases.map(({ name }) => name));
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('calls a difference noise that one load of the two did not show', () => {
+    let kvLoads = 0;
+    const costs = scenario.alignmentCosts?.(outcomes(scenario, (label) => (label === 'KV cache on cpu' ? [14, 9.9][kvLoads++] ?? 0 : tpot(label)))) ?? [];
+    expect(costs.find(({ tensor }) => tensor === 'kv')).toMatchObject({ isSignificant: false });
   });
 
   it('takes each cost from the baseline of the same shape, with the bytes that the engine reported', () => {

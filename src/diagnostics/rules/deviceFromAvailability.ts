@@ -42,7 +42,7 @@ export const deviceFromAvailability: Rule = {
         continue;
       }
       for (const { move } of movesOf(call, 'availability')) {
-        const modelDevice = modelDeviceAt(move, call.models);
+        const modelDevice = modelDeviceAt(move, call);
         const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
         const written = move.deviceArg ? textOf(move.deviceArg) : 'the device';
         findings.push({

@@ -46,7 +46,7 @@ export const hardCodedDevice: Rule = {
         if (!isAccelerator(device)) {
           continue;
         }
-        const modelDevice = modelDeviceAt(move, call.models);
+        const modelDevice = modelDeviceAt(move, call);
         const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
         findings.push({
           start: move.call.start,

@@ -52,10 +52,15 @@ export const inputsNotOnModelDevice: Rule = {
 function checkCall(context: RuleContext, call: ModelCall): readonly Finding[] {
   const left = call.tensors.filter(isLeftBehind);
   // What an unseen function does with its tensors before it calls the model is not known.
-  if (call.form === 'handed' || left.length === 0 || call.tensors.some(isMovedSomewhere) || !call.models.some(({ model }) => isOnAccelerator(model)) || call.models.some(({ model }) => model.library === 'foreign')) {
+  if (call.form === 'handed' || left.length === 0 || call.tensors.some(isMovedSomewhere) || !call.models.some(({ model }) => isOnAccelerator(model)) || call.models.some(({ model }) => model.library === 'foreign' || model.scattersInputs === true)) {
     return [];
   }
-  const origins = left.map((tensor) => tensor.origin).filter((origin) => origin !== undefined);
+  // Where the callee may be something else, or its class cannot be seen, tensors of torch may be meant for the CPU.
+  const isSurelyModel = call.certain && call.models.every(({ model }) => model.library !== 'unseen');
+  const origins = left
+    .map((tensor) => tensor.origin)
+    .filter((origin) => origin !== undefined)
+    .filter((origin) => isSurelyModel || origin.maker === 'tokenizer');
   const distinct = origins.filter((origin, position) => origins.findIndex((other) => other.call === origin.call) === position);
   const [first, ...others] = distinct;
   if (!first) {
@@ -83,7 +88,7 @@ function subjectOf(left: readonly TensorArgument[]): string {
 
 function fixFor(call: ModelCall, left: readonly TensorArgument[], origins: readonly Origin[]): Fix | undefined {
   const atOrigins = origins.map((origin) => {
-    const device = modelDeviceAt(origin, call.models);
+    const device = modelDeviceAt(origin, call);
     return device === undefined ? undefined : { start: origin.call.end, end: origin.call.end, text: `.to(${device})` };
   });
   const title = 'Move the inputs to the model’s device';

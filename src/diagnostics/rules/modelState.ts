@@ -1,6 +1,6 @@
 /** Questions several rules ask about models, tensors and the spots where a fix would go. */
 import { isAccelerator } from '../semantics/devices';
-import type { ModelCall, ModelSeen, TensorArgument } from '../semantics/facts';
+import type { ModelCall, TensorArgument } from '../semantics/facts';
 import type { Device, ModelObject, Move, Origin, Place } from '../semantics/values';
 import type { Span } from '../syntax/ast';
 
@@ -51,15 +51,15 @@ export function movesOf(call: ModelCall, kind: Device['kind']): readonly MovedPl
   return places.filter((place, position) => places.findIndex((other) => other.move.call === place.move.call) === position);
 }
 
-/** What to write for "the device of the model" at a spot, if the model has a name there. */
-export function modelDeviceAt(spot: Origin | Move, models: readonly ModelSeen[]): string | undefined {
-  for (const { id } of models) {
-    const name = spot.models.get(id);
-    if (name !== undefined) {
-      return `${name}.device`;
-    }
-  }
-  return undefined;
+/**
+ * What to write for "the device of the model" at a spot, if the model has a name there that is good on every path;
+ * the name used in the call itself is preferred.
+ */
+export function modelDeviceAt(spot: Origin | Move, { models, modelText }: Pick<ModelCall, 'models' | 'modelText'>): string | undefined {
+  const [first, ...others] = models.map(({ id }) => spot.models.get(id) ?? []);
+  const names = (first ?? []).filter((name) => others.every((other) => other.includes(name)));
+  const name = modelText !== undefined && names.includes(modelText) ? modelText : names[0];
+  return name === undefined ? undefined : `${name}.device`;
 }
 
 /** Replaces the device of a move by `device`. */

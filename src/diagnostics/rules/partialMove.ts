@@ -50,11 +50,18 @@ function isLeft(tensor: TensorArgument): boolean {
   return tensor.places.length > 0 && tensor.places.every((place) => place.kind === 'unmoved' || place.kind === 'loaded');
 }
 
+/** Something unknown takes tensors of its own on the CPU (lengths, seeds); what a tokenizer made or a transformers model expects is different. */
+function isModelInput(tensor: TensorArgument): boolean {
+  return tensor.origin?.maker === 'tokenizer' || (tensor.keyword !== undefined && modelInputs.has(tensor.keyword));
+}
+
+const modelInputs = new Set(['input_ids', 'inputs', 'attention_mask', 'token_type_ids', 'position_ids', 'pixel_values', 'input_features', 'inputs_embeds', 'decoder_input_ids', 'labels']);
+
 function checkCall(context: RuleContext, call: ModelCall): readonly Finding[] {
   const partial = call.tensors.filter((tensor) => tensor.partlyMoved && tensor.expr !== undefined);
   const moved = [...call.tensors.filter(isMoved), ...partial];
   const left = [...call.tensors.filter(isLeft), ...partial];
-  const mayBeOnAccelerator = call.models.length === 0 ? true : call.models.some(({ model }) => isOnAccelerator(model));
+  const mayBeOnAccelerator = call.models.length === 0 ? left.every(isModelInput) : call.models.some(({ model }) => isOnAccelerator(model) && model.scattersInputs !== true);
   const [first, ...others] = left;
   const span = first && (first.expr ?? first.origin?.call);
   if (call.form === 'handed' || moved.length === 0 || !first || !span || !mayBeOnAccelerator) {

@@ -46,7 +46,7 @@ export const timingWithoutSynchronize: Rule = {
         continue;
       }
       for (const call of callsDuring(facts, region, 'forward')) {
-        if (call.models.some(({ model }) => isOnCuda(model)) && !happensWithin(facts, 'sync', call.fromEvent, region.to)) {
+        if (call.certain && call.models.some(({ model }) => isOnCuda(model)) && !happensWithin(facts, 'sync', call.fromEvent, region.to)) {
           findings.push({
             start: call.call.start,
             end: call.call.end,

@@ -3,6 +3,7 @@ import type { CallExpr, Expr, ExpressionStmt } from '../syntax/ast';
 import { elementAt, iterate, storeItem } from './containers';
 import type { Frame } from './frame';
 import type { Interpreter } from './interpreter';
+import { underName } from './perhapsModel';
 import { tagAvailability } from './statements';
 import { optionsOf, unknown, type Value } from './values';
 
@@ -48,7 +49,7 @@ function setAttribute(interpreter: Interpreter, owner: Value, name: string, valu
     return;
   }
   if (object.kind === 'instance') {
-    interpreter.update(owner, { ...object, attributes: new Map(object.attributes).set(name, value) });
+    interpreter.update(owner, { ...object, attributes: new Map(object.attributes).set(name, underName(value, name)) });
   } else if (object.kind === 'tokenizer' && name === 'padding_side') {
     interpreter.update(owner, { ...object, paddingSide: value });
   } else if (object.kind === 'dict') {

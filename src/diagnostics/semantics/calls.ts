@@ -6,9 +6,11 @@ import type { Frame } from './frame';
 import type { CallArguments, Interpreter } from './interpreter';
 import { joinValues } from './join';
 import { callLibrary } from './library/library';
+import { perhapsLoadedModel } from './library/loading';
 import { callTokenizer, isTensorRequest } from './library/tokenizers';
 import { consume, modelMethod } from './models';
 import { invokeMethod } from './methods';
+import { perhapsGivenModel } from './perhapsModel';
 import { optionsOf, unknown, type Value } from './values';
 
 /** One call under evaluation, as library knowledge sees it. */
@@ -82,7 +84,7 @@ function invokeObject(site: CallSite, func: Extract<Value, { kind: 'ref' }>): Va
 }
 
 /** Nothing is known of the callee: its shape may still tell a tokenizer or a model, and callbacks still run. */
-export function callUnknown(site: CallSite): Value {
+export function callUnknown(site: CallSite, path?: string): Value {
   const { interpreter, call, args } = site;
   const callback = callThroughExecutor(site);
   if (callback) {
@@ -100,7 +102,7 @@ export function callUnknown(site: CallSite): Value {
     interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
   }
   escape(site);
-  return unknown;
+  return perhapsGivenModel(site) ?? perhapsLoadedModel(site, path) ?? unknown;
 }
 
 /** `executor.submit(model.generate, …)`, `asyncio.to_thread(model.generate, …)`: the first argument is called with the rest. */

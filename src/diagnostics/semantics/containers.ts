@@ -3,7 +3,7 @@ import type { DictExpr, SubscriptExpr } from '../syntax/ast';
 import type { Frame } from './frame';
 import type { Interpreter } from './interpreter';
 import { joinValues } from './join';
-import { optionsOf, plain, stringOf, unknown, type BatchObject, type RefValue, type TensorValue, type Value } from './values';
+import { optionsOf, plain, stringOf, unknown, type BatchObject, type Place, type RefValue, type TensorValue, type Value } from './values';
 
 /** The tensor a batch holds under `field`; without a field, any of them. */
 export function batchItem(batch: BatchObject, batchId: number, field?: string): Value {
@@ -37,10 +37,43 @@ function iterateOne(interpreter: Interpreter, iterable: Value): { element: Value
     case 'dict':
       return { element: { kind: 'keyOf', id: iterable.id }, isNonEmpty: object.kind === 'batch' || object.entries.size > 0 || object.rest !== undefined };
     case 'loader':
+      if (object.batch) {
+        return { element: asLoaded(interpreter, object.batch), isNonEmpty: true };
+      }
       return { element: interpreter.allocate({ kind: 'dict', entries: new Map(), rest: { kind: 'tensor', places: [{ kind: object.staysOnCpu ? 'loaded' : 'unknown' }] } }), isNonEmpty: true };
     default:
       return { element: unknown, isNonEmpty: false };
   }
+}
+
+/** A fresh copy of what a collate function returned, its tensors marked as made by the loader: one cannot append to the call that made them. */
+function asLoaded(interpreter: Interpreter, value: Value): Value {
+  return optionsOf(value)
+    .map((option): Value => {
+      if (option.kind === 'tensor') {
+        return { ...option, places: loadedPlaces(option.places) };
+      }
+      if (option.kind === 'tuple') {
+        return { kind: 'tuple', items: option.items.map((item) => asLoaded(interpreter, item)) };
+      }
+      const object = interpreter.object(option);
+      const all = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> => new Map([...values].map(([key, item]) => [key, asLoaded(interpreter, item)] as const));
+      switch (object?.kind) {
+        case 'batch':
+          return interpreter.allocate({ ...object, places: loadedPlaces(object.places), fields: all(object.fields) });
+        case 'dict':
+          return interpreter.allocate({ kind: 'dict', entries: all(object.entries), rest: object.rest && asLoaded(interpreter, object.rest) });
+        case 'list':
+          return interpreter.allocate({ kind: 'list', element: asLoaded(interpreter, object.element), items: object.items?.map((item) => asLoaded(interpreter, item)) });
+        default:
+          return option;
+      }
+    })
+    .reduce(joinValues);
+}
+
+function loadedPlaces(places: readonly Place[]): readonly Place[] {
+  return places.map((place) => (place.kind === 'unmoved' ? { kind: 'loaded' } : place));
 }
 
 /** `x.items()`, `x.keys()`, `x.values()` of a batch or dict. */
@@ -73,6 +106,9 @@ export function elementAt(interpreter: Interpreter, value: Value, position: numb
       if (option.kind === 'tuple') {
         return option.items[position] ?? unknown;
       }
+      if (option.kind === 'perhapsModel') {
+        return option;
+      }
       const object = interpreter.object(option);
       if (object?.kind === 'list') {
         return object.items ? (object.items[position] ?? unknown) : object.element;
@@ -93,7 +129,7 @@ export function subscript(interpreter: Interpreter, object: Value, index: readon
   if (object.kind === 'plain') {
     return plain;
   }
-  if (object.kind === 'elapsed' || object.kind === 'rate') {
+  if (object.kind === 'elapsed' || object.kind === 'rate' || object.kind === 'perhapsModel') {
     return object;
   }
   const position = key?.kind === 'const' && typeof key.value === 'number' ? key.value : undefined;

@@ -62,7 +62,14 @@ const spreading = new Set(['auto', 'balanced', 'balanced_low_0', 'sequential']);
 
 /** What the `device_map` argument says; alternatives where paths differ. */
 export function deviceMapsOf(interpreter: Interpreter, value: Value | undefined): readonly DeviceMap[] {
-  return value === undefined ? [{ kind: 'none' }] : optionsOf(value).map((option) => deviceMapOf(interpreter, option));
+  if (value === undefined) {
+    return [{ kind: 'none' }];
+  }
+  // A default that nobody here overrides is what the reader sees, but callers elsewhere may pass something else.
+  return optionsOf(value).flatMap((option): readonly DeviceMap[] => {
+    const map = deviceMapOf(interpreter, option);
+    return option.kind === 'const' && option.mayDiffer ? [map, { kind: 'unknown' }] : [map];
+  });
 }
 
 function deviceMapOf(interpreter: Interpreter, value: Value): DeviceMap {

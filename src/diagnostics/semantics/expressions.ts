@@ -7,7 +7,7 @@ import { dictFrom, iterate, subscript } from './containers';
 import type { Frame } from './frame';
 import type { CallArguments, Interpreter } from './interpreter';
 import { joinValues } from './join';
-import { tagAvailability } from './statements';
+import { runBranches, tagAvailability } from './statements';
 import { constant, optionsOf, unknown, type Value } from './values';
 
 export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Value {
@@ -76,12 +76,19 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       if (test.kind === 'availability') {
         interpreter.availabilityDepth++;
       }
-      const then = tagAvailability(interpreter, value(expr.then));
-      const otherwise = tagAvailability(interpreter, value(expr.otherwise));
+      const results: Value[] = [];
+      // What one alternative moves in place stays where it was in the other.
+      runBranches(
+        interpreter,
+        [expr.then, expr.otherwise].map((alternative) => () => {
+          results.push(tagAvailability(interpreter, value(alternative)));
+          return true;
+        }),
+      );
       if (test.kind === 'availability') {
         interpreter.availabilityDepth--;
       }
-      return joinValues(then, otherwise);
+      return results.reduce(joinValues);
     }
     case 'lambda':
       return { kind: 'function', def: expr, closure: frame };

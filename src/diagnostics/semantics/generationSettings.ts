@@ -21,7 +21,8 @@ export function readSettings(site: CallSite, models: readonly ModelSeen[]): Sett
       const object = interpreter.object(option);
       if (object?.kind === 'dict') {
         object.entries.forEach((entry, key) => values.set(key, entry));
-        opaque ||= object.rest !== undefined && object.rest.kind !== 'tensor';
+        // Unnamed entries that are tensors, on some path at least, are inputs.
+        opaque ||= object.rest !== undefined && !optionsOf(object.rest).some((option) => option.kind === 'tensor');
       } else if (object?.kind !== 'batch') {
         opaque = true;
       }

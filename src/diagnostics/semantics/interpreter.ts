@@ -12,6 +12,7 @@ import type { Frame } from './frame';
 import { variableKey } from './frame';
 import { joinValues } from './join';
 import { execute } from './statements';
+import { underName } from './perhapsModel';
 import { State } from './state';
 import { none, optionsOf, unknown, type ClassValue, type HeapObject, type InstanceObject, type ModelObject, type RefValue, type Value } from './values';
 
@@ -162,8 +163,9 @@ export class Interpreter {
     return undefined;
   }
 
-  bind(name: string, value: Value, frame: Frame): void {
+  bind(name: string, bound: Value, frame: Frame): void {
     const owner = this.ownerOf(name, frame);
+    const value = underName(bound, name);
     if (optionsOf(value).some((option) => option.kind === 'ref')) {
       owner.modelNames.add(name);
     }
@@ -184,17 +186,20 @@ export class Interpreter {
     return frame;
   }
 
-  /** Every model that has a name here: model id → dotted name, the shortest and innermost first. */
-  visibleModels(frame: Frame): ReadonlyMap<number, string> {
-    const found = new Map<number, string>();
+  /** Every model that has a name here: model id → dotted names, the shortest and innermost first. */
+  visibleModels(frame: Frame): ReadonlyMap<number, readonly string[]> {
+    const found = new Map<number, string[]>();
     if (this.facts.finalModels.size === 0) {
       return found;
     }
     const add = (value: Value | undefined, text: string): void => {
       const [only, ...others] = value ? optionsOf(value) : [];
       for (const option of only ? [only, ...others] : []) {
-        if (option.kind === 'ref' && this.object(option)?.kind === 'model' && !found.has(option.id)) {
-          found.set(option.id, text);
+        if (option.kind === 'ref' && this.object(option)?.kind === 'model') {
+          const names = found.get(option.id) ?? [];
+          if (!names.includes(text)) {
+            found.set(option.id, [...names, text]);
+          }
         }
       }
     };
@@ -333,7 +338,8 @@ export class Interpreter {
       }
     }
     const positional = [...(args?.positional ?? [])];
-    const keywords = new Map(args?.keywords);
+    const keywords = new Map<string, { readonly value: Value }>([...(target.bound ?? [])].map(([name, value]) => [name, { value }] as const));
+    args?.keywords.forEach((arg, name) => keywords.set(name, arg));
     const spread = new Map<string, Value>();
     let restKnown = true;
     for (const { value } of args?.mappings ?? []) {
@@ -367,6 +373,10 @@ export class Interpreter {
   }
 
   private defaultOf(param: FunctionStmt['params'][number], args: CallArguments | undefined, closure: Frame, restKnown: boolean): Value {
+    const { defaultValue } = param;
+    if (!args && param.name === 'device_map' && defaultValue?.kind === 'string' && defaultValue.value !== undefined) {
+      return { kind: 'const', value: defaultValue.value, fromDefault: true, mayDiffer: true };
+    }
     const annotated = param.annotation !== undefined && /\b(Long|Float|Int|Half|BFloat16)?Tensor$/.test(param.annotation.replace(/^Optional\[(.*)\]$/, '$1'));
     const isCpuByDefault = param.defaultValue?.kind === 'string' && param.defaultValue.value === 'cpu';
     if ((!args && !isCpuByDefault) || args?.hasListUnpack || !restKnown || !param.defaultValue) {

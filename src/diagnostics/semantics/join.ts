@@ -1,6 +1,6 @@
 /** The least value that covers two values: what is known where two paths meet. */
 import type { BatchObject, DeviceMap, Device, DictObject, HeapObject, InstanceObject, ListObject, ModelObject, Place, TensorValue, Value } from './values';
-import { optionsOf, unknown } from './values';
+import { none, optionsOf, unknown } from './values';
 
 /** Wider unions say nothing useful any more. */
 const maxOptions = 8;
@@ -34,7 +34,7 @@ export function joinValues(a: Value, b: Value): Value {
 }
 
 function worthKeeping(value: Value): boolean {
-  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp' || option.kind === 'elapsed' || option.kind === 'rate');
+  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'perhapsModel' || (option.kind === 'const' && option.mayDiffer === true) || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp' || option.kind === 'elapsed' || option.kind === 'rate');
 }
 
 function isNone(value: Value): boolean {
@@ -107,6 +107,8 @@ function sameValue(a: Value, b: Value): boolean {
       return b.kind === 'const' && a.value === b.value;
     case 'ref':
       return b.kind === 'ref' && a.id === b.id;
+    case 'perhapsModel':
+      return b.kind === 'perhapsModel' && a.model.id === b.model.id;
     case 'device':
       return b.kind === 'device' && sameDevice(a.device, b.device);
     case 'module':
@@ -141,7 +143,7 @@ export function joinObjects(a: HeapObject, b: HeapObject): HeapObject {
     case 'dict': {
       const other = b as DictObject;
       const rest = a.rest && other.rest ? joinValues(a.rest, other.rest) : (a.rest ?? other.rest);
-      return { kind: 'dict', entries: joinMaps(a.entries, other.entries), rest };
+      return { kind: 'dict', entries: joinEntries(a.entries, other.entries), rest };
     }
     case 'list': {
       const other = b as ListObject;
@@ -167,7 +169,24 @@ function joinModels(a: ModelObject, b: ModelObject): ModelObject {
       deviceMaps.push(map);
     }
   }
-  return { ...a, placements, deviceMaps, quantized: [...new Set([...a.quantized, ...b.quantized])], generationConfig: a.generationConfig ?? b.generationConfig };
+  return { ...a, placements, deviceMaps, quantized: [...new Set([...a.quantized, ...b.quantized])], generationConfig: a.generationConfig ?? b.generationConfig, scattersInputs: a.scattersInputs === true || b.scattersInputs === true };
+}
+
+/** An entry that one path alone stores may be missing, which for a keyword argument means its default. */
+function joinEntries(a: ReadonlyMap<string, Value>, b: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {
+  if (a === b) {
+    return a;
+  }
+  const joined = new Map<string, Value>();
+  for (const key of new Set([...a.keys(), ...b.keys()])) {
+    const first = a.get(key);
+    const second = b.get(key);
+    const either = first ?? second ?? none;
+    // A tensor that may be missing is still a tensor where it is used.
+    const isTensor = optionsOf(either).some((option) => option.kind === 'tensor');
+    joined.set(key, first && second ? joinValues(first, second) : isTensor ? either : union([...optionsOf(either), none]));
+  }
+  return joined;
 }
 
 function joinMaps(a: ReadonlyMap<string, Value>, b: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {

@@ -5,7 +5,7 @@ import { anyItem, batchItem, mergeInto, view } from './containers';
 import { joinValues } from './join';
 import { loadUnknownClass } from './library/loading';
 import { callTokenizer, isTensorRequest } from './library/tokenizers';
-import { consume, modelMethod } from './models';
+import { consume, modelMethod, returnsSelf } from './models';
 import { findDeviceArgument, moveBatch, moveTensor, moveUnknown } from './tensors';
 import { optionsOf, plain, stringOf, unknown, type BatchObject, type DictObject, type ListObject, type RefValue, type ThreadObject, type Value } from './values';
 
@@ -28,6 +28,8 @@ function invokeOnOption(site: CallSite, receiver: Value, name: string, receiverE
     case 'elapsed':
     case 'rate':
       return receiver;
+    case 'perhapsModel':
+      return returnsSelf.has(name) || name === 'to' || name === 'cuda' ? receiver : unknownMethod(site, name, receiverExpr);
     case 'const':
       return typeof receiver.value === 'string' ? unknown : callUnknown(site);
     case 'ref':
@@ -205,8 +207,14 @@ function cudaEventMethod(site: CallSite, ref: RefValue, name: string): Value {
 /** Keywords that only a transformers model understands. */
 const generateSettings = ['min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'attention_mask', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
 
+/** Servers and inference engines, which take text and keep their tensors to themselves. */
+const engineName = /(client|engine|server|api|sglang|vllm|(^|[._])(llm|sampler))$/i;
+
 /** A generate() of something unknown counts when only a transformers model would understand its arguments. */
 function looksLikeGenerate({ interpreter, args }: CallSite, receiverExpr: Expr): boolean {
+  if (engineName.test(interpreter.textOf(receiverExpr))) {
+    return false;
+  }
   const limitsLength = args.keywords.has('max_new_tokens') || args.keywords.has('max_length');
   const isNamedModel = /(^|[._])model$/.test(interpreter.textOf(receiverExpr));
   const isText = args.positional[0]?.value.kind === 'const' || args.positional[0]?.expr?.kind === 'string';
@@ -227,6 +235,9 @@ function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value 
   }
   if (name === 'prepare') {
     return prepareForAccelerate(site);
+  }
+  if (name === 'unwrap_model') {
+    return args.positional[0]?.value ?? unknown;
   }
   if (name === 'encode' || name === 'apply_chat_template' || isTensorRequest(args) || (name === 'build_chat_input' && /tokenizer/i.test(interpreter.textOf(receiverExpr)))) {
     runCallbacks(site);

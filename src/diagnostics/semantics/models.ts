@@ -11,7 +11,7 @@ import { findDeviceArgument } from './tensors';
 import { optionsOf, unknown, type BatchObject, type Place, type Value } from './values';
 
 /** Methods that hand the model back. */
-const returnsSelf = new Set(['eval', 'train', 'half', 'float', 'double', 'bfloat16', 'requires_grad_', 'quantize', 'merge_and_unload', 'unload', 'to_bettertransformer', 'reverse_bettertransformer', 'cpu', 'share_memory', 'get_base_model', 'type']);
+export const returnsSelf = new Set(['eval', 'train', 'half', 'float', 'double', 'bfloat16', 'requires_grad_', 'quantize', 'merge_and_unload', 'unload', 'to_bettertransformer', 'reverse_bettertransformer', 'cpu', 'share_memory', 'get_base_model', 'type']);
 const chatLike = new Set(['chat', 'stream_chat', 'stream_generate', 'chat_stream', 'batch_chat']);
 
 export function modelMethod(site: CallSite, receiver: Value, name: string, receiverExpr: Expr): Value {
@@ -109,31 +109,45 @@ const notInputs = new Set(['past_key_values', 'streamer', 'generation_config', '
 function tensorArguments(site: CallSite): readonly TensorArgument[] {
   const { interpreter, args } = site;
   const found: TensorArgument[] = [];
-  const add = (value: Value, expr: Expr | undefined, keyword: string | undefined, isUnpacked: boolean): void => {
+  const addTo = (list: TensorArgument[], value: Value, expr: Expr | undefined, keyword: string | undefined, isUnpacked: boolean): void => {
     if (keyword !== undefined && notInputs.has(keyword)) {
       return;
     }
     const argument = tensorArgument(interpreter, value, expr, keyword, isUnpacked);
     if (argument) {
-      found.push(argument);
+      list.push(argument);
     }
   };
-  args.positional.forEach(({ value, expr }) => add(value, expr, undefined, false));
-  args.keywords.forEach(({ value, expr }, keyword) => add(value, expr, keyword, false));
+  args.positional.forEach(({ value, expr }) => addTo(found, value, expr, undefined, false));
+  args.keywords.forEach(({ value, expr }, keyword) => addTo(found, value, expr, keyword, false));
   for (const { value, expr } of args.mappings) {
-    for (const option of optionsOf(value)) {
+    const alternatives = optionsOf(value).map((option): readonly TensorArgument[] => {
+      const list: TensorArgument[] = [];
       const object = interpreter.object(option);
       if (option.kind === 'ref' && object?.kind === 'dict') {
-        object.entries.forEach((entry, key) => add(entry, undefined, key, true));
+        object.entries.forEach((entry, key) => addTo(list, entry, undefined, key, true));
         if (object.rest) {
-          add(object.rest, undefined, undefined, true);
+          addTo(list, object.rest, undefined, undefined, true);
         }
       } else if (option.kind === 'ref' && object?.kind === 'batch') {
-        add(option, expr, undefined, false);
+        addTo(list, option, expr, undefined, false);
       }
-    }
+      return list;
+    });
+    found.push(...mergeAlternatives(alternatives.filter((list) => list.length > 0)));
   }
   return found;
+}
+
+/** `**batch` where paths differ in what `batch` is: its tensors are where either path has them, not some here and some there. */
+function mergeAlternatives(alternatives: readonly (readonly TensorArgument[])[]): readonly TensorArgument[] {
+  const [first, ...others] = alternatives;
+  const [representative] = first ?? [];
+  if (!first || !representative || others.length === 0) {
+    return first ?? [];
+  }
+  const all = alternatives.flat();
+  return [{ ...representative, keyword: undefined, places: all.flatMap((argument) => argument.places), partlyMoved: all.every((argument) => argument.partlyMoved), movable: all.every((argument) => argument.movable) }];
 }
 
 function tensorArgument(interpreter: Interpreter, value: Value, expr: Expr | undefined, keyword: string | undefined, isUnpacked: boolean): TensorArgument | undefined {
@@ -179,5 +193,5 @@ function tensorArgument(interpreter: Interpreter, value: Value, expr: Expr | und
 function isPartlyMoved(batch: BatchObject): boolean {
   const ids = batch.fields.get('input_ids');
   const areIdsMoved = ids?.kind === 'tensor' && ids.places.every((place) => place.kind === 'moved');
-  return areIdsMoved && batch.fields.size === 1 && batch.origin.maker === 'tokenizer' && batch.places.every((place) => place.kind === 'unmoved');
+  return areIdsMoved && batch.fields.size === 1 && batch.origin.maker === 'tokenizer' && batch.places.every((place) => place.kind === 'unmoved' || place.kind === 'loaded');
 }

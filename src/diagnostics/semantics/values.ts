@@ -34,15 +34,15 @@ export interface Move {
   /** `.to` and `.cuda` are methods; `torch.tensor(…, device=…)` is a factory. */
   readonly form: 'method' | 'factory';
   readonly frame: Frame;
-  /** Model id → a name it had at that spot. */
-  readonly models: ReadonlyMap<number, string>;
+  /** Model id → the names it had at that spot. */
+  readonly models: ReadonlyMap<number, readonly string[]>;
 }
 
 /** The call that created a tensor or batch. */
 export interface Origin {
   readonly call: CallExpr;
   readonly frame: Frame;
-  readonly models: ReadonlyMap<number, string>;
+  readonly models: ReadonlyMap<number, readonly string[]>;
   readonly maker: 'tokenizer' | 'torch' | 'derived';
 }
 
@@ -67,8 +67,8 @@ export interface Region {
 
 export type Value =
   | { readonly kind: 'unknown' }
-  /** `fromDefault`: the default of a parameter that this call left out. */
-  | { readonly kind: 'const'; readonly value: string | number | boolean | null; readonly fromDefault?: boolean }
+  /** `fromDefault`: the default of a parameter that this call left out; `mayDiffer`: of one that nobody in this file calls. */
+  | { readonly kind: 'const'; readonly value: string | number | boolean | null; readonly fromDefault?: boolean; readonly mayDiffer?: boolean }
   | { readonly kind: 'tuple'; readonly items: readonly Value[] }
   | TensorValue
   | { readonly kind: 'device'; readonly device: Device }
@@ -80,10 +80,12 @@ export type Value =
   | { readonly kind: 'elapsed'; readonly regions: readonly Region[] }
   /** A speed computed from timed regions. */
   | { readonly kind: 'rate'; readonly regions: readonly Region[] }
+  /** What an unseen function made of a model, or loaded: that model, if the program goes on to call it one. */
+  | { readonly kind: 'perhapsModel'; readonly model: RefValue }
   /** The keys or the `(key, value)` pairs of a container, so that `x[k] = …` over all keys is understood. */
   | { readonly kind: 'keyOf'; readonly id: number }
   | { readonly kind: 'module'; readonly path: string }
-  | { readonly kind: 'function'; readonly def: FunctionStmt | LambdaExpr; readonly closure: Frame; readonly self?: Value; readonly owner?: ClassValue }
+  | { readonly kind: 'function'; readonly def: FunctionStmt | LambdaExpr; readonly closure: Frame; readonly self?: Value; readonly owner?: ClassValue; /** Keywords given by `functools.partial`. */ readonly bound?: ReadonlyMap<string, Value> }
   | ClassValue
   /** A method of a library object, bound but not yet called. */
   | { readonly kind: 'method'; readonly receiver: Value; readonly name: string; readonly expr: Expr }
@@ -120,6 +122,8 @@ export interface ModelObject {
   readonly quantized: readonly boolean[];
   /** Last explicit move on each path; `unplaced` where there was none. */
   readonly placements: readonly ('unplaced' | Device)[];
+  /** Wrapped by DataParallel or its like, which copies inputs to the device of the model. */
+  readonly scattersInputs?: boolean;
   /** `generation_config` attributes set by hand, so that lengths may be fixed there. */
   readonly generationConfig?: Value;
 }
@@ -180,6 +184,8 @@ export interface LoaderObject {
   readonly kind: 'loader';
   /** False when a collate function or dataset of the user may move tensors. */
   readonly staysOnCpu: boolean;
+  /** What the user's own collate function returns, where the file shows it. */
+  readonly batch?: Value;
 }
 
 export interface PipelineObject {

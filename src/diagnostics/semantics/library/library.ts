@@ -5,8 +5,9 @@ import { regionsOf } from '../arithmetic';
 import { iterate, mergeInto } from '../containers';
 import { deviceOf } from '../devices';
 import { createTensor, deriveTensor } from '../tensors';
-import { optionsOf, plain, stringOf, unknown, type Value } from '../values';
-import { createPipeline, loadPretrained, loadUnknownClass, passModelOn } from './loading';
+import { constant, optionsOf, plain, stringOf, unknown, type Value } from '../values';
+import { perhapsGivenModel } from '../perhapsModel';
+import { createPipeline, loadPretrained, loadUnknownClass, passModelOn, perhapsLoadedModel } from './loading';
 import { isTensorRequest, callTokenizer } from './tokenizers';
 
 const clocks = /^(time\.(time|perf_counter|monotonic|process_time)(_ns)?|timeit\.default_timer|datetime\.(datetime\.)?(now|utcnow)|builtins\.(perf_counter|default_timer))$/;
@@ -73,8 +74,11 @@ export function callLibrary(site: CallSite, path: string): Value {
     case 'trange':
     case 'track':
       return args.positional[0]?.value ?? unknown;
-    case 'load_checkpoint_and_dispatch':
-      return unknown;
+    case 'infer_auto_device_map':
+      // A map over whatever devices there are, as "auto" is.
+      return constant('auto');
+    case 'partial':
+      return bindKeywords(site);
   }
   if (/^(fast)?_?(tokenizer|processor)$/i.test(name) && isTensorRequest(args)) {
     return callTokenizer(site, '__call__');
@@ -88,7 +92,7 @@ export function callLibrary(site: CallSite, path: string): Value {
   }
   const isMethodOfImport = call.func.kind === 'attribute' && frame !== undefined;
   escape(site);
-  return isMethodOfImport ? unknown : callUnknown(site);
+  return isMethodOfImport ? (perhapsGivenModel(site) ?? perhapsLoadedModel(site, path) ?? unknown) : callUnknown(site, path);
 }
 
 /** The timed regions among the arguments, or in lists given as arguments. */
@@ -109,6 +113,9 @@ function callTorch(site: CallSite, path: string, name: string): Value {
   }
   if (/^torch\.cuda\.\w*Tensor$/.test(path)) {
     return { kind: 'tensor', places: [{ kind: 'unknown' }] };
+  }
+  if (path === 'torch.compile' && first?.kind === 'function') {
+    return first;
   }
   if (path === 'torch.cuda.Event') {
     return interpreter.allocate({ kind: 'cudaEvent', span: call });
@@ -220,7 +227,26 @@ function createLoader(site: CallSite): Value {
   const dataset = args.positional[0]?.value ?? args.keywords.get('dataset')?.value;
   const isOwnDataset = dataset !== undefined && interpreter.object(dataset)?.kind === 'instance';
   const isLibraryCollate = collate === undefined || (collate.kind === 'module' && /(DataCollator|default_data_collator)/.test(collate.path));
-  return interpreter.allocate({ kind: 'loader', staysOnCpu: isLibraryCollate && !isOwnDataset });
+  const batch = collate && collateOnce(site, collate);
+  return interpreter.allocate({ kind: 'loader', staysOnCpu: isLibraryCollate && !isOwnDataset, batch });
+}
+
+/** What a collate function or collator object of this file returns for examples that nobody knows. */
+function collateOnce({ interpreter }: CallSite, collate: Value): Value | undefined {
+  const object = interpreter.object(collate);
+  const method = object?.kind === 'instance' ? interpreter.classAttribute(object.cls, '__call__') : undefined;
+  const target = collate.kind === 'function' ? collate : method?.kind === 'function' && object?.kind === 'instance' ? { ...method, self: collate, owner: object.cls } : undefined;
+  const batch = target && interpreter.call(target, undefined);
+  return batch?.kind === 'unknown' ? undefined : batch;
+}
+
+/** `functools.partial` of a function of this file. */
+function bindKeywords({ args }: CallSite): Value {
+  const func = args.positional[0]?.value;
+  if (func?.kind !== 'function' || args.positional.length > 1) {
+    return unknown;
+  }
+  return { ...func, bound: new Map([...(func.bound ?? []), ...[...args.keywords].map(([name, { value }]) => [name, value] as const)]) };
 }
 
 function createThread(site: CallSite): Value {

@@ -1,10 +1,11 @@
 /** Loading: `from_pretrained` and its relatives, and the wrappers that hand a model on. */
 import type { CallSite } from '../calls';
 import { deviceMapsOf } from '../devices';
-import { optionsOf, stringOf, unknown, type DeviceMap, type ModelLibrary, type ModelObject, type Value } from '../values';
+import { perhaps } from '../perhapsModel';
+import { optionsOf, stringOf, unknown, type DeviceMap, type ModelLibrary, type ModelObject, type RefValue, type Value } from '../values';
 
 /** Where a class comes from decides how far its models behave like those of transformers. */
-function libraryOf(path: string): ModelLibrary | undefined {
+export function libraryOf(path: string): ModelLibrary | undefined {
   const [root = '', second = ''] = path.split('.');
   if (/^(ipex_llm|bigdl|intel_extension_for_transformers|optimum|openvino|openvino_genai|neural_compressor|auto_round|ctranslate2|onnxruntime|petals|airllm|deepsparse|intel_npu_acceleration_library)$/.test(root)) {
     return root === 'optimum' && second === 'gptq' ? 'transformers' : 'foreign';
@@ -52,7 +53,7 @@ export function loadUnknownClass(site: CallSite): Value {
   return ['device_map', 'torch_dtype', 'load_in_8bit', 'load_in_4bit', 'quantization_config'].some((name) => args.keywords.has(name)) ? model(site, 'unseen') : unknown;
 }
 
-function model(site: CallSite, library: ModelLibrary): Value {
+function model(site: CallSite, library: ModelLibrary): RefValue {
   const { interpreter, call, args } = site;
   const argument = (name: string): Value | undefined => args.keywords.get(name)?.value ?? mappedArgument(site, name);
   const hasOpaqueMapping = args.mappings.some(({ value }) => interpreter.object(value)?.kind !== 'dict');
@@ -67,6 +68,11 @@ function model(site: CallSite, library: ModelLibrary): Value {
     interpreter.facts.plainLoads.push({ call, modelId: ref.id });
   }
   return ref;
+}
+
+/** `load_pretrained_model(path, device_map="auto")` of another file: whatever else it returns, a model with this map is among it. */
+export function perhapsLoadedModel(site: CallSite, path = ''): Value | undefined {
+  return site.args.keywords.has('device_map') && libraryOf(path) !== undefined ? perhaps(model(site, 'unseen')) : undefined;
 }
 
 /** A keyword that reaches the call through `**model_args`. */
@@ -103,18 +109,28 @@ const passThrough = new Set([
   'for_inference', 'transform', 'quantize_model', 'optimize', 'ipex_optimize', 'simple_dispatch_model', 'prepare_model', 'cast', 'PeftModelForCausalLM', 'PeftModel', 'convert',
 ]);
 
+/** Wrappers that copy the inputs to the device of the model themselves. */
+const scattering = new Set(['DataParallel', 'DistributedDataParallel', 'DDP']);
+
 /** A library function given a model; undefined when it is none that hands it on. */
 export function passModelOn(site: CallSite, path: string): Value | undefined {
   const { interpreter, args } = site;
   const name = path.split('.').at(-1) ?? '';
   const given = args.positional[0]?.value ?? args.keywords.get('model')?.value;
-  if (!given || interpreter.modelsIn(given).length === 0) {
+  const isDispatch = name === 'dispatch_model' || name === 'load_checkpoint_and_dispatch';
+  if (!given || (interpreter.modelsIn(given).length === 0 && !isDispatch)) {
     return undefined;
   }
-  if (name === 'dispatch_model' || name === 'load_checkpoint_and_dispatch') {
+  if (isDispatch) {
     const map = args.keywords.get('device_map')?.value ?? args.positional[name === 'dispatch_model' ? 1 : 2]?.value;
-    const maps = deviceMapsOf(interpreter, map).map((found): DeviceMap => (found.kind === 'unknown' && name === 'dispatch_model' ? { kind: 'multi' } : found));
-    interpreter.modelsIn(given).forEach(({ ref, model: object }) => interpreter.update(ref, { ...object, deviceMaps: maps }));
+    const deviceMaps = deviceMapsOf(interpreter, map).map((found): DeviceMap => (found.kind === 'unknown' && name === 'dispatch_model' ? { kind: 'multi' } : found));
+    // The empty model it fills was made in a way that need not be visible (`MyModel(config)`).
+    const dispatched = interpreter.modelsIn(given).length > 0 ? given : model(site, 'unseen');
+    interpreter.modelsIn(dispatched).forEach(({ ref, model: object }) => interpreter.update(ref, { ...object, deviceMaps }));
+    return dispatched;
+  }
+  if (scattering.has(name)) {
+    interpreter.modelsIn(given).forEach(({ ref, model: object }) => interpreter.update(ref, { ...object, scattersInputs: true }));
     return given;
   }
   return passThrough.has(name) ? given : undefined;

@@ -209,7 +209,7 @@ class Loop implements Generator {
     const { sequence } = job;
     try {
       const from = sequence.sentTokens;
-      const ids = sequence.promptIds.slice(from, from + this.chunkTokens());
+      const ids = sequence.promptIds.slice(from, from + this.chunkTokens(sequence.promptIds.length - from));
       // A runner whose calls overlap goes on with this prompt between them.
       sequence.request.phases?.begin('prefill', this.active.length > 1 && (this.runner.overlapsCalls !== true || from === sequence.reusedTokens), ids.length);
       sequence.sentTokens += ids.length;
@@ -232,10 +232,12 @@ class Loop implements Generator {
     }
   }
 
-  private chunkTokens(): number {
-    const { prefillChunkTokens, chunkTokensBesideAnswers = prefillChunkTokens } = this.runner;
+  /** Of the next chunk of a prompt that has `remaining` tokens left. */
+  private chunkTokens(remaining: number): number {
+    const { prefillChunkTokens, chunkTokensBesideAnswers = prefillChunkTokens, finalChunkTokens = prefillChunkTokens } = this.runner;
     const isBeside = this.active.some(({ sequence }) => sequence.generatedTokens > 0);
-    return isBeside ? Math.min(prefillChunkTokens, chunkTokensBesideAnswers) : prefillChunkTokens;
+    const tokens = isBeside ? Math.min(prefillChunkTokens, chunkTokensBesideAnswers) : prefillChunkTokens;
+    return remaining > finalChunkTokens && remaining <= tokens ? Math.ceil(remaining / 2) : tokens;
   }
 
   private async decode(jobs: readonly Job[]): Promise<void> {

@@ -31,6 +31,8 @@ export interface StepRunner {
 
   /** As {@link prefillChunkTokens} while others wait for their next tokens, which a chunk delays. Absent: the same. */
   readonly chunkTokensBesideAnswers?: number;
+  /** A last chunk above this is halved: only one stage of several works on it at a time. Absent: never. */
+  readonly finalChunkTokens?: number;
   /**
    * True: work is queued in the order of the calls and done while further calls are made. A prefill that wants no logits returns when it is queued, and its slot may be used
    * at once; a prefill and a decode step may be under way together, not two of a kind except prefills whose logits are awaited. Otherwise each call waits for the one before.

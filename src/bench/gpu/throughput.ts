@@ -78,7 +78,8 @@ export async function measureThroughput(openEngine: () => EngineClient, label: s
     const figures: ThroughputFigures[] = [];
     for (const { name, promptTokens, newTokens, requests } of cases) {
       const wallMs: number[] = [];
-      let last: Awaited<ReturnType<EngineClient['generate']>>[] = [];
+      const counted: Awaited<ReturnType<EngineClient['generate']>>[] = [];
+      let last: typeof counted = [];
       for (let run = 0; run <= repetitions; run += 1) {
         const prompts = Array.from({ length: requests }, () => promptIds(promptTokens, seed++));
         const startedMs = performance.now();
@@ -92,18 +93,20 @@ export async function measureThroughput(openEngine: () => EngineClient, label: s
         );
         if (run > 0) {
           wallMs.push(performance.now() - startedMs);
+          counted.push(...last);
         }
       }
       const present = (values: readonly (number | undefined)[]): number[] => values.filter((value): value is number => value !== undefined);
-      const tpots = present(last.map(({ tpotMs }) => tpotMs));
+      const tpots = present(counted.map(({ tpotMs }) => tpotMs));
+      const prefills = present(counted.map(({ prefillTokensPerSecond }) => prefillTokensPerSecond));
       figures.push({
         load: label,
         case: name,
         wallMs,
-        ttftMs: median(present(last.map(({ ttftMs }) => ttftMs))),
+        ttftMs: median(present(counted.map(({ ttftMs }) => ttftMs))),
         tpotMs: tpots.length === 0 ? undefined : median(tpots),
         stepMs: steadyStepMs(last.map(({ tokenTimesMs = [] }) => tokenTimesMs)),
-        prefillTokensPerSecond: requests === 1 ? last[0]?.prefillTokensPerSecond : undefined,
+        prefillTokensPerSecond: requests === 1 && prefills.length > 0 ? median(prefills) : undefined,
       });
     }
     return figures;

@@ -10,6 +10,7 @@ export interface FakeRunnerOptions {
   readonly contextTokens?: number;
   readonly maxBatch?: number;
   readonly prefillChunkTokens?: number;
+  readonly finalChunkTokens?: number;
   /** Also hand out this many highest logits, as a device would. */
   readonly numTop?: number;
   /** Called before each step. */
@@ -24,7 +25,7 @@ export interface FakeRunner extends StepRunner {
   readonly nowMs: () => number;
 }
 
-export function createFakeRunner({ vocabSize = 50, contextTokens = 64, maxBatch = 2, prefillChunkTokens = 4, numTop = 0, onStep }: FakeRunnerOptions = {}): FakeRunner {
+export function createFakeRunner({ vocabSize = 50, contextTokens = 64, maxBatch = 2, prefillChunkTokens = 4, finalChunkTokens, numTop = 0, onStep }: FakeRunnerOptions = {}): FakeRunner {
   const slots = Array.from({ length: maxBatch }, (): number[] => []);
   const steps: string[] = [];
   let timeMs = 1000;
@@ -48,6 +49,7 @@ export function createFakeRunner({ vocabSize = 50, contextTokens = 64, maxBatch 
     contextTokens,
     maxBatch,
     prefillChunkTokens,
+    finalChunkTokens,
     steps,
     slots,
     nowMs: () => timeMs,

@@ -31,6 +31,19 @@ describe('generate', () => {
     expect(outcome).toMatchObject({ stopReason: 'length', promptTokens: 9, reusedTokens: 0, seed: undefined });
   });
 
+  it.each([
+    [12, ['+4', '+4', '+2', '+2']],
+    [11, ['+4', '+4', '+2', '+1']],
+    [10, ['+4', '+4', '+2']],
+    [3, ['+2', '+1']],
+  ])('halves a last chunk that would keep all stages but one waiting: %i tokens', async (count, chunks) => {
+    const { runner, generator } = setUp({ finalChunkTokens: 2 });
+    const ids = Array.from({ length: count }, (_, index) => index + 1);
+    const outcome = await generator.generate(request(ids));
+    expect(outcome.ids).toEqual(greedyContinuation(ids, 6));
+    expect(runner.steps.filter((step) => step.startsWith('prefill')).map((step) => step.split(' ')[2])).toEqual(chunks);
+  });
+
   it('measures from submit to tokens', async () => {
     const { generator } = setUp();
     const outcome = await generator.generate(request(prompt));

@@ -87,6 +87,10 @@ export class StageRunner implements StepRunner {
     return Math.min(this.chunkTokens, 512);
   }
 
+  get finalChunkTokens(): number | undefined {
+    return this.options.prefill !== undefined && this.stages.length > 1 ? 512 : undefined;
+  }
+
   get overlapsCalls(): boolean {
     return this.options.prefill !== undefined;
   }

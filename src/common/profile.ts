@@ -68,6 +68,7 @@ export interface ProfiledNode {
 
 /**
  * Steps whose every node was timed. Times are step-major: node `n` of step `s` is at index `s * nodes.length + n`; a node that did not run in a step has -1.
+ * All starts count from the start of the first step.
  */
 export interface OperatorProfile {
   readonly kind: 'prefill' | 'decode';

@@ -30,6 +30,11 @@ export interface NodeSpec {
   readonly outputs: readonly ({ readonly dtype: DType; readonly shape: readonly Dim[]; readonly name?: string } | undefined)[];
 }
 
+/** A node in a graph: its outputs have names. */
+export interface BuiltNode extends NodeSpec {
+  readonly outputs: readonly (GraphValue | undefined)[];
+}
+
 interface Initializer {
   readonly value: GraphValue;
   readonly external?: ExternalData;
@@ -50,9 +55,14 @@ export class GraphBuilder {
   private readonly inputs: GraphValue[] = [];
   private readonly outputs: GraphValue[] = [];
   private readonly initializers: Initializer[] = [];
-  private readonly nodes: NodeSpec[] = [];
+  private readonly nodes: BuiltNode[] = [];
 
   constructor(private readonly graphName: string) {}
+
+  /** The nodes so far, in topological order. */
+  get builtNodes(): readonly BuiltNode[] {
+    return this.nodes;
+  }
 
   addInput(name: string, dtype: DType, shape: readonly Dim[]): GraphValue {
     const value = this.claim(name, dtype, shape);

@@ -89,6 +89,8 @@ export const ortFunctions = {
   ReleaseRunOptions: release(97, 1),
   RunOptionsSetTerminate: status(46, 1, 'void *options'),
   RunOptionsUnsetTerminate: status(47, 1, 'void *options'),
+  RunOptionsEnableProfiling: status(415, 25, 'void *options, const OrtPathText *profile_file_prefix'),
+  RunOptionsDisableProfiling: status(416, 25, 'void *options'),
   AddRunConfigEntry: status(165, 8, 'void *options, const char *config_key, const char *config_value'),
   CreateIoBinding: status(134, 5, 'void *session, void *out'),
   ReleaseIoBinding: release(135, 5),

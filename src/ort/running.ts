@@ -19,6 +19,17 @@ export class RunOptions extends Handle {
     return this;
   }
 
+  /** Whether runs can be profiled one by one. */
+  get canProfile(): boolean {
+    return this.library.has('RunOptionsEnableProfiling');
+  }
+
+  /** Each run with these options writes a file of its own whose path begins with `prefix`: a Chrome trace of its nodes. */
+  enableProfiling(prefix: string): this {
+    this.library.call('RunOptionsEnableProfiling', this.native, prefix);
+    return this;
+  }
+
   /** Makes a run under way with these options fail at its next node; later ones too, until {@link clearTermination}. */
   terminate(): void {
     this.library.call('RunOptionsSetTerminate', this.native);

@@ -190,7 +190,7 @@ async function openStage(
     const weights = memory.loadWeights === undefined || packed !== undefined ? new Map<string, Value>() : await loadWeights(memory.loadWeights, stored, precision, pack, onBytes, options);
     const weightBytes = stored.reduce((sum, tensor) => sum + tensor.byteLength, 0);
     sessionOptions.dispose();
-    return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes, misplacement });
+    return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes, nodes: graph.builtNodes, stored, misplacement });
   } catch (error) {
     const neededBytes = placement.weightBytes + placement.kvBytes + placement.activationBytes;
     const told = withMemoryReadings(error, () => (device.memoryReading === undefined ? [] : [{ device: device.id, neededBytes, ...device.memoryReading() }]));

@@ -5,6 +5,8 @@ import type { DeviceMemoryUse, StageAssignment, StagePlacement } from '../../../
 import { kvNames } from '../../../model/attention';
 import type { Precision } from '../../../model/precision';
 import { stageNames } from '../../../model/stageGraph';
+import type { StoredTensor } from '../../../model/storedTensors';
+import type { BuiltNode } from '../../../onnx/graphBuilder';
 import { IoBinding, type RunOptions } from '../../../ort/running';
 import type { Session } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
@@ -27,6 +29,9 @@ export interface StageParts {
   /** Weights bound as inputs, by name; empty where the session holds them. */
   readonly weights: ReadonlyMap<string, Value>;
   readonly weightBytes: number;
+  /** What the graph was built of, for profiles: its nodes and the tensors of its weights. */
+  readonly nodes: readonly BuiltNode[];
+  readonly stored: readonly StoredTensor[];
   readonly misplacement?: Misplacement;
 }
 

@@ -3,16 +3,21 @@
 import { CancelledError, GlmError } from '../../../common/errors';
 import type { BoundTensor } from '../../../alignment/facts';
 import type { DeviceMemoryUse, StageAssignment } from '../../../common/placement';
+import type { OperatorProfile } from '../../../common/profile';
+import type { OperatorProfileParams } from '../../../common/protocol/engine';
 import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/stepRunner';
 import { RunOptions } from '../../../ort/running';
 import type { Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
+import type { TimedCopy } from '../../../profiling/phaseRecorder';
 import type { CudaBatch } from './cudaBatch';
 import type { CudaPrefill } from './cudaPrefill';
 import { groupSlots } from './slotGroups';
 import type { SlotDecoder } from './slotDecoder';
 import { withMemoryReadings, type MemoryReading } from './memoryShortage';
 import { openHandOver, type HandOver } from './handOver';
+import { measureOperators } from '../profile/operatorSteps';
+import { stageFacts, type StageFacts } from '../profile/stageFacts';
 import type { Stage, StageBorder } from './stage';
 import { StepBufferCache, StepBuffers, type StepShape } from './stepBuffers';
 
@@ -51,6 +56,9 @@ export class StageRunner implements StepRunner {
   private readonly hidden = new Map<string, HandOver>();
   private readonly runOptions: RunOptions;
   private slotDecoder: SlotDecoder | undefined;
+  private copyListener: ((copy: TimedCopy) => void) | undefined;
+  /** Of extra steps under way that are profiled. */
+  private timedOptions: readonly RunOptions[] = [];
   private isInterrupted = false;
   /** Calls that were made before the last interrupt are given up. */
   private interrupts = 0;
@@ -206,6 +214,39 @@ export class StageRunner implements StepRunner {
     this.isInterrupted = true;
     this.interrupts += 1;
     this.runOptions.terminate();
+    this.timedOptions.forEach((options) => options.terminate());
+  }
+
+  /** What the stages are made of, for a placement map. */
+  stageFacts(): StageFacts {
+    return stageFacts(this.stages, this.options);
+  }
+
+  /** Times every node of extra steps in an empty slot; nobody else may use the runner meanwhile. @throws {CancelledError} */
+  profileOperators(slot: number, params: OperatorProfileParams, signal: AbortSignal): Promise<readonly OperatorProfile[]> {
+    const { stages, vocabSize, prefillChunkTokens } = this;
+    return measureOperators(
+      {
+        stages,
+        vocabSize,
+        prefillChunkTokens,
+        length: (of) => this.length(of),
+        rewindTo: (of, length) => this.rewindTo(of, length),
+        prefill: (of, ids, wantLogits) => this.prefill(of, ids, wantLogits),
+        decode: (rows) => this.decode(rows),
+        runTimed: (of, ids, optionsOf) => this.runTimed(of, ids, optionsOf),
+        timeKernels: (of, tokenId, steps) => this.slotDecoder?.timeKernels?.(of, tokenId, this.length(of), steps),
+      },
+      slot,
+      params,
+      signal,
+    );
+  }
+
+  /** Times copies between stages from now on; undefined ends it. */
+  listenToCopies(listener: ((copy: TimedCopy) => void) | undefined): void {
+    this.copyListener = listener;
+    this.slotDecoder?.listenToCopies?.(listener);
   }
 
   /** What the runtime really did with each stage, to be held against the plan. */
@@ -292,7 +333,21 @@ export class StageRunner implements StepRunner {
     return step;
   }
 
-  private async runStages(firstSlot: number, shape: StepShape, ids: Int32Array): Promise<StepBuffers> {
+  private runTimed(slot: number, ids: Int32Array, optionsOf: readonly RunOptions[]): Promise<void> {
+    return this.exclusive(async () => {
+      this.assertChunk(slot, ids);
+      optionsOf.forEach((options) => options.clearTermination());
+      this.timedOptions = optionsOf;
+      try {
+        await this.runStages(slot, { slotCount: 1, tokens: ids.length, positions: 1 }, ids, optionsOf);
+      } finally {
+        this.timedOptions = [];
+      }
+      this.lengths[slot] = this.length(slot) + ids.length;
+    });
+  }
+
+  private async runStages(firstSlot: number, shape: StepShape, ids: Int32Array, optionsOf: readonly RunOptions[] = []): Promise<StepBuffers> {
     const step = this.buffers.get(shape);
     const lengths = Array.from({ length: shape.slotCount }, (_, row) => this.length(firstSlot + row));
     step.fill(ids, lengths);
@@ -303,8 +358,12 @@ export class StageRunner implements StepRunner {
       }
       const handOver = index === this.stages.length - 1 ? undefined : this.hiddenAfter(index, shape);
       const border: StageBorder = { hiddenIn, hiddenOut: handOver?.out };
-      await stage.run(firstSlot, step, border, this.runOptions);
-      handOver?.copy?.();
+      await stage.run(firstSlot, step, border, optionsOf[index] ?? this.runOptions);
+      if (handOver?.copy !== undefined) {
+        const startMs = this.copyListener === undefined ? 0 : performance.now();
+        handOver.copy();
+        this.copyListener?.({ startMs, durationMs: performance.now() - startMs, bytes: handOver.out.byteLength, tokens: shape.tokens, from: stage.parts.device.id, to: (this.stages[index + 1] as Stage).parts.device.id });
+      }
       hiddenIn = handOver?.in;
     }
     return step;

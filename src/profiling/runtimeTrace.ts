@@ -9,6 +9,8 @@ export interface RuntimeNode {
   readonly provider: string;
   readonly startUs: number;
   readonly durationUs: number;
+  /** Its kernels by the device's own clock, where the runtime reads it; starts count from the first kernel of the run. */
+  readonly device?: { readonly startUs: number; readonly durationUs: number };
 }
 
 export interface RuntimeTrace {
@@ -31,6 +33,8 @@ export function parseRuntimeTrace(text: string): RuntimeTrace {
     throw unreadable('it is no list of events');
   }
   const nodes: RuntimeNode[] = [];
+  const kernels = new Map<string, { startUs: number; durationUs: number }>();
+  let firstKernelUs: number | undefined;
   let runUs: number | undefined;
   for (const event of events as readonly unknown[]) {
     if (typeof event !== 'object' || event === null) {
@@ -43,6 +47,13 @@ export function parseRuntimeTrace(text: string): RuntimeTrace {
     if (cat === 'Session' && name === 'model_run') {
       runUs = dur;
     }
+    if (cat === 'Api' && name.split('&').length === 3) {
+      // WebGPU, by timestamps of the adapter: `node&operator&kernel`.
+      const node = name.slice(0, name.indexOf('&'));
+      firstKernelUs ??= ts;
+      const known = kernels.get(node);
+      kernels.set(node, { startUs: Math.min(known?.startUs ?? Infinity, ts - firstKernelUs), durationUs: (known?.durationUs ?? 0) + dur });
+    }
     if (cat === 'Node' && name.endsWith(nodeSuffix)) {
       const { op_name: opType, provider } = (args ?? {}) as Readonly<Record<string, unknown>>;
       nodes.push({ name: name.slice(0, -nodeSuffix.length), opType: typeof opType === 'string' ? opType : '?', provider: typeof provider === 'string' ? provider : '?', startUs: ts, durationUs: dur });
@@ -51,7 +62,13 @@ export function parseRuntimeTrace(text: string): RuntimeTrace {
   if (nodes.length === 0) {
     throw unreadable('it has no nodes');
   }
-  return { nodes: nodes.sort((a, b) => a.startUs - b.startUs), ...(runUs === undefined ? {} : { runUs }) };
+  nodes.sort((a, b) => a.startUs - b.startUs);
+  return { nodes: kernels.size === 0 ? nodes : nodes.map((node) => withKernels(node, kernels)), ...(runUs === undefined ? {} : { runUs }) };
+}
+
+/** A node without a kernel, such as one that only renames its input, took no time on the device. */
+function withKernels(node: RuntimeNode, kernels: ReadonlyMap<string, { readonly startUs: number; readonly durationUs: number }>): RuntimeNode {
+  return { ...node, device: kernels.get(node.name) ?? { startUs: 0, durationUs: 0 } };
 }
 
 function unreadable(why: string, cause?: unknown): GlmError {

@@ -5,7 +5,7 @@ import type { OperatorProfile, ProfiledNode } from '../../../common/profile';
 import type { OperatorProfileParams } from '../../../common/protocol/engine';
 import type { StepRunner } from '../../../generation/stepRunner';
 import type { RunOptions } from '../../../ort/running';
-import { collectSteps, type TracedStep } from '../../../profiling/collectSteps';
+import { addsUpTo, collectSteps, hasDeviceTimes, type TracedStep } from '../../../profiling/collectSteps';
 import { median } from '../../../profiling/nodeTimes';
 import type { KernelSteps } from '../stages/slotDecoder';
 import type { Stage } from '../stages/stage';
@@ -103,11 +103,15 @@ function describe(kind: OperatorProfile['kind'], stages: readonly Stage[], trace
   // Bytes of the step in the middle: each reads one position more than the one before.
   const middle = kind === 'decode' ? { ...extent, contextTokens: extent.contextTokens + Math.floor(traced.length / 2) } : extent;
   const works = stages.map(({ parts }) => nodeWork(parts.nodes, middle));
-  const collected = collectSteps(traced, (node, stageIndex): ProfiledNode => {
+  const describeNode = (node: Pick<ProfiledNode, 'name' | 'opType' | 'provider'>, stageIndex: number): ProfiledNode => {
     const { placement, device } = (stages[stageIndex] as Stage).parts;
     // What leaves a stage is the last addition of its last layer.
     const layer = layerOfNode(node.name) ?? (node.name.startsWith('hidden_out') && placement.endLayer > placement.firstLayer ? placement.endLayer - 1 : undefined);
     return { ...node, stageIndex: placement.stageIndex, device: device.id, ...(layer === undefined ? {} : { layer }), ...works[stageIndex]?.get(node.name) };
-  });
-  return { kind, ...extent, clock: 'host', mode: 'extra', plainStepMs: median(plainMs), ...collected };
+  };
+  const plainStepMs = median(plainMs);
+  const byDevice = hasDeviceTimes(traced) ? collectSteps(traced, 'device', describeNode) : undefined;
+  return byDevice !== undefined && addsUpTo(byDevice, plainStepMs)
+    ? { kind, ...extent, clock: 'device', mode: 'extra', plainStepMs, ...byDevice }
+    : { kind, ...extent, clock: 'host', mode: 'extra', plainStepMs, ...collectSteps(traced, 'host', describeNode) };
 }

@@ -95,7 +95,8 @@ export function callUnknown(site: CallSite, path?: string): Value {
     return callTokenizer(site, '__call__');
   }
   const name = call.func.kind === 'name' ? call.func.id : call.func.kind === 'attribute' ? call.func.name : '';
-  if (/(^|_)model$/i.test(name) && !/^(load|get|create|build|make|init|prepare|setup|eval|test|train|run|save|del|free)/.test(name)) {
+  const isGivenModel = [...args.positional, ...args.keywords.values()].some(({ value }) => interpreter.modelsIn(value).length > 0);
+  if (!isGivenModel && /(^|_)model$/i.test(name) && !/^(patch|convert|wrap|load|get|create|build|make|init|prepare|setup|eval|test|train|run|save|del|free)/.test(name)) {
     return consume(site, unknown, false, 'forward', call.func);
   }
   if (/synchronize/.test(name)) {

@@ -1,6 +1,6 @@
 /** Reading device expressions and `device_map`. */
 import type { Interpreter } from './interpreter';
-import { optionsOf, type Device, type DeviceMap, type Value } from './values';
+import { optionsOf, spreadingMaps, type Device, type DeviceMap, type Value } from './values';
 
 const unknownDevice: Device = { kind: 'unknown' };
 
@@ -58,8 +58,6 @@ export function sameSpelling(a: string, b: string): boolean {
   return full(a) === full(b);
 }
 
-const spreading = new Set(['auto', 'balanced', 'balanced_low_0', 'sequential']);
-
 /** What the `device_map` argument says; alternatives where paths differ. */
 export function deviceMapsOf(interpreter: Interpreter, value: Value | undefined): readonly DeviceMap[] {
   if (value === undefined) {
@@ -77,7 +75,7 @@ function deviceMapOf(interpreter: Interpreter, value: Value): DeviceMap {
     if (value.value === null || value.value === false) {
       return { kind: 'none' };
     }
-    if (typeof value.value === 'string' && spreading.has(value.value)) {
+    if (spreadingMaps.has(value.value)) {
       return { kind: 'multi' };
     }
     return typeof value.value === 'boolean' ? { kind: 'unknown' } : { kind: 'single', device: { kind: 'literal', name: spell(value.value) } };

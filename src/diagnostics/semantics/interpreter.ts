@@ -125,7 +125,7 @@ export class Interpreter {
   allocate(object: HeapObject): RefValue {
     const id = this.nextId++;
     this.state.setObject(id, object);
-    return { kind: 'ref', id };
+    return object.kind === 'model' ? { kind: 'ref', id, loadedAt: object.origin.start } : { kind: 'ref', id };
   }
 
   object(value: Value): HeapObject | undefined {

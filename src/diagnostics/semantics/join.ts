@@ -1,6 +1,6 @@
 /** The least value that covers two values: what is known where two paths meet. */
 import type { BatchObject, DeviceMap, Device, DictObject, HeapObject, InstanceObject, ListObject, ModelObject, Place, TensorValue, Value } from './values';
-import { none, optionsOf, unknown } from './values';
+import { none, optionsOf, spreadingMaps, unknown } from './values';
 
 /** Wider unions say nothing useful any more. */
 const maxOptions = 8;
@@ -21,7 +21,7 @@ export function joinValues(a: Value, b: Value): Value {
     return b;
   }
   if (a.kind === 'unknown' || b.kind === 'unknown') {
-    // An unknown alternative must not erase a model or a moved tensor that another path knows.
+    // An unknown alternative must not erase a model, a moved tensor or a device map that another path knows.
     return worthKeeping(a) || worthKeeping(b) ? union([...optionsOf(a), ...optionsOf(b)]) : unknown;
   }
   if (a.kind === 'tensor' && b.kind === 'tensor') {
@@ -34,7 +34,7 @@ export function joinValues(a: Value, b: Value): Value {
 }
 
 function worthKeeping(value: Value): boolean {
-  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'perhapsModel' || (option.kind === 'const' && option.mayDiffer === true) || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp' || option.kind === 'elapsed' || option.kind === 'rate');
+  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'perhapsModel' || (option.kind === 'const' && (option.mayDiffer === true || spreadingMaps.has(option.value))) || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp' || option.kind === 'elapsed' || option.kind === 'rate');
 }
 
 function isNone(value: Value): boolean {
@@ -95,7 +95,13 @@ function union(options: readonly Value[]): Value {
   if (distinct.length === 1 && only) {
     return only;
   }
-  return distinct.length > maxOptions ? unknown : { kind: 'union', options: distinct };
+  const kept = distinct.length > maxOptions ? latestLoads(distinct) : distinct;
+  return kept.length > maxOptions ? unknown : { kind: 'union', options: kept };
+}
+
+/** Of the models that one call loaded on several ways through the program, the last. */
+function latestLoads(options: readonly Value[]): readonly Value[] {
+  return options.filter((option, position) => option.kind !== 'ref' || option.loadedAt === undefined || !options.slice(position + 1).some((later) => later.kind === 'ref' && later.loadedAt === option.loadedAt));
 }
 
 function sameValue(a: Value, b: Value): boolean {

@@ -102,6 +102,8 @@ export interface ClassValue {
 export interface RefValue {
   readonly kind: 'ref';
   readonly id: number;
+  /** Offset of the call that loaded a model: following the same call again makes another object of the same model. */
+  readonly loadedAt?: number;
 }
 
 /** What `device_map` said. `multi` may spread the layers over devices; `single` names one device. */
@@ -195,6 +197,9 @@ export interface PipelineObject {
 }
 
 export type HeapObject = ModelObject | BatchObject | DictObject | ListObject | InstanceObject | ThreadObject | TokenizerObject | CudaEventObject | LoaderObject | PipelineObject;
+
+/** `device_map` names that leave the placement to accelerate. */
+export const spreadingMaps: ReadonlySet<unknown> = new Set(['auto', 'balanced', 'balanced_low_0', 'sequential']);
 
 export const unknown: Value = { kind: 'unknown' };
 export const none: Value = { kind: 'const', value: null };

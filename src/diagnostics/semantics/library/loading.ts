@@ -50,7 +50,7 @@ export function loadPretrained(site: CallSite, classPath: string): Value {
 /** A model from a class that cannot be seen: the arguments must give it away. */
 export function loadUnknownClass(site: CallSite): Value {
   const { args } = site;
-  return ['device_map', 'torch_dtype', 'load_in_8bit', 'load_in_4bit', 'quantization_config'].some((name) => args.keywords.has(name)) ? model(site, 'unseen') : unknown;
+  return ['device_map', 'torch_dtype', 'load_in_8bit', 'load_in_4bit', 'quantization_config'].some((name) => args.keywords.has(name) || mappedArgument(site, name) !== undefined) ? model(site, 'unseen') : unknown;
 }
 
 function model(site: CallSite, library: ModelLibrary): RefValue {

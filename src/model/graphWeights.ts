@@ -49,6 +49,31 @@ export class GraphWeights {
       : { kind: 'dense', weight: this.declare(spec, 'dense'), bias };
   }
 
+  /** The first and the second half of a linear layer's rows, where its weights are initializers without zero points and bias; undefined elsewhere. */
+  linearHalves(spec: LinearSpec): readonly [BlockQuantizedWeight, BlockQuantizedWeight] | undefined {
+    const { source, precision } = this;
+    if (source.kind !== 'initializers' || !isStoredQuantized(spec, precision) || precision.hasZeroPoints || spec.biasSources.length > 0) {
+      return undefined;
+    }
+    const { locate } = source;
+    const halves = (role: StoredRole): readonly [GraphValue, GraphValue] => {
+      const stored = storedTensorsOf(spec, precision, this.fileDtypeOf).find((each) => each.role === role);
+      if (stored === undefined) {
+        throw new RangeError(`${spec.id} is not held as ${role}`);
+      }
+      const { location, offset, byteLength } = locate(stored.name);
+      const shape = [(stored.shape[0] as number) / 2, ...stored.shape.slice(1)];
+      const half = (index: 0 | 1, name: string): GraphValue =>
+        this.graph.addExternalInitializer(`${stored.name}.${name}`, stored.dtype, shape, { location, offset: offset + (index * byteLength) / 2, byteLength: byteLength / 2 });
+      const values = [half(0, 'first'), half(1, 'second')] as const;
+      this.declared.set(stored.name, { stored, value: values[0] });
+      return values;
+    };
+    const [values, scales] = [halves('values'), halves('scales')];
+    const weight = (index: 0 | 1): BlockQuantizedWeight => ({ values: values[index], scales: scales[index], bits: quantizedBits[precision.weights], blockSize: precision.blockSize });
+    return [weight(0), weight(1)];
+  }
+
   private quantized(spec: WeightSpec, weights: 'int4' | 'int8'): BlockQuantizedWeight {
     const zeroPoints = this.precision.hasZeroPoints && spec.kind === 'linear' ? this.declare(spec, 'zero_points') : undefined;
     return { values: this.declare(spec, 'values'), scales: this.declare(spec, 'scales'), zeroPoints, bits: quantizedBits[weights], blockSize: this.precision.blockSize };

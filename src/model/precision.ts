@@ -30,6 +30,8 @@ export interface Precision {
   readonly rescales: boolean;
   /** Whether the session has our operator for the gate of the MLP, which reads and writes a third of what the runtime's three do. */
   readonly hasGatedSilu: boolean;
+  /** Whether the runtime computes both halves of the gated MLP and their product in one operator (`MatMulNBitsMlp`, WebGPU only). */
+  readonly hasGatedProduct: boolean;
   /** Whether it has ours for the norms of GLM-4-0414, which takes two of the runtime's together. Residual and activations are then of one dtype. */
   readonly hasSandwichNorm: boolean;
 }
@@ -48,7 +50,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
   if (!allowed[provider].includes(weights)) {
     throw new GlmError('weights-unsupported', `The ${provider} provider cannot run ${weights} weights. Choose ${allowed[provider].join(', ')}.`, { fields: { provider, weights } });
   }
-  const common = { provider, weights, blockSize: 32, hasGatedSilu: false, hasSandwichNorm: false } as const;
+  const common = { provider, weights, blockSize: 32, hasGatedSilu: false, hasGatedProduct: false, hasSandwichNorm: false } as const;
   switch (provider) {
     case 'cpu':
       return {

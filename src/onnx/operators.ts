@@ -228,6 +228,39 @@ export interface BlockQuantizedWeight {
 }
 
 /**
+ * silu(x · gateᵀ) · (x · upᵀ) with 4-bit weights in blocks of 32: one kernel for a single row, no copies of halves for more. WebGPU only.
+ *
+ * @see onnxruntime contrib_ops/webgpu/quantization/matmul_nbits_mlp.cc
+ */
+export function addMatMulNBitsMlp(graph: GraphBuilder, name: string, x: GraphValue, gate: BlockQuantizedWeight, up: BlockQuantizedWeight, accuracyLevel: 0 | 4): GraphValue {
+  assertDtype(name, x, ...floats);
+  const inFeatures = lastDim(name, x);
+  const outFeatures = gate.values.shape[0] as number;
+  for (const { values, scales, blockSize, bits } of [gate, up]) {
+    assertDtype(name, values, 'u8');
+    assertDtype(name, scales, x.dtype);
+    assertShape(name, values, [outFeatures, Math.ceil(inFeatures / blockSize), (blockSize * bits) / 8]);
+    assertShape(name, scales, [outFeatures, Math.ceil(inFeatures / blockSize)]);
+  }
+  return graph.addSingle({
+    domain: microsoft,
+    operator: 'MatMulNBitsMlp',
+    name,
+    // Without a norm before it, and without biases.
+    inputs: [x, undefined, undefined, gate.values, gate.scales, undefined, up.values, up.scales],
+    attributes: {
+      K: { int: inFeatures },
+      N: { int: outFeatures },
+      bits: { int: gate.bits },
+      block_size: { int: gate.blockSize },
+      accuracy_level: { int: accuracyLevel },
+      activation: { text: 'silu' },
+    },
+    outputs: [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), outFeatures] }],
+  });
+}
+
+/**
  * x · wᵀ (+ bias) with block-quantised weights.
  *
  * @param accuracyLevel  4 lets the CPU quantise activations to int8; 0 computes in x's dtype.

@@ -54,6 +54,6 @@ describe('stage graphs', () => {
   });
 
   it('glm4, int4 with f16 activations on WebGPU', () => {
-    expectGolden('glm4-webgpu-int4.txt', dump('tiny-glm4', precisionFor('webgpu', 'int4'), [whole(3)]));
+    expectGolden('glm4-webgpu-int4.txt', dump('tiny-glm4', { ...precisionFor('webgpu', 'int4'), hasGatedProduct: true }, [whole(3)]));
   });
 });

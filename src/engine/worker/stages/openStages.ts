@@ -204,10 +204,10 @@ async function openWithOrWithout(open: (usesOperators: boolean) => Promise<Stage
   try {
     return await open(true);
   } catch (error) {
-    if (placement.provider !== 'cuda' || !isGlmError(error) || error.code !== 'runtime-call-failed') {
+    if (placement.provider === 'cpu' || !isGlmError(error) || error.code !== 'runtime-call-failed') {
       throw error;
     }
-    log.log('warn', 'stages', `The runtime did not take our operators on ${placement.device}, so its own are used, which are slower: ${error.message}`);
+    log.log('warn', 'stages', `The runtime did not take the faster operators on ${placement.device}, so its usual ones are used: ${error.message}`);
     return open(false);
   }
 }

@@ -31,7 +31,7 @@ export interface StageDevice extends Disposable {
   readonly capturesSteps?: boolean;
   /** What the driver counts on the whole device now; absent where nobody counts. */
   memoryReading?(): { readonly freeBytes: number; readonly totalBytes: number };
-  /** Makes operators of ours ready for a session with this precision, where they serve; {@link configure} then adds them. @returns the precision that uses them. */
+  /** Makes operators that not every runtime has ready for a session with this precision, where they serve; {@link configure} then adds those of ours. @returns the precision that uses them. */
   bringOperators?(library: OrtLibrary, precision: Precision, shape: OperatorShape): Promise<Precision>;
   /** Appends the provider and what it needs. Called before the session is made. */
   configure(options: SessionOptions): void;

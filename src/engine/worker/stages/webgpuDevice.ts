@@ -27,6 +27,7 @@ export function openWebgpuDevice({ index, allowSoftware, capturesSteps }: Webgpu
     provider: 'webgpu',
     weightsAs: 'initializers',
     capturesSteps,
+    bringOperators: (_library, precision) => Promise.resolve({ ...precision, hasGatedProduct: precision.weights === 'int4' && precision.blockSize === 32 }),
     configure: (options) => {
       if (capturesSteps) {
         options.setConfig('ep.webgpuexecutionprovider.enableGraphCapture', '1');

@@ -79,6 +79,8 @@ export interface OperatorProfile {
   readonly clock: ProfileClock;
   /** `extra`: steps run for the profile only, without graph capture, because a captured graph reports no nodes. */
   readonly mode: 'as-run' | 'extra';
+  /** Of the first step, milliseconds since the Unix epoch. */
+  readonly startedAtMs?: number;
   /** Median of the same step as it runs without a profile; what the nodes' sum is held against. */
   readonly plainStepMs?: number;
   readonly nodes: readonly ProfiledNode[];

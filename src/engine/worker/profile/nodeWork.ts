@@ -69,16 +69,20 @@ function attentionWork(node: BuiltNode, sizes: Sizes, { tokens, contextTokens }:
   return work(sum([sizes.bytes(packed), sizes.bytes(output), cacheBytes]), typeof width === 'number' ? 4 * width * pairs : undefined);
 }
 
+/** Operators that multiply by weights, and how many products they hold. */
+const productsOf: Readonly<Record<string, number>> = { FusedMatMul: 1, MatMul: 1, Gemm: 1, MatMulNBits: 1, MatMulNBitsMlp: 2 };
+
 /** Of y = x · w: two per output element and input feature. */
 function productFlops(node: BuiltNode, sizes: Sizes): number | undefined {
   const output = node.outputs[0];
   const x = node.inputs[0];
   const features = x?.shape[x.shape.length - 1];
-  if (!['FusedMatMul', 'MatMul', 'Gemm', 'MatMulNBits'].includes(node.operator) || output === undefined || typeof features !== 'number') {
+  const products = productsOf[node.operator];
+  if (products === undefined || output === undefined || typeof features !== 'number') {
     return undefined;
   }
   const elements = sizes.elements(output);
-  return elements === undefined ? undefined : 2 * features * elements;
+  return elements === undefined ? undefined : 2 * products * features * elements;
 }
 
 function rowBytes(table: GraphValue, rows: number): number | undefined {

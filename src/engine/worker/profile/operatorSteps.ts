@@ -91,8 +91,9 @@ export async function measureOperators(runner: TimedRunner, slot: number, { prom
       decodes.push(await timed(id));
     }
     runner.rewindTo(slot, promptTokens);
+    const startedAtMs = Date.now();
     const kernels = runner.timeKernels(slot, idsOf(promptTokens, 1)[0] as number, decodeSteps);
-    results.push(kernels === undefined ? describe('decode', stages, decodes, plainDecodes, extent) : { kind: 'decode', ...extent, clock: 'device', mode: 'extra', plainStepMs: median(plainDecodes), ...kernels });
+    results.push(kernels === undefined ? describe('decode', stages, decodes, plainDecodes, extent) : { kind: 'decode', ...extent, clock: 'device', mode: 'extra', plainStepMs: median(plainDecodes), startedAtMs, ...kernels });
     return results;
   } finally {
     profiles.forEach((profile) => profile[Symbol.dispose]());
@@ -110,8 +111,9 @@ function describe(kind: OperatorProfile['kind'], stages: readonly Stage[], trace
     return { ...node, stageIndex: placement.stageIndex, device: device.id, ...(layer === undefined ? {} : { layer }), ...works[stageIndex]?.get(node.name) };
   };
   const plainStepMs = median(plainMs);
+  const common = { kind, ...extent, mode: 'extra', plainStepMs, startedAtMs: performance.timeOrigin + (traced[0]?.startMs ?? 0) } as const;
   const byDevice = hasDeviceTimes(traced) ? collectSteps(traced, 'device', describeNode) : undefined;
   return byDevice !== undefined && addsUpTo(byDevice, plainStepMs)
-    ? { kind, ...extent, clock: 'device', mode: 'extra', plainStepMs, ...byDevice }
-    : { kind, ...extent, clock: 'host', mode: 'extra', plainStepMs, ...collectSteps(traced, 'host', describeNode) };
+    ? { ...common, clock: 'device', ...byDevice }
+    : { ...common, clock: 'host', ...collectSteps(traced, 'host', describeNode) };
 }

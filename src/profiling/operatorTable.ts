@@ -1,0 +1,146 @@
+/** Sums up profiled steps: where a step's time goes by operator and by layer, and how near that comes to what the device can do. */
+
+import { cpuDevice } from '../common/deviceId';
+import type { OperatorProfile, ProfiledNode } from '../common/profile';
+import type { MeasuredBandwidth } from '../common/protocol/engine';
+import { addsUpTo } from './collectSteps';
+import { median, medianNodeUs } from './nodeTimes';
+import { partOfNode } from './partTimes';
+
+export interface OperatorRow {
+  /** An operator's type, or `layer 3`, `embedding`, `head`. */
+  readonly label: string;
+  readonly numNodes: number;
+  /** Medians of the nodes, added up. */
+  readonly ms: number;
+  /** Of all nodes together. */
+  readonly share: number;
+  readonly bytes?: number;
+  readonly flops?: number;
+  /** Only where a node's time is the time that it took on its device. */
+  readonly bytesPerSecond?: number;
+  readonly flopsPerSecond?: number;
+  /** Time that reading and writing these bytes would take at the bandwidth measured, over the time taken. */
+  readonly bandwidthFraction?: number;
+}
+
+export interface NodeRow extends OperatorRow {
+  readonly node: ProfiledNode;
+}
+
+export interface OperatorTable {
+  readonly kind: OperatorProfile['kind'];
+  readonly tokens: number;
+  readonly contextTokens: number;
+  readonly numSteps: number;
+  /** `device time` only when the device was the clock and the nodes add up to the step within 10 %. */
+  readonly clock: 'device time' | 'host time';
+  /** In words, what the times are and are not. */
+  readonly note: string;
+  /** The plain step where it was measured, else the median of the timed ones. */
+  readonly stepMs: number;
+  /** All nodes together. */
+  readonly nodesMs: number;
+  /** Longest first. */
+  readonly byType: readonly OperatorRow[];
+  /** Embedding, layers in their order, head. */
+  readonly byLayer: readonly OperatorRow[];
+  /** Longest first. */
+  readonly byNode: readonly NodeRow[];
+}
+
+/** @param bandwidth  As measured by copies; devices without one get no fraction. */
+export function operatorTable(profile: OperatorProfile, bandwidth: readonly MeasuredBandwidth[] = []): OperatorTable {
+  const stepMs = profile.plainStepMs ?? median(profile.steps.map(({ durationMs }) => durationMs));
+  const isDeviceTime = profile.clock === 'device' && addsUpTo(profile, stepMs);
+  const rates = new Map(bandwidth.map(({ device, bytesPerSecond }) => [device, bytesPerSecond]));
+  const medians = medianNodeUs(profile);
+  const timed = profile.nodes.flatMap((node, index): TimedNode[] => {
+    const us = medians[index];
+    // The CPU computes while the host's clock runs; on a GPU that clock only sees work being queued.
+    return us === undefined ? [] : [{ node, ms: us / 1000, hasOwnTime: isDeviceTime || node.device === cpuDevice, rate: rates.get(node.device) }];
+  });
+  const nodesMs = timed.reduce((sum, { ms }) => sum + ms, 0);
+  const row = (label: string, group: readonly TimedNode[]): OperatorRow => sumUp(label, group, nodesMs);
+  return {
+    kind: profile.kind,
+    tokens: profile.tokens,
+    contextTokens: profile.contextTokens,
+    numSteps: profile.steps.length,
+    clock: isDeviceTime ? 'device time' : 'host time',
+    note: describeClock(profile, isDeviceTime, nodesMs, stepMs),
+    stepMs,
+    nodesMs,
+    byType: [...groupBy(timed, ({ node }) => node.opType)].map(([label, group]) => row(label, group)).sort(longestFirst),
+    byLayer: [...groupBy(timed, ({ node }) => partLabel(node))].map(([label, group]) => row(label, group)).sort((a, b) => partOrder(a.label) - partOrder(b.label)),
+    byNode: timed.map((each) => ({ ...row(each.node.name, [each]), node: each.node })).sort(longestFirst),
+  };
+}
+
+interface TimedNode {
+  readonly node: ProfiledNode;
+  readonly ms: number;
+  readonly hasOwnTime: boolean;
+  readonly rate: number | undefined;
+}
+
+function sumUp(label: string, group: readonly TimedNode[], nodesMs: number): OperatorRow {
+  const ms = group.reduce((sum, each) => sum + each.ms, 0);
+  const known = (of: 'bytes' | 'flops'): number | undefined => (group.some(({ node }) => node[of] !== undefined) ? group.reduce((sum, { node }) => sum + (node[of] ?? 0), 0) : undefined);
+  const [bytes, flops] = [known('bytes'), known('flops')];
+  const hasOwnTime = ms > 0 && group.every((each) => each.hasOwnTime);
+  const limitMs = group.every(({ rate }) => rate !== undefined) ? group.reduce((sum, { node, rate = Infinity }) => sum + (1000 * (node.bytes ?? 0)) / rate, 0) : undefined;
+  return {
+    label,
+    numNodes: group.length,
+    ms,
+    share: nodesMs === 0 ? 0 : ms / nodesMs,
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(flops === undefined ? {} : { flops }),
+    ...(bytes === undefined || !hasOwnTime ? {} : { bytesPerSecond: (1000 * bytes) / ms }),
+    ...(flops === undefined || !hasOwnTime ? {} : { flopsPerSecond: (1000 * flops) / ms }),
+    ...(bytes === undefined || limitMs === undefined || !hasOwnTime ? {} : { bandwidthFraction: limitMs / ms }),
+  };
+}
+
+function describeClock({ clock, mode, nodes }: OperatorProfile, isDeviceTime: boolean, nodesMs: number, stepMs: number): string {
+  const extra = mode === 'extra' ? 'Extra steps, run for this profile without graph capture. ' : '';
+  const sum = stepMs > 0 ? `The nodes add up to ${Math.round((100 * nodesMs) / stepMs)} % of a plain step` : 'There is no plain step to hold the sum against';
+  if (isDeviceTime) {
+    return `${extra}Timed by the device. ${sum}.`;
+  }
+  if (clock === 'device') {
+    return `${extra}The device was the clock, but its times do not add up to the step, so they are not to be read as shares of it. ${sum}.`;
+  }
+  return nodes.every(({ device }) => device === cpuDevice)
+    ? `${extra}Timed by the host, which is the device here. ${sum}.`
+    : `${extra}Timed by the host: on a GPU that is when work was queued, not how long it took. ${sum}.`;
+}
+
+function partLabel(node: ProfiledNode): string {
+  const { part, layer } = partOfNode(node);
+  return part === 'layer' ? `layer ${layer}` : part;
+}
+
+function partOrder(label: string): number {
+  return label === 'embedding' ? -1 : label === 'head' ? Infinity : Number(label.slice('layer '.length));
+}
+
+function longestFirst(a: OperatorRow, b: OperatorRow): number {
+  return b.ms - a.ms;
+}
+
+function groupBy<T>(list: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of list) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) {
+      groups.set(key, [item]);
+    } else {
+      group.push(item);
+    }
+  }
+  return groups;
+}
+

@@ -191,18 +191,21 @@ function editBetween(before: string, after: string): TreeEdit {
   while (same < shorter - start && before.charCodeAt(before.length - 1 - same) === after.charCodeAt(after.length - 1 - same)) {
     same++;
   }
-  const oldLines = new LineIndex(before);
-  const newLines = new LineIndex(after);
-  const point = (lines: LineIndex, offset: number): { row: number; column: number } => {
-    const { line, column } = lines.positionAt(offset);
-    return { row: line, column };
+  const point = (text: string, offset: number): { row: number; column: number } => {
+    let row = 0;
+    let lineStart = 0;
+    for (let at = text.indexOf('\n'); at >= 0 && at < offset; at = text.indexOf('\n', at + 1)) {
+      row++;
+      lineStart = at + 1;
+    }
+    return { row, column: offset - lineStart };
   };
   return {
     startIndex: start,
     oldEndIndex: before.length - same,
     newEndIndex: after.length - same,
-    startPosition: point(oldLines, start),
-    oldEndPosition: point(oldLines, before.length - same),
-    newEndPosition: point(newLines, after.length - same),
+    startPosition: point(before, start),
+    oldEndPosition: point(before, before.length - same),
+    newEndPosition: point(after, after.length - same),
   } as TreeEdit;
 }

@@ -24,7 +24,7 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       return evaluateCall(interpreter, expr, frame);
     case 'string':
       expr.parts.forEach(value);
-      return expr.value === undefined ? unknown : constant(expr.value);
+      return expr.value === undefined ? formatted(interpreter.textOf(expr)) : constant(expr.value);
     case 'number':
     case 'literal':
       return constant(expr.value);
@@ -110,6 +110,11 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       return unknown;
   }
   expr satisfies never;
+}
+
+/** An f-string: `f"cpu:{rank}"` is a CPU whatever the rank. */
+function formatted(text: string): Value {
+  return /^[fFrR]{1,2}["']cpu\b/.test(text) ? { kind: 'device', device: { kind: 'literal', name: 'cpu' } } : unknown;
 }
 
 /** A bound method is worth carrying around only when it is a model's (`Thread(target=model.generate)`) or an object's. */

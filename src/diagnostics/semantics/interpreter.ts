@@ -6,6 +6,7 @@
  */
 import type { Expr, FunctionStmt, LambdaExpr, Span, Stmt } from '../syntax/ast';
 import { assignTo } from './assignment';
+import { effectiveNames } from './effects';
 import { evaluate } from './expressions';
 import { emptyFacts, type Facts } from './facts';
 import type { Frame } from './frame';
@@ -409,7 +410,11 @@ export class Interpreter {
     const entries = this.uncalledEntries();
     // First only for what they set: `global model` in a start-up hook, `self.model` in a load() method.
     this.silentDepth++;
+    const effective = effectiveNames(this.defined.keys());
     for (const { target } of entries) {
+      if (target.def.kind === 'function' && !effective.has(target.def.name)) {
+        continue;
+      }
       const before = this.state;
       const after = before.fork();
       this.state = after;

@@ -13,7 +13,7 @@ export class State {
   constructor(readonly parent?: State) {}
 
   get(key: string): Value | undefined {
-    return State.search(this, (state) => state.variables.get(key));
+    return this.variables.get(key) ?? this.parent?.get(key);
   }
 
   set(key: string, value: Value): void {
@@ -21,7 +21,7 @@ export class State {
   }
 
   object(id: number): HeapObject | undefined {
-    return State.search(this, (state) => state.heap.get(id));
+    return this.heap.get(id) ?? this.parent?.object(id);
   }
 
   setObject(id: number, object: HeapObject): void {
@@ -34,13 +34,12 @@ export class State {
 
   /** What this state and its ancestors below `base` wrote, as one overlay over `base`. */
   flattenTo(base: State): State {
-    const chain: State[] = [];
-    State.search(this, (state) => (state === base ? state : void chain.push(state)));
-    const flat = new State(base);
-    for (const state of chain.reverse()) {
-      state.variables.forEach((value, key) => flat.variables.set(key, value));
-      state.heap.forEach((object, id) => flat.heap.set(id, object));
+    if (this === base) {
+      return new State(base);
     }
+    const flat = this.parent?.flattenTo(base) ?? new State(base);
+    this.variables.forEach((value, key) => flat.variables.set(key, value));
+    this.heap.forEach((object, id) => flat.heap.set(id, object));
     return flat;
   }
 
@@ -65,16 +64,5 @@ export class State {
       const objects = branches.map((branch) => branch.heap.get(id) ?? this.object(id)).filter((object) => object !== undefined);
       this.heap.set(id, objects.reduce(joinObjects));
     }
-  }
-
-  /** The nearest answer on the way from a state to its oldest ancestor. */
-  private static search<T>(start: State, read: (state: State) => T | undefined): T | undefined {
-    for (let state: State | undefined = start; state; state = state.parent) {
-      const found = read(state);
-      if (found !== undefined) {
-        return found;
-      }
-    }
-    return undefined;
   }
 }

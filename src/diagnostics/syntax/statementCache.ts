@@ -8,9 +8,13 @@ import type { Span, Stmt } from './ast';
 import { copySubtree, type CommentSpan } from './concrete';
 import { lowerTopLevel } from './lower';
 
+type MutableSpan = { -readonly [Key in keyof Span]: Span[Key] };
+
 interface Entry {
   readonly statement: Stmt;
   readonly comments: readonly CommentSpan[];
+  /** Every span inside the statement and its comments, found when it first has to move: typing above moves it again with each key. */
+  spans?: readonly MutableSpan[];
   start: number;
 }
 
@@ -56,8 +60,12 @@ export class StatementCache {
   private take(text: string, start: number): Entry | undefined {
     const entry = this.entries.get(text)?.pop();
     if (entry && entry.start !== start) {
-      shift(entry.statement, start - entry.start);
-      entry.comments.forEach((comment) => shift(comment, start - entry.start));
+      const delta = start - entry.start;
+      entry.spans ??= spansIn([entry.statement, ...entry.comments]);
+      for (const span of entry.spans) {
+        span.start += delta;
+        span.end += delta;
+      }
       entry.start = start;
     }
     return entry;
@@ -70,24 +78,25 @@ function lowerNode(source: string, node: Node): Entry {
   return { statement, comments, start: node.startIndex };
 }
 
-/** Moves a tree of spans in place: plain objects, so every nested one is found by its shape. */
-function shift(value: object, delta: number): void {
-  const moved = new Set<object>();
-  const visit = (current: object): void => {
-    if (moved.has(current)) {
-      return;
+/** All spans of a tree of plain objects, found by their shape, each once. */
+function spansIn(roots: readonly object[]): readonly MutableSpan[] {
+  const seen = new Set<object>();
+  const spans: MutableSpan[] = [];
+  const waiting: object[] = [...roots];
+  for (let current = waiting.pop(); current; current = waiting.pop()) {
+    if (seen.has(current)) {
+      continue;
     }
-    moved.add(current);
-    const span = current as { -readonly [Key in keyof Span]: Span[Key] };
+    seen.add(current);
+    const span = current as MutableSpan;
     if (typeof span.start === 'number' && typeof span.end === 'number') {
-      span.start += delta;
-      span.end += delta;
+      spans.push(span);
     }
     for (const inner of Object.values(current)) {
       if (typeof inner === 'object' && inner !== null) {
-        visit(inner as object);
+        waiting.push(inner as object);
       }
     }
-  };
-  visit(value);
+  }
+  return spans;
 }

@@ -3,7 +3,7 @@ import type { AttributeExpr } from '../syntax/ast';
 import { batchItem } from './containers';
 import type { Interpreter } from './interpreter';
 import { joinValues } from './join';
-import { noArguments } from './interpreter';
+import { noArguments } from './parameters';
 import { optionsOf, plain, unknown, type TensorValue, type Value } from './values';
 
 export function attributeOf(interpreter: Interpreter, object: Value, expr: AttributeExpr): Value {

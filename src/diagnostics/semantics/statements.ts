@@ -5,7 +5,8 @@ import { iterate } from './containers';
 import { combine } from './arithmetic';
 import { truthOf } from './expressions';
 import type { Frame } from './frame';
-import type { Flow, Interpreter } from './interpreter';
+import type { Flow } from './flow';
+import type { Interpreter } from './interpreter';
 import { recordPromptLoop } from './promptLoops';
 import type { State } from './state';
 import { none, unknown, type ClassValue, type Value } from './values';
@@ -265,7 +266,7 @@ function defineFunction(interpreter: Interpreter, statement: FunctionStmt, frame
   const value = { kind: 'function', def: statement, closure: frame.kind === 'class' && frame.parent ? frame.parent : frame } as const;
   statement.decorators.forEach((decorator) => interpreter.evaluate(decorator, frame));
   interpreter.bind(statement.name, value, frame);
-  interpreter.defineFunction(value);
+  interpreter.definitions.addFunction(value);
 }
 
 function defineClass(interpreter: Interpreter, statement: ClassStmt, frame: Frame): void {
@@ -273,7 +274,7 @@ function defineClass(interpreter: Interpreter, statement: ClassStmt, frame: Fram
   const cls: ClassValue = { kind: 'class', def: statement, frame: classFrame, bases: statement.bases.map((base) => interpreter.evaluate(base, frame)) };
   interpreter.runBlock(statement.body, classFrame);
   interpreter.bind(statement.name, cls, frame);
-  interpreter.defineClass(cls);
+  interpreter.definitions.classes.add(cls);
 }
 
 /** `exit()`, `quit()`, `sys.exit()`, `os._exit()`. */

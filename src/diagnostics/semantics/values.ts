@@ -85,12 +85,23 @@ export type Value =
   /** The keys or the `(key, value)` pairs of a container, so that `x[k] = …` over all keys is understood. */
   | { readonly kind: 'keyOf'; readonly id: number }
   | { readonly kind: 'module'; readonly path: string }
-  | { readonly kind: 'function'; readonly def: FunctionStmt | LambdaExpr; readonly closure: Frame; readonly self?: Value; readonly owner?: ClassValue; /** Keywords given by `functools.partial`. */ readonly bound?: ReadonlyMap<string, Value> }
+  | FunctionValue
   | ClassValue
   /** A method of a library object, bound but not yet called. */
   | { readonly kind: 'method'; readonly receiver: Value; readonly name: string; readonly expr: Expr }
   | RefValue
   | { readonly kind: 'union'; readonly options: readonly Value[] };
+
+/** A function or method of this file. */
+export interface FunctionValue {
+  readonly kind: 'function';
+  readonly def: FunctionStmt | LambdaExpr;
+  readonly closure: Frame;
+  readonly self?: Value;
+  readonly owner?: ClassValue;
+  /** Keywords given by `functools.partial`. */
+  readonly bound?: ReadonlyMap<string, Value>;
+}
 
 export interface ClassValue {
   readonly kind: 'class';

@@ -1,6 +1,6 @@
 /** Tokenizers and processors: which calls give tensors, which give Python lists. */
 import type { CallSite } from '../calls';
-import type { CallArguments } from '../interpreter';
+import type { CallArguments } from '../parameters';
 import { createTensor, originAt } from '../tensors';
 import { plain, stringOf, unknown, type RefValue, type Value } from '../values';
 

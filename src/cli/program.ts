@@ -11,13 +11,14 @@ import { registerLint } from './commands/lint';
 import { registerLogits } from './commands/logits';
 import { registerMakeCheckpoint } from './commands/makeCheckpoint';
 import { registerPlan } from './commands/plan';
+import { registerProfile } from './commands/profile';
 import { registerSetupCuda } from './commands/setupCuda';
 import { registerServe } from './commands/serve';
 import { registerTemplate } from './commands/template';
 import { registerTokenize } from './commands/tokenize';
 import { exitCode, type ExitCode } from './exitCode';
 
-const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerServe, registerMakeCheckpoint, registerLint, registerBench, registerSetupCuda];
+const commands: readonly RegisterCommand[] = [registerChat, registerGenerate, registerLogits, registerTokenize, registerTemplate, registerDevices, registerPlan, registerServe, registerMakeCheckpoint, registerLint, registerBench, registerProfile, registerSetupCuda];
 
 /** Runs one command line, without the program's own name, and returns its exit code. Never throws for what a user did. */
 export async function runCli(args: readonly string[], context: CliContext, version: string): Promise<ExitCode> {

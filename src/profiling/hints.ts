@@ -21,6 +21,9 @@ const boundFraction = 0.5;
 /** Copies of main memory by several threads and kernels that only read can differ; more than that much faster is no sign of a limit but of a cache. */
 const cacheFraction = 1.3;
 
+/** Less is not worth a reload. */
+const worthFreeingBytes = 64 * 1024 ** 2;
+
 export function hints(profile: Profile): readonly Hint[] {
   const decode = profile.operators.find(({ kind }) => kind === 'decode');
   const table = decode === undefined ? undefined : operatorTable(decode, profile.bandwidth);
@@ -112,8 +115,8 @@ function unusedContext({ forecast, generations }: Profile): Hint | undefined {
   const shorter = forecastMemory(forecast, { contextTokens: shorterTokens, batch: forecast.maxBatch });
   const bytesOf = (of: typeof now): number => of.devices.reduce((sum, { predictedBytes }) => sum + predictedBytes, 0);
   const savedBytes = bytesOf(now) - bytesOf(shorter);
-  return savedBytes > 0.15 * bytesOf(now)
-    ? { code: 'unused-context', text: `Keys and values are allocated for ${forecast.contextTokens} tokens, but the longest request used ${used}: a context of ${shorterTokens} would free ${formatBytes(savedBytes)}.` }
+  return savedBytes > Math.max(0.15 * bytesOf(now), worthFreeingBytes)
+    ? { code: 'unused-context', text: `Keys and values are allocated for ${forecast.contextTokens.toLocaleString('en-US')} tokens, but the longest request used ${used.toLocaleString('en-US')}: a context of ${shorterTokens.toLocaleString('en-US')} would free ${formatBytes(savedBytes)}.` }
     : undefined;
 }
 

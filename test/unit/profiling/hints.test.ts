@@ -58,7 +58,9 @@ describe('hints', () => {
   });
 
   it('tell of a context much longer than what was used', () => {
-    expect(textOf(fakeProfile({ ...silent, operators: [], generations: [generation([])], forecast: fakeForecast }), 'unused-context')).toContain('a context of 1024 would free 96.0 KiB');
+    const withKv = (kvBytesPerPosition: number) => fakeProfile({ ...silent, operators: [], generations: [generation([])], forecast: { ...fakeForecast, devices: fakeForecast.devices.map((device) => ({ ...device, kvBytesPerPosition })) } });
+    expect(textOf(withKv(32 * 1024), 'unused-context')).toContain('a context of 1,024 would free 96.0 MiB');
+    expect(codes(withKv(1024))).toEqual([]);
   });
 });
 

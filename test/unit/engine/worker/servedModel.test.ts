@@ -7,6 +7,8 @@ import { ServedModel, type ServedRunner } from '../../../../src/engine/worker/se
 import { cpuDevice } from '../../../../src/common/deviceId';
 import { checkpointFolder } from '../../../fakes/checkpoints';
 import { fakeLoadedModel } from '../../../fakes/fakeEngine';
+import { fakeOperatorProfiles } from '../../../fakes/fakeProfile';
+import { phaseTable } from '../../../../src/profiling/phaseTable';
 
 /** A runner whose steps never leave the thread, as short steps of a small model do not. The next token is always the last one + 1. */
 class InstantRunner implements ServedRunner {
@@ -163,5 +165,42 @@ describe('ServedModel', () => {
     expect(logits.indexOf(1)).toBe(20);
     await expect(model.logits(new Array<number>(5001).fill(1), never)).rejects.toMatchObject({ code: 'prompt-too-long' });
     await expect(model.logits([600], never)).rejects.toMatchObject({ code: 'bad-token-id' });
+  });
+
+  // Steps of no length: what is around the phases weighs more than in any model. Another process may still take a slice there.
+  it('times the phases of a request that asks for it: they make up the whole of it, cancelled or not', { retry: 2 }, async () => {
+    const { model } = await serve();
+    expect((await model.generate(ask([1, 2, 3], 3), never)).profile).toBeUndefined();
+    const startMs = performance.now();
+    const { profile } = await model.generate({ ...ask([1, 2, 3], 3000), profile: true }, never);
+    const wallMs = performance.now() - startMs;
+    expect(profile).toMatchObject({ generationId: 'g', promptTokens: 3, generatedTokens: 3000, clock: 'host', memory: [{ devices: [{ device: cpuDevice, weightBytes: 700 }] }] });
+    expect(profile?.spans.filter(({ kind }) => kind === 'decode')).toHaveLength(2999);
+    const coveredMs = phaseTable(profile!).covered * profile!.totalMs;
+    expect(coveredMs / wallMs).toBeGreaterThan(0.98);
+    expect(Math.abs(Date.now() - profile!.submittedAtMs)).toBeLessThan(60_000);
+
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 5);
+    const cut = await model.generate({ ...ask([1], 4000), profile: true }, controller.signal);
+    expect(cut.stopReason).toBe('cancelled');
+    expect(cut.profile?.generatedTokens).toBe(cut.ids.length);
+    expect(phaseTable(cut.profile!).covered).toBeGreaterThan(0.98);
+  });
+
+  it('says that nodes can\'t be timed where the runner does not do it, and checks what is asked where it does', async () => {
+    const { model, runner } = await serve();
+    expect(() => model.profileOperators({ promptTokens: 4, decodeSteps: 2 }, never)).toThrowError(expect.objectContaining({ code: 'operators-unsupported' }) as Error);
+    const asked: unknown[] = [];
+    (runner as ServedRunner).profileOperators = (slot, params) => Promise.resolve(asked.push([slot, params]) > 0 ? fakeOperatorProfiles(params.promptTokens, params.decodeSteps) : []);
+    expect(() => model.profileOperators({ promptTokens: 4000, decodeSteps: 2000 }, never)).toThrowError(expect.objectContaining({ code: 'bad-profile-options' }) as Error);
+    const running = model.generate(ask([1], 50), never);
+    const profiles = await model.profileOperators({ promptTokens: 4, decodeSteps: 2 }, never);
+    expect((await running).ids).toHaveLength(50);
+    expect(asked).toEqual([[0, { promptTokens: 4, decodeSteps: 2 }]]);
+    // The map tells the times of the last profile.
+    const { placement, forecast } = await model.placement();
+    expect(placement.nodes).toHaveLength(profiles[0]!.nodes.length);
+    expect(forecast).toMatchObject({ contextTokens: 4096, maxBatch: 1, devices: [{ device: cpuDevice, weightBytes: 700 }] });
   });
 });

@@ -117,9 +117,7 @@ export class Sequence {
   /** Says what was held back and adds up. */
   finish(): GenerationOutcome {
     const { ids, tokenTimesMs, stopReason = 'cancelled' } = this;
-    if (stopReason !== 'cancelled') {
-      this.request.phases?.begin('detokenize', false);
-    }
+    this.request.phases?.begin('detokenize', false);
     if (stopReason !== 'stop-string') {
       this.say(this.answer.end(), []);
     }

@@ -40,8 +40,8 @@ describe('glm profile', () => {
     expect((JSON.parse(readFileSync(file('t.json'), 'utf8')) as ChromeTrace).traceEvents.length).toBeGreaterThan(20);
     // Only counted requests are asked for phases, and each is forgotten.
     const generations = run.requests.filter(({ method }) => method === 'generate').map(({ params }) => (params as { profile: boolean }).profile);
-    expect(generations.filter(Boolean)).toHaveLength(5);
-    expect(generations.filter((asked) => !asked)).toHaveLength(5);
+    expect(generations.filter(Boolean)).toHaveLength(6);
+    expect(generations.filter((asked) => !asked)).toHaveLength(6);
     expect(run.requests.filter(({ method }) => method === 'conversation-forget')).toHaveLength(generations.length);
   });
 

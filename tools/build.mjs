@@ -45,8 +45,12 @@ const configs = [
     external: ['vscode', 'koffi', 'onnxruntime-node'],
     loader: { '.cu': 'text', '.py': 'text' },
     define: { 'process.env.GLM_BUILD_COMMIT': JSON.stringify(commit) },
-    // Its ES module looks for itself through import.meta.url, which a CommonJS bundle does not have.
-    alias: { 'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
+    alias: {
+      // Its ES module looks for itself through import.meta.url, which a CommonJS bundle does not have.
+      'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs'),
+      // Its UMD entry hides its parts from a bundler.
+      'jsonc-parser': join(root, 'node_modules/jsonc-parser/lib/esm/main.js'),
+    },
     ...(out === 'cli.js' ? { banner: { js: '#!/usr/bin/env node' } } : {}),
   })),
   ...present(webviewEntries).map(([entry, out]) => ({

@@ -1,4 +1,4 @@
-/** Jupyter notebooks: finding the code cells, and hiding what is not Python in them. */
+/** Jupyter notebooks: finding the code cells, and hiding what is not Python in them. Writing them back is beside it, in notebookEdit. */
 
 /** A code cell; `index` counts all cells of the notebook, not only the code. */
 export interface NotebookCell {
@@ -28,24 +28,6 @@ export function readNotebook(json: string): readonly NotebookCell[] {
     const text = sourceText(cell['source'] ?? cell['input']);
     return text === undefined ? [] : [{ index, text }];
   });
-}
-
-/**
- * Writes new cell texts into a notebook file. Everything else keeps its value; the indentation of the file is kept.
- */
-export function writeNotebook(json: string, texts: ReadonlyMap<number, string>): string {
-  const notebook: unknown = JSON.parse(json);
-  const cells = isRecord(notebook) ? cellsOf(notebook) : [];
-  for (const [index, text] of texts) {
-    const cell = cells[index];
-    if (isRecord(cell)) {
-      const key = 'source' in cell ? 'source' : 'input';
-      cell[key] = Array.isArray(cell[key]) ? splitLines(text) : text;
-    }
-  }
-  const indent = /^\{\r?\n([ \t]+)/.exec(json)?.[1] ?? ' ';
-  const isCompact = !/^\s*\{\s*\r?\n/.test(json);
-  return JSON.stringify(notebook, undefined, isCompact ? undefined : indent) + (json.endsWith('\n') ? '\n' : '');
 }
 
 /**
@@ -108,10 +90,6 @@ function sourceText(source: unknown): string | undefined {
     return source;
   }
   return Array.isArray(source) && source.every((line) => typeof line === 'string') ? source.join('') : undefined;
-}
-
-function splitLines(text: string): readonly string[] {
-  return text.length === 0 ? [] : (text.match(/[^\n]*\n|[^\n]+$/g) ?? []);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { lintNotebook, lintPython, type PythonParser } from '../../diagnostics/analyzer';
 import { fixAll } from '../../diagnostics/applyFixes';
 import type { Diagnostic, FixSafety } from '../../diagnostics/finding';
-import { readNotebook, writeNotebook } from '../../diagnostics/notebook';
+import { readNotebook } from '../../diagnostics/notebook';
+import { writeNotebook } from '../../diagnostics/notebookEdit';
 import type { LintSettings } from '../../diagnostics/settings';
 import { decodeSource } from './decodeSource';
 

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lintNotebook } from '../../../src/diagnostics/analyzer';
 import { fixAll } from '../../../src/diagnostics/applyFixes';
-import { maskMagics, readNotebook, writeNotebook } from '../../../src/diagnostics/notebook';
+import { maskMagics, readNotebook } from '../../../src/diagnostics/notebook';
+import { writeNotebook } from '../../../src/diagnostics/notebookEdit';
 import { pythonParser } from './lintHarness';
 
 const load = 'from transformers import AutoModelForCausalLM, AutoTokenizer\ntok = AutoTokenizer.from_pretrained("m")\nmodel = AutoModelForCausalLM.from_pretrained("m", device_map="auto")';

@@ -149,6 +149,8 @@ export interface ForecastBasis {
 export interface ProfilingCost {
   readonly plainTpotMs?: number;
   readonly profiledTpotMs?: number;
+  /** How far requests without a profile lay apart, of their median: a smaller difference says nothing. */
+  readonly plainSpreadPercent?: number;
   /** Share of one core that the telemetry took. */
   readonly telemetryCorePercent?: number;
 }

@@ -100,7 +100,7 @@ function phaseHints({ generations }: Profile): readonly (Hint | undefined)[] {
       ? { code: 'text-work', text: `Choosing tokens and writing text takes ${percent(shareOf(of('sample', 'detokenize')))} of the last request: with so small a model the steps are hardly longer than the work around them.` }
       : undefined,
     shareOf(of('prefill')) > 0.6 && newTokens > 256
-      ? { code: 'prompt', text: `Reading the prompt takes ${percent(shareOf(of('prefill')))} of the last request: ${newTokens} of its ${last.promptTokens} tokens were new, and only tokens from the start on that are the same as in the turn before are reused.` }
+      ? { code: 'prompt', text: `Reading the prompt takes ${percent(shareOf(of('prefill')))} of the last request: ${newTokens.toLocaleString('en-US')} new tokens. What a request has in common with the one before, from its beginning on, is not read again; a shorter beginning that stays the same would start the answer sooner.` }
       : undefined,
   ];
 }

@@ -188,5 +188,5 @@ const isProfile = hasFields({
   operators: listOf(isOperatorProfile, 1000),
   bandwidth: listOf(hasFields({ device: isDevice, bytesPerSecond: isAmount }), 1000),
   forecast: optional(isForecast),
-  cost: optional(hasFields({ plainTpotMs: optional(isAmount), profiledTpotMs: optional(isAmount), telemetryCorePercent: optional(isAmount) })),
+  cost: optional(hasFields({ plainTpotMs: optional(isAmount), profiledTpotMs: optional(isAmount), plainSpreadPercent: optional(isAmount), telemetryCorePercent: optional(isAmount) })),
 });

@@ -33,10 +33,11 @@ export interface ProfileMeasurement {
   readonly onNote: (text: string) => void;
 }
 
-/** The cost is measured on shorter requests, plain and profiled in turns, since what it is has to be told from noise. */
+/** The cost is measured on requests of about this length, plain and profiled in turns, since what it is has to be told from noise. */
 const costPairs = 5;
+const costRunMs = 600;
+const costTokens = { least: 16, most: 512 } as const;
 const costPromptTokens = 32;
-const costTokens = 48;
 
 export interface MeasuredProfile {
   readonly report: PlacementReport | undefined;
@@ -70,6 +71,7 @@ export async function measureProfile(engine: ProfiledEngine, model: LoadedModel,
       await engine.request('conversation-forget', { conversationKey: generationId });
     }
   };
+  let tpotMs: number | undefined;
   let operators: readonly OperatorProfile[] = [];
   let bandwidth: readonly MeasuredBandwidth[] = [];
   let cost: ProfilingCost | undefined;
@@ -80,15 +82,18 @@ export async function measureProfile(engine: ProfiledEngine, model: LoadedModel,
     },
     async () => {
       onStatus(`reading ${promptTokens} tokens`);
-      const { profile } = await generate(promptTokens, newTokens, true, (done) => onStatus(`generating: ${done} of ${newTokens} tokens`));
+      const { profile, ...result } = await generate(promptTokens, newTokens, true, (done) => onStatus(`generating: ${done} of ${newTokens} tokens`));
+      ({ tpotMs } = result);
       if (profile !== undefined) {
         recorder.addGeneration(profile);
       }
     },
     async () => {
+      const readTokens = Math.min(promptTokens, costPromptTokens);
+      const count = Math.min(Math.max(Math.round(costRunMs / (tpotMs ?? costRunMs)), costTokens.least), costTokens.most, model.contextTokens - readTokens);
       cost = await measureCost((isProfiled, pair) => {
         onStatus(`what profiling costs: pair ${pair + 1} of ${costPairs}`);
-        return generate(Math.min(promptTokens, costPromptTokens), Math.min(newTokens, costTokens), isProfiled);
+        return generate(readTokens, count, isProfiled);
       }, signal);
     },
     async () => {
@@ -137,7 +142,10 @@ async function measureCost(run: (isProfiled: boolean, pair: number) => Promise<G
       }
     }
   }
-  return tpots.plain.length === 0 || tpots.profiled.length === 0 ? undefined : { plainTpotMs: median(tpots.plain), profiledTpotMs: median(tpots.profiled) };
+  const { plain, profiled } = tpots;
+  return plain.length === 0 || profiled.length === 0
+    ? undefined
+    : { plainTpotMs: median([...plain]), profiledTpotMs: median([...profiled]), plainSpreadPercent: (100 * (Math.max(...plain) - Math.min(...plain))) / median([...plain]) };
 }
 
 export function modelFacts({ description, weights, kvCache, contextTokens, maxBatch, runtimeVersion, plan }: LoadedModel): NonNullable<Profile['model']> {

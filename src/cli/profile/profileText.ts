@@ -129,8 +129,9 @@ function describeForecast({ forecast }: Profile): string | undefined {
 }
 
 function describeCost({ cost }: Profile): string | undefined {
-  const { plainTpotMs, profiledTpotMs, telemetryCorePercent } = cost ?? {};
-  const requests = plainTpotMs === undefined || profiledTpotMs === undefined ? [] : [`TPOT ${ms(plainTpotMs)} without, ${ms(profiledTpotMs)} with phases (${signedPercent(profiledTpotMs / plainTpotMs - 1)})`];
+  const { plainTpotMs, profiledTpotMs, plainSpreadPercent, telemetryCorePercent } = cost ?? {};
+  const noise = plainSpreadPercent === undefined ? '' : `; those without differ by ${plainSpreadPercent.toFixed(1)} % among themselves`;
+  const requests = plainTpotMs === undefined || profiledTpotMs === undefined ? [] : [`TPOT ${ms(plainTpotMs)} without, ${ms(profiledTpotMs)} with phases (${signedPercent(profiledTpotMs / plainTpotMs - 1)}${noise})`];
   const telemetry = telemetryCorePercent === undefined ? [] : [`telemetry at 1 Hz ${telemetryCorePercent.toFixed(2)} % of one core`];
   return requests.length + telemetry.length === 0 ? undefined : `Cost of profiling: ${[...requests, ...telemetry].join('; ')}.`;
 }

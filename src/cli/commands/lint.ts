@@ -1,12 +1,12 @@
 import { Option } from 'commander';
 import packageJson from '../../../package.json';
 import { createPythonParser } from '../../diagnostics/pythonParser';
-import { addAction, type RegisterCommand } from '../command';
+import { addAction, UsageError, type RegisterCommand } from '../command';
 import { exitCode } from '../exitCode';
 import { findSources } from '../lint/findSources';
 import { lintFormats, summarize, toGithub, toJson, toSarif, toText, type LintFormat } from '../lint/formats';
 import { checkRuleNames, readLintConfig } from '../lint/lintConfig';
-import { lintFile, type FileReport } from '../lint/lintFile';
+import { lintBytes, lintFile, type FileReport } from '../lint/lintFile';
 import { findParserFiles } from '../lint/parserFiles';
 
 interface Flags {
@@ -16,6 +16,8 @@ interface Flags {
   readonly select?: readonly string[];
   readonly ignore?: readonly string[];
   readonly json?: boolean;
+  readonly forceExclude?: boolean;
+  readonly stdinFilename: string;
 }
 
 /** `glm lint PATH…`: finds device and benchmark mistakes in Python files and notebooks. Exit code 1 when something is found. */
@@ -23,24 +25,43 @@ export const registerLint: RegisterCommand = (program, host) => {
   const command = program
     .command('lint')
     .description('find device and benchmark mistakes in Python files and notebooks')
-    .argument('<path...>', 'files or folders')
+    .argument('<path...>', 'files, folders or globs; - reads one file from stdin')
     .addOption(new Option('--format <format>', 'how findings are printed').choices(lintFormats).default('text'))
     .option('--fix', 'apply the fixes that keep the meaning of the program')
     .option('--unsafe-fixes', 'with --fix: apply the others as well')
     .option('--select <rules>', 'run these rules only: codes, names or prefixes, with commas', commaList)
-    .option('--ignore <rules>', 'do not run these rules', commaList);
-  addAction<Flags>(command, host, async (flags, { output, signal }) => {
+    .option('--ignore <rules>', 'do not run these rules', commaList)
+    .option('--force-exclude', 'leave out excluded files even when they are named one by one')
+    .option('--stdin-filename <name>', 'what to call stdin in the findings; .ipynb makes it a notebook', 'stdin.py');
+  addAction<Flags>(command, host, async (flags, { context, output, signal }) => {
+    if (command.args.includes('-') && command.args.length > 1) {
+      throw new UsageError('- cannot be combined with other paths.');
+    }
     const select = flags.select && checkRuleNames('--select', flags.select);
     const ignore = flags.ignore && checkRuleNames('--ignore', flags.ignore);
     const config = await readLintConfig(process.cwd());
     const settings = { select: select ?? config.select, ignore: [...(config.ignore ?? []), ...(ignore ?? [])], severity: config.severity };
-    const files = await findSources(command.args, config.exclude, signal);
+    const fix = flags.fix ? (flags.unsafeFixes ? 'unsafe' : 'safe') : undefined;
+    const format = flags.json ? 'json' : flags.format;
+    const isStdin = command.args[0] === '-';
+    const files = isStdin ? [] : await findSources(command.args, { exclude: config.exclude, forceExclude: flags.forceExclude }, signal);
     const parser = await createPythonParser(findParserFiles(__dirname));
     const reports: FileReport[] = [];
     try {
+      if (isStdin) {
+        const bytes = await readAll(context.stdin);
+        const { report, fixed } = lintBytes(parser, flags.stdinFilename, bytes, { settings, fix });
+        if (fix) {
+          // Stdout is the file then, changed or not, and what is left of the findings goes to stderr.
+          output.result(undefined, fixed ?? bytes.toString('utf8'));
+          output.note(print(format, [report]).trimEnd());
+          return report.diagnostics.length > 0 ? exitCode.failed : exitCode.done;
+        }
+        reports.push(report);
+      }
       for (const file of files) {
         signal.throwIfAborted();
-        const report = await lintFile(parser, file, { settings, fix: flags.fix ? (flags.unsafeFixes ? 'unsafe' : 'safe') : undefined });
+        const report = await lintFile(parser, file, { settings, fix });
         if (report.problem !== undefined) {
           output.note(report.problem);
         }
@@ -49,15 +70,23 @@ export const registerLint: RegisterCommand = (program, host) => {
     } finally {
       parser.delete();
     }
-    const format = flags.json ? 'json' : flags.format;
     const findings = toJson(reports);
     output.result(findings, print(format, reports));
     if (format === 'text') {
       output.note(summarize(reports));
     }
-    return findings.length > 0 ? exitCode.failed : exitCode.done;
+    // A file that could not be read or written was not checked: that is no success.
+    return findings.length > 0 || reports.some((report) => report.isUnchecked) ? exitCode.failed : exitCode.done;
   });
 };
+
+async function readAll(stream: NodeJS.ReadableStream): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) {
+    chunks.push(Buffer.from(chunk));
+  }
+  return Buffer.concat(chunks);
+}
 
 function print(format: LintFormat, reports: readonly FileReport[]): string {
   switch (format) {

@@ -1,33 +1,50 @@
 /** Which files `glm lint` looks at. */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { minimatch } from 'minimatch';
 import { UsageError } from '../command';
 
 /** Folders with other people's code, caches and builds. */
 const skippedFolders = new Set(['node_modules', '__pycache__', 'site-packages', 'venv', 'env', 'build', 'dist']);
 const sourceFile = /\.(py|pyw|ipynb)$/i;
 
+export interface SourceOptions {
+  /** Names, paths or globs that are left out while walking. */
+  readonly exclude: readonly string[];
+  /** Leaves out files named one by one as well: for a caller that names every changed file, as pre-commit does. */
+  readonly forceExclude?: boolean;
+}
+
 /**
- * Python files and notebooks under the given paths, in order, each once. Files named directly are taken whatever they are called.
+ * Python files and notebooks under the given paths and globs, in order, each once. Files named directly are taken whatever they are called.
  *
- * @param exclude  Folder or file names, or path endings, that are left out while walking.
- * @throws {UsageError} for a path that does not exist.
+ * @throws {UsageError} for a path that does not exist, or a glob that nothing matches.
  */
-export async function findSources(paths: readonly string[], exclude: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+export async function findSources(paths: readonly string[], options: SourceOptions, signal: AbortSignal): Promise<readonly string[]> {
   const found = new Set<string>();
   for (const path of paths) {
-    const info = await stat(path).catch(() => {
-      throw new UsageError(`${path} does not exist.`);
-    });
-    if (!info.isDirectory()) {
-      found.add(path);
-      continue;
-    }
-    for (const file of await walk(path, exclude, signal)) {
-      found.add(file);
-    }
+    const info = await stat(path).catch(() => undefined);
+    const files = info === undefined ? await matches(path, options, signal) : info.isDirectory() ? await walk(path, options.exclude, signal) : [path];
+    files.filter((file) => info === undefined || info.isDirectory() || options.forceExclude !== true || !isExcluded(file, options.exclude)).forEach((file) => found.add(file));
   }
   return [...found];
+}
+
+/** What a glob means that no shell has expanded: quoted, or on Windows. */
+async function matches(pattern: string, options: SourceOptions, signal: AbortSignal): Promise<readonly string[]> {
+  const slashed = slash(pattern);
+  const segments = slashed.split('/');
+  const magic = segments.findIndex((segment) => /[*?[{]/.test(segment));
+  if (magic < 0) {
+    throw new UsageError(`${pattern} does not exist.`);
+  }
+  const base = segments.slice(0, magic).join('/') || (slashed.startsWith('/') ? '/' : '.');
+  const files = await walk(base, options.exclude, signal);
+  const matching = files.filter((file) => minimatch(slash(file), slashed.replace(/^\.\//, ''), { dot: true }) || minimatch(slash(file), slashed, { dot: true }));
+  if (matching.length === 0) {
+    throw new UsageError(`${pattern} matches no Python file or notebook.`);
+  }
+  return matching;
 }
 
 async function walk(folder: string, exclude: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
@@ -37,7 +54,7 @@ async function walk(folder: string, exclude: readonly string[], signal: AbortSig
   const files: string[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
-    if (isExcluded(path, entry.name, exclude)) {
+    if (isExcluded(path, exclude)) {
       continue;
     }
     if (entry.isDirectory()) {
@@ -51,7 +68,17 @@ async function walk(folder: string, exclude: readonly string[], signal: AbortSig
   return files;
 }
 
-function isExcluded(path: string, name: string, exclude: readonly string[]): boolean {
-  const slashed = path.replaceAll('\\', '/');
-  return exclude.some((pattern) => pattern === name || slashed === pattern.replace(/\/$/, '') || slashed.endsWith(`/${pattern.replace(/^\.?\/|\/$/g, '')}`));
+/** A pattern without a slash names a file or folder anywhere; one with a slash is a path, seen from here or at the end of the whole one. */
+function isExcluded(path: string, exclude: readonly string[]): boolean {
+  const here = slash(relative(process.cwd(), path));
+  const whole = slash(path);
+  return exclude.some((given) => {
+    const pattern = slash(given).replace(/^\.\//, '').replace(/\/$/, '');
+    const forms = pattern.includes('/') ? [pattern, `**/${pattern}`] : [`**/${pattern}`];
+    return forms.some((form) => [here, whole].some((text) => minimatch(text, form, { dot: true }) || minimatch(text, `${form}/**`, { dot: true })));
+  });
+}
+
+function slash(path: string): string {
+  return path.replaceAll('\\', '/');
 }

@@ -1,4 +1,6 @@
 /** The output formats of `glm lint`: the same findings for people, programs, code scanning and GitHub annotations. */
+import { isAbsolute, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Diagnostic, Severity } from '../../diagnostics/finding';
 import { ruleUrl } from '../../diagnostics/ruleUrl';
 import { rules } from '../../diagnostics/rules/registry';
@@ -75,7 +77,7 @@ export function toGithub(reports: readonly FileReport[]): string {
         // Lines of a notebook count inside its cells: an annotation there would point at the wrong line of JSON.
         const position = diagnostic.cell === undefined ? `,line=${line},col=${column},endLine=${endLine},endColumn=${endColumn}` : '';
         const place = diagnostic.cell === undefined ? '' : `cell ${diagnostic.cell}, line ${line}: `;
-        return `::${levels[diagnostic.severity]} file=${escapeProperty(file)}${position},title=${diagnostic.rule}::${escapeData(`${place}${diagnostic.message}`)}\n`;
+        return `::${levels[diagnostic.severity]} file=${escapeProperty(pathFromHere(file))}${position},title=${diagnostic.rule}::${escapeData(`${place}${diagnostic.message}`)}\n`;
       }),
     )
     .join('');
@@ -84,10 +86,12 @@ export function toGithub(reports: readonly FileReport[]): string {
 /** SARIF 2.1.0, as code scanning services read it. */
 export function toSarif(reports: readonly FileReport[], version: string): object {
   const levels: Record<Severity, string> = { error: 'error', warning: 'warning', information: 'note', hint: 'note' };
-  const location = (file: string, diagnostic: { readonly cell?: number; readonly range: Diagnostic['range'] }): object => ({
-    physicalLocation: { artifactLocation: { uri: encodeURI(file) }, region: region(diagnostic.range) },
-    ...(diagnostic.cell === undefined ? {} : { logicalLocations: [{ name: `cell ${diagnostic.cell}`, kind: 'cell' }] }),
-  });
+  // Lines of a notebook count inside its cells: a region there would point at the wrong line of JSON, so the place is named instead.
+  const location = (file: string, diagnostic: { readonly cell?: number; readonly range: Diagnostic['range'] }): object =>
+    diagnostic.cell === undefined
+      ? { physicalLocation: { artifactLocation: { uri: uriOf(file) }, region: region(diagnostic.range) } }
+      : { physicalLocation: { artifactLocation: { uri: uriOf(file) } }, logicalLocations: [{ name: `cell ${diagnostic.cell}, line ${diagnostic.range.start.line + 1}`, kind: 'cell' }] };
+  const placed = (diagnostic: Diagnostic): string => (diagnostic.cell === undefined ? '' : `cell ${diagnostic.cell}, line ${diagnostic.range.start.line + 1}: `) + diagnostic.message;
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
@@ -113,7 +117,7 @@ export function toSarif(reports: readonly FileReport[], version: string): object
             ruleId: diagnostic.rule,
             ruleIndex: rules.findIndex((rule) => rule.code === diagnostic.rule),
             level: levels[diagnostic.severity],
-            message: { text: diagnostic.message },
+            message: { text: placed(diagnostic) },
             locations: [location(file, diagnostic)],
             relatedLocations: diagnostic.related.map((related, id) => ({ id, ...location(file, related), message: { text: related.message } })),
             ...(diagnostic.fix && diagnostic.cell === undefined
@@ -122,7 +126,7 @@ export function toSarif(reports: readonly FileReport[], version: string): object
                     {
                       description: { text: diagnostic.fix.title },
                       artifactChanges: [
-                        { artifactLocation: { uri: encodeURI(file) }, replacements: diagnostic.fix.edits.map((edit) => ({ deletedRegion: region(edit.range), insertedContent: { text: edit.text } })) },
+                        { artifactLocation: { uri: uriOf(file) }, replacements: diagnostic.fix.edits.map((edit) => ({ deletedRegion: region(edit.range), insertedContent: { text: edit.text } })) },
                       ],
                     },
                   ],
@@ -142,6 +146,17 @@ function span(range: Diagnostic['range']): { readonly line: number; readonly col
 function region(range: Diagnostic['range']): object {
   const { line, column, endLine, endColumn } = span(range);
   return { startLine: line, startColumn: column, endLine, endColumn };
+}
+
+/** Relative to the current folder where the file is below it: code hosts show findings by the path in the repository. */
+function pathFromHere(file: string): string {
+  const fromHere = relative(process.cwd(), file);
+  return fromHere.startsWith('..') || isAbsolute(fromHere) ? file : fromHere.replaceAll('\\', '/');
+}
+
+function uriOf(file: string): string {
+  const path = pathFromHere(file);
+  return isAbsolute(path) ? pathToFileURL(path).href : path.split('/').map(encodeURIComponent).join('/');
 }
 
 function count(number: number, noun: string): string {

@@ -215,7 +215,7 @@ class Loop implements Generator {
       sequence.sentTokens += ids.length;
       // Between calls that overlap the runner works on; those that wait are told apart from other requests' steps in between.
       const startMs = (this.runner.overlapsCalls === true ? sequence.prefillEndMs : undefined) ?? this.options.nowMs();
-      const logits = await this.runner.prefill(sequence.slot!.index, ids, from + ids.length === sequence.promptIds.length);
+      const logits = await this.working([job], () => this.runner.prefill(sequence.slot!.index, ids, from + ids.length === sequence.promptIds.length));
       if (!this.active.includes(job)) {
         return; // It was cancelled while the runner worked.
       }
@@ -247,7 +247,7 @@ class Loop implements Generator {
       sequence.request.phases?.begin('decode', isShared, 1);
     }
     try {
-      logits = await this.runner.decode(jobs.map(({ sequence }) => ({ slot: sequence.slot!.index, tokenId: sequence.lastId })));
+      logits = await this.working(jobs, () => this.runner.decode(jobs.map(({ sequence }) => ({ slot: sequence.slot!.index, tokenId: sequence.lastId }))));
     } catch (error) {
       for (const job of jobs.filter((each) => this.active.includes(each))) {
         this.fail(job, error);
@@ -294,17 +294,40 @@ class Loop implements Generator {
     job.reject(error);
   }
 
-  /** Takes a job out, and records what its slot now holds: as many tokens as the runner says are valid. */
+  /** Takes a job out at once. Its slot follows when no call works on it any more: one that was cancelled may only be queued now and still write there. */
   private release(job: Job): void {
     this.waiting = this.waiting.filter((other) => other !== job);
     this.active = this.active.filter((other) => other !== job);
-    const { slot } = job.sequence;
-    if (slot?.isBusy === true) {
-      slot.isBusy = false;
-      slot.content = this.heldBy(slot, job.sequence);
-      if (slot.conversationKey === undefined && job.sequence.request.conversationKey !== undefined) {
-        slot.content = []; // Forgotten while it ran; the next request rewinds the slot.
+    if (job.sequence.slot?.callsUnderWay === 0) {
+      this.freeSlot(job.sequence.slot, job);
+    }
+  }
+
+  /** Runs a call of the runner, during which the jobs' slots stay theirs. */
+  private async working<T>(jobs: readonly Job[], call: () => Promise<T>): Promise<T> {
+    const held = jobs.map((job) => [job, job.sequence.slot as Slot] as const);
+    held.forEach(([, slot]) => (slot.callsUnderWay += 1));
+    try {
+      return await call();
+    } finally {
+      for (const [job, slot] of held) {
+        slot.callsUnderWay -= 1;
+        if (slot.callsUnderWay === 0 && !this.active.includes(job)) {
+          this.freeSlot(slot, job);
+        }
       }
+    }
+  }
+
+  /** Records what the slot now holds: as many tokens as the runner says are valid. */
+  private freeSlot(slot: Slot, { sequence }: Job): void {
+    if (!slot.isBusy) {
+      return;
+    }
+    slot.isBusy = false;
+    slot.content = this.heldBy(slot, sequence);
+    if (slot.conversationKey === undefined && sequence.request.conversationKey !== undefined) {
+      slot.content = []; // Forgotten while it ran; the next request rewinds the slot.
     }
   }
 

@@ -6,6 +6,8 @@ export interface Slot {
   content: readonly number[];
   conversationKey?: string;
   isBusy: boolean;
+  /** Calls of the runner that still work on this slot; until they are back nobody else can have it. */
+  callsUnderWay: number;
   /** Rises with each use; the lowest was used longest ago. */
   lastUse: number;
 }
@@ -17,7 +19,7 @@ export interface SlotWish {
 }
 
 export function createSlots(count: number): Slot[] {
-  return Array.from({ length: count }, (_, index) => ({ index, content: [], isBusy: false, lastUse: 0 }));
+  return Array.from({ length: count }, (_, index) => ({ index, content: [], isBusy: false, callsUnderWay: 0, lastUse: 0 }));
 }
 
 /**

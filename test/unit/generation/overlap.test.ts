@@ -165,7 +165,25 @@ describe('over a runner whose calls overlap', () => {
         });
         await generator.dispose();
       }),
-      { numRuns: 60 },
+      {
+        numRuns: 200,
+        // A chunk that was cancelled while it waited for room wrote into the slot of the next request.
+        examples: [
+          [
+            [
+              { ids: [0, 0, 0, 0, 0, 0, 0, 0, 0], maxNewTokens: 2, delay: 1, cancelAfter: undefined, key: undefined },
+              { ids: [1, 0, 0, 0, 0], maxNewTokens: 1, delay: 14, cancelAfter: 9, key: undefined },
+              { ids: [0, 0, 0, 0, 0, 0, 0], maxNewTokens: 5, delay: 1, cancelAfter: undefined, key: 'a' },
+              { ids: [0], maxNewTokens: 1, delay: 14, cancelAfter: undefined, key: undefined },
+              { ids: [0], maxNewTokens: 1, delay: 14, cancelAfter: undefined, key: undefined },
+              { ids: [0], maxNewTokens: 1, delay: 0, cancelAfter: undefined, key: undefined },
+            ],
+            3,
+            4,
+            0,
+          ],
+        ],
+      },
     );
   });
 });

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
+import { nodeBundle } from './nodeBundle.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const watch = process.argv.includes('--watch');
@@ -36,21 +37,11 @@ const present = (entries) => Object.entries(entries).filter(([entry]) => existsS
 
 const configs = [
   ...present(nodeEntries).map(([entry, out]) => ({
+    ...nodeBundle,
     ...common,
     entryPoints: [entry],
     outfile: join(dist, out),
-    platform: 'node',
-    target: 'node20',
-    format: 'cjs',
-    external: ['vscode', 'koffi', 'onnxruntime-node'],
-    loader: { '.cu': 'text', '.py': 'text' },
     define: { 'process.env.GLM_BUILD_COMMIT': JSON.stringify(commit) },
-    alias: {
-      // Its ES module looks for itself through import.meta.url, which a CommonJS bundle does not have.
-      'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs'),
-      // Its UMD entry hides its parts from a bundler.
-      'jsonc-parser': join(root, 'node_modules/jsonc-parser/lib/esm/main.js'),
-    },
     ...(out === 'cli.js' ? { banner: { js: '#!/usr/bin/env node' } } : {}),
   })),
   ...present(webviewEntries).map(([entry, out]) => ({

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type BuildOptions } from 'esbuild';
+import { nodeBundle } from '../../tools/nodeBundle.mjs';
 
 export const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -25,18 +26,7 @@ export interface Bundles {
   remove(): void;
 }
 
-/** As tools/build.mjs bundles for Node. */
-const options: BuildOptions = {
-  absWorkingDir: repositoryRoot,
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'cjs',
-  external: ['koffi', 'onnxruntime-node'],
-  loader: { '.cu': 'text', '.py': 'text' },
-  alias: { 'web-tree-sitter': join(repositoryRoot, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
-  logLevel: 'error',
-};
+const options: BuildOptions = { ...nodeBundle, logLevel: 'error' };
 
 export async function buildBundles(names: readonly BundleName[]): Promise<Bundles> {
   const cache = join(repositoryRoot, '.cache');

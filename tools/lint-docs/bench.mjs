@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
+import { nodeBundle } from '../nodeBundle.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const entry = `
@@ -13,11 +14,8 @@ const entry = `
 `;
 const bundled = await esbuild.build({
   stdin: { contents: entry, resolveDir: root, loader: 'ts' },
-  bundle: true,
+  ...nodeBundle,
   write: false,
-  format: 'cjs',
-  platform: 'node',
-  alias: { 'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
 });
 const file = join(mkdtempSync(join(tmpdir(), 'glm-bench-lint-')), 'lint.cjs');
 writeFileSync(file, bundled.outputFiles[0].text);

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { nodeBundle } from '../../../tools/nodeBundle.mjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MonitorContract, TelemetrySample } from '../../../src/common/protocol/monitor';
 import { isRpcMessage, RpcClient } from '../../../src/common/protocol/rpc';
@@ -13,7 +14,7 @@ const bundle = join(folder, 'monitor.js');
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
-  const result = await build({ absWorkingDir: root, entryPoints: ['src/monitor/main.ts'], bundle: true, platform: 'node', target: 'node20', format: 'cjs', external: ['koffi'], outfile: bundle, metafile: true, logLevel: 'silent' });
+  const result = await build({ ...nodeBundle, entryPoints: ['src/monitor/main.ts'], outfile: bundle, metafile: true, logLevel: 'silent' });
   writeFileSync(join(folder, 'inputs.json'), JSON.stringify(Object.keys(result.metafile.inputs)));
 });
 afterAll(() => {

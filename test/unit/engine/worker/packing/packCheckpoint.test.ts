@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeBundle } from '../../../../../tools/nodeBundle.mjs';
 import { packCheckpoint } from '../../../../../src/engine/worker/packing/packCheckpoint';
 import { tryLock } from '../../../../../src/engine/worker/packing/packLock';
 import { planPacking } from '../../../../../src/engine/worker/packing/packPlan';
@@ -137,7 +138,7 @@ describe('wordPackError', () => {
 describe('packing threads', () => {
   it('write the same bytes as packing in this thread, and stop when cancelled', async () => {
     const threadFile = join(folder.path, 'packThread.js');
-    buildSync({ entryPoints: [join(__dirname, '../../../../../src/engine/worker/packing/packThread.ts')], bundle: true, platform: 'node', format: 'cjs', outfile: threadFile, logLevel: 'error' });
+    buildSync({ ...nodeBundle, entryPoints: ['src/engine/worker/packing/packThread.ts'], outfile: threadFile, logLevel: 'error' });
     const jobs = planPacking(opened.config, opened.tensors, precision).jobs(0);
     const [here, threaded] = [join(folder.path, 'here'), join(folder.path, 'threaded')];
     writeFileSync(here, '');

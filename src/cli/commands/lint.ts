@@ -51,6 +51,9 @@ export const registerLint: RegisterCommand = (program, host) => {
       if (isStdin) {
         const bytes = await readAll(context.stdin);
         const { report, fixed } = lintBytes(parser, flags.stdinFilename, bytes, { settings, fix });
+        if (fix && report.problem !== undefined) {
+          throw new UsageError(`${flags.stdinFilename} from stdin is not UTF-8 and cannot be fixed.`);
+        }
         if (fix) {
           // Stdout is the file then, changed or not, and what is left of the findings goes to stderr.
           output.result(undefined, fixed ?? bytes.toString('utf8'));

@@ -61,7 +61,7 @@ export function summarize(reports: readonly FileReport[]): string {
   const numFixable = found.filter((diagnostic) => diagnostic.fix?.safety === 'safe').length;
   const fixed = numFixed > 0 ? `Fixed ${count(numFixed, 'problem')}. ` : '';
   if (found.length === 0) {
-    return `${fixed}Nothing found in ${count(reports.length, 'file')}.`;
+    return `${fixed}Nothing found in ${count(reports.filter((report) => !report.isUnchecked).length, 'file')}.`;
   }
   const fixable = numFixable > 0 ? ` [*] ${numFixable} can be fixed with --fix.` : '';
   return `${fixed}Found ${count(found.length, 'problem')} in ${count(reports.filter((report) => report.diagnostics.length > 0).length, 'file')} of ${reports.length}.${fixable}`;

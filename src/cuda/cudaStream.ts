@@ -8,7 +8,7 @@ import koffi from 'koffi';
 import type { CudaContext } from './cudaContext';
 
 const notReady = 600;
-const withoutTiming = 2;
+const eventFlags = { ordering: 2, timing: 0 } as const;
 
 /**
  * Waits for what a device reaches and lets the event loop turn meanwhile: it asks again after each turn, which answers within microseconds and keeps one core
@@ -30,10 +30,14 @@ export async function turnUntil(isReached: () => boolean, isGivenUp: () => boole
 export class CudaEvent implements Disposable {
   private handle: unknown;
 
-  constructor(readonly context: CudaContext) {
+  /** @param use  `timing` events carry the device's clock, which makes recording them slower. */
+  constructor(
+    readonly context: CudaContext,
+    use: keyof typeof eventFlags = 'ordering',
+  ) {
     const out: unknown[] = [null];
     context.enter();
-    context.driver.call('cuEventCreate', out, withoutTiming);
+    context.driver.call('cuEventCreate', out, eventFlags[use]);
     this.handle = out[0];
   }
 
@@ -49,6 +53,14 @@ export class CudaEvent implements Disposable {
     }
     this.context.driver.check('cuEventQuery', status);
     return true;
+  }
+
+  /** Milliseconds on the device's clock from `earlier`, of the same device; both were made for timing and have been reached. */
+  msSince(earlier: CudaEvent): number {
+    const out = [0];
+    this.context.enter();
+    this.context.driver.call('cuEventElapsedTime', out, earlier.native, this.native);
+    return out[0] ?? 0;
   }
 
   [Symbol.dispose](): void {

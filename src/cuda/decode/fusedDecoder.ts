@@ -6,7 +6,7 @@
  */
 
 import type { CudaContext } from '../cudaContext';
-import { CudaStream } from '../cudaStream';
+import { CudaEvent, CudaStream } from '../cudaStream';
 import { KernelGraph, KernelModule } from '../kernelModule';
 import { compileKernels } from '../nvrtc';
 import kernelSource from './kernels.cu';
@@ -78,6 +78,14 @@ export interface FusedTuning {
   readonly splits?: number;
 }
 
+/** A kernel of a step as the device timed it. */
+export interface KernelTime {
+  readonly name: string;
+  /** From the start of the step. */
+  readonly startMs: number;
+  readonly durationMs: number;
+}
+
 /** Picked by measurement on H200; see docs/performance.md. */
 export function defaultTuning(weightBits: FusedModel['weightBits']): FusedTuning {
   const common = { rows: 2, blocksPerMultiprocessor: 1, overlap: false } as const;
@@ -136,11 +144,14 @@ export class FusedDecoder implements Disposable {
   private readonly graph: KernelGraph;
   private allocatedBytes = 0;
   private disposed = false;
+  private readonly scratch: Scratch;
+  /** Called after each kernel of a step that is timed. */
+  private onLaunched: ((name: string) => void) | undefined;
 
   private constructor(
     private readonly context: CudaContext,
     private readonly model: FusedModel,
-    stage: FusedStage,
+    private readonly stage: FusedStage,
     private readonly tuning: FusedTuning,
     private readonly kernels: KernelModule,
   ) {
@@ -150,7 +161,7 @@ export class FusedDecoder implements Disposable {
     this.hiddenOutput = this.allocate(hiddenSize * 4);
     this.logits = stage.head === undefined ? 0n : this.allocate(vocabSize * 4);
     this.best = this.allocate(topCount * 8);
-    const scratch: Scratch = {
+    this.scratch = {
       x: [this.allocate(hiddenSize * 4), this.allocate(hiddenSize * 4)],
       delta: this.allocate(hiddenSize * 4),
       qkv: this.allocate((numHeads + 2 * model.numKvHeads) * headDim * 4),
@@ -160,9 +171,9 @@ export class FusedDecoder implements Disposable {
       picked: [this.allocate(pickedBytes(vocabSize, 1)), this.allocate(pickedBytes(vocabSize, 1))],
       rotary: this.allocate(contextTokens * (rotaryDim / 2) * 8),
     };
-    context.upload(scratch.rotary, rotaryTable(model));
+    context.upload(this.scratch.rotary, rotaryTable(model));
     this.stream = new CudaStream(context);
-    this.graph = KernelGraph.capture(context, this.stream.native, () => this.launchStep(stage, scratch));
+    this.graph = KernelGraph.capture(context, this.stream.native, () => this.launchStep());
   }
 
   /**
@@ -215,6 +226,51 @@ export class FusedDecoder implements Disposable {
     return logits;
   }
 
+  /**
+   * Runs the step kernel by kernel with an event after each, and waits.
+   *
+   * An event costs about a microsecond of its own, and a device that catches up with the host waits between kernels: while it is `busySteps` of captured steps
+   * behind, the host queues what is timed. All of them decode the same token at the same place, which writes the same keys and values.
+   *
+   * @returns the kernels in their order, and how long queueing them took.
+   */
+  timeKernels(tokenId: number, position: number, busySteps: number): { readonly kernels: readonly KernelTime[]; readonly queueMs: number } {
+    const names: string[] = [];
+    const events: CudaEvent[] = [];
+    const mark = (): void => {
+      const event = new CudaEvent(this.context, 'timing');
+      this.stream.record(event);
+      events.push(event);
+    };
+    const state = Int32Array.of(tokenId, position);
+    try {
+      for (let step = 0; step < busySteps; step += 1) {
+        this.stream.upload(this.state, state);
+        this.graph.replay(this.stream.native);
+      }
+      this.stream.upload(this.state, state);
+      this.knownState = undefined;
+      const queuedFromMs = performance.now();
+      mark();
+      this.onLaunched = (name) => {
+        names.push(name);
+        mark();
+      };
+      this.launchStep();
+      const queueMs = performance.now() - queuedFromMs;
+      this.wait();
+      const start = events[0] as CudaEvent;
+      const kernels = names.map((name, index) => {
+        const [before, after] = [events[index] as CudaEvent, events[index + 1] as CudaEvent];
+        return { name, startMs: before.msSince(start), durationMs: after.msSince(before) };
+      });
+      return { kernels, queueMs };
+    } finally {
+      this.onLaunched = undefined;
+      events.forEach((event) => event[Symbol.dispose]());
+    }
+  }
+
   dispose(): void {
     if (this.disposed) {
       return;
@@ -238,8 +294,8 @@ export class FusedDecoder implements Disposable {
     return address;
   }
 
-  private launchStep(stage: FusedStage, scratch: Scratch): void {
-    const { model } = this;
+  private launchStep(): void {
+    const { model, stage, scratch } = this;
     const blocks = this.context.facts.multiprocessorCount * this.tuning.blocksPerMultiprocessor;
     const project = (name: string, width: number, args: readonly (bigint | number | Uint8Array)[]): void =>
       this.launch(name, [blocks], this.tuning.threads, args, width * 4);
@@ -281,6 +337,7 @@ export class FusedDecoder implements Disposable {
 
   private launch(name: string, grid: readonly [number, number?], threads: number, args: readonly (bigint | number | Uint8Array)[], sharedBytes = 0): void {
     this.kernels.launch(name, { grid, threads, sharedBytes, overlapsPrevious: this.tuning.overlap }, this.stream.native, args);
+    this.onLaunched?.(name);
   }
 }
 

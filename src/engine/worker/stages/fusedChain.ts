@@ -9,7 +9,10 @@ import type { CudaContext } from '../../../cuda/cudaContext';
 import { compileFusedKernels, FusedDecoder, fusedDecodingObstacle, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage } from '../../../cuda/decode/fusedDecoder';
 import { CudaEvent } from '../../../cuda/cudaStream';
 import { cudaMemoryOf, isCudaMemory } from './cudaDevice';
-import type { SlotDecoder } from './slotDecoder';
+import type { TimedCopy } from '../../../profiling/phaseRecorder';
+import type { ProfiledNode } from '../../../common/profile';
+import { kernelNodes } from '../profile/kernelNodes';
+import type { KernelSteps, SlotDecoder } from './slotDecoder';
 import type { Stage } from './stage';
 
 export class FusedChain implements SlotDecoder {
@@ -18,6 +21,7 @@ export class FusedChain implements SlotDecoder {
   private readonly settled: readonly CudaEvent[];
   /** By stage: its hidden states lie where the next one reads them. */
   private readonly sent: readonly CudaEvent[];
+  private copies: CopyClock | undefined;
 
   private constructor(
     private readonly config: GlmConfig,
@@ -77,18 +81,63 @@ export class FusedChain implements SlotDecoder {
       decoder.prepare(tokenId, position);
       const before = decoders[index - 1];
       if (before !== undefined && sent !== undefined) {
+        this.copies?.mark(index - 1, 'copying', before);
         before.stream.copy(decoder.hiddenInput, before.hiddenOutput, this.model.hiddenSize * 4, context);
+        this.copies?.mark(index - 1, 'copied', before);
         before.stream.record(sent);
         decoder.stream.waitFor(sent);
       }
+      this.copies?.mark(index, 'started', decoder);
       decoder.start();
     }
     const last = decoders[decoders.length - 1] as FusedDecoder;
     const top = last.readTop();
+    this.copies?.tell(this.model.hiddenSize * 4);
     return { top, full: () => Promise.resolve(last.readLogits()) };
   }
 
+  /** Stages are timed one after the other on their devices' own clocks, copies between them left out. */
+  timeKernels(slot: number, tokenId: number, position: number, steps: number): KernelSteps {
+    const decoders = this.decodersOf(slot);
+    // Also lets what is still queued on the sessions' streams come first; the first of them is not typical.
+    const capturedMs = [0, 1, 2].map(() => {
+      const startedMs = performance.now();
+      this.decode(slot, tokenId, position);
+      return performance.now() - startedMs;
+    });
+    const stageMs = Math.min(...capturedMs) / decoders.length;
+    const busySteps = decoders.map((decoder) => Math.min(mostBusySteps, Math.ceil((1.5 * decoder.timeKernels(tokenId, position, 0).queueMs) / stageMs)));
+    const nodes: ProfiledNode[] = [];
+    const startsUs: number[] = [];
+    const durationsUs: number[] = [];
+    const timed: { startMs: number; durationMs: number }[] = [];
+    for (let step = 0; step < steps; step += 1) {
+      const startMs = timed.reduce((sum, { durationMs }) => sum + durationMs, 0);
+      let doneMs = 0;
+      for (const [index, decoder] of decoders.entries()) {
+        const { placement, device, precision } = (this.stages[index] as Stage).parts;
+        const { kernels } = decoder.timeKernels(tokenId, position, busySteps[index] ?? 0);
+        if (step === 0) {
+          nodes.push(...kernelNodes(kernels.map(({ name }) => name), this.model, { stageIndex: placement.stageIndex, device: device.id, firstLayer: placement.firstLayer, contextTokens: position, blockSize: precision.blockSize }));
+        }
+        kernels.forEach((kernel) => {
+          startsUs.push((startMs + doneMs + kernel.startMs) * 1000);
+          durationsUs.push(kernel.durationMs * 1000);
+        });
+        doneMs += kernels.reduce((sum, { durationMs }) => sum + durationMs, 0);
+      }
+      timed.push({ startMs, durationMs: doneMs });
+    }
+    return { nodes, steps: timed, startsUs, durationsUs };
+  }
+
+  listenToCopies(listener: ((copy: TimedCopy) => void) | undefined): void {
+    this.copies?.[Symbol.dispose]();
+    this.copies = listener === undefined || this.stages.length < 2 ? undefined : new CopyClock(this.stages, listener);
+  }
+
   [Symbol.dispose](): void {
+    this.copies?.[Symbol.dispose]();
     for (const decoders of this.bySlot.values()) {
       decoders.forEach((decoder) => decoder.dispose());
     }
@@ -103,6 +152,49 @@ export class FusedChain implements SlotDecoder {
       this.bySlot.set(slot, decoders);
     }
     return decoders;
+  }
+}
+
+/** Captured steps that keep a device busy while the host queues one kernel by kernel. */
+const mostBusySteps = 200;
+
+type CopyMoment = 'started' | 'copying' | 'copied';
+
+/** Times copies between stages by their devices: each one's clock counts from when it started its part of the step. */
+class CopyClock implements Disposable {
+  private readonly events: readonly Readonly<Record<CopyMoment, CudaEvent>>[];
+  private startedMs = 0;
+
+  constructor(
+    private readonly stages: readonly Stage[],
+    private readonly listener: (copy: TimedCopy) => void,
+  ) {
+    this.events = stages.map((stage) => {
+      const event = (): CudaEvent => new CudaEvent(cudaMemoryOf(stage).context, 'timing');
+      return { started: event(), copying: event(), copied: event() };
+    });
+  }
+
+  mark(stageIndex: number, moment: CopyMoment, decoder: FusedDecoder): void {
+    if (stageIndex === 0 && moment === 'started') {
+      this.startedMs = performance.now();
+    }
+    decoder.stream.record((this.events[stageIndex] as Readonly<Record<CopyMoment, CudaEvent>>)[moment]);
+  }
+
+  /** The step has been waited for. */
+  tell(bytes: number): void {
+    let atMs = this.startedMs;
+    this.events.slice(0, -1).forEach(({ started, copying, copied }, index) => {
+      const [startMs, durationMs] = [atMs + copying.msSince(started), copied.msSince(copying)];
+      atMs = startMs + durationMs;
+      const [from, to] = [this.stages[index], this.stages[index + 1]].map((stage) => (stage as Stage).parts.device.id);
+      this.listener({ startMs, durationMs, bytes, tokens: 1, from, to, clock: 'device' });
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.events.forEach((each) => Object.values(each).forEach((event) => event[Symbol.dispose]()));
   }
 }
 

@@ -9,6 +9,7 @@ import { registerDiagnostics } from './diagnostics/registerDiagnostics';
 import { GlmContext } from './glmContext';
 import { registerLanguageModelProvider } from './languageModel/languageModelProvider';
 import { registerStatusBar } from './status/statusBar';
+import { registerProfiler } from './profiler/registerProfiler';
 import { chatViewId } from './view/chatViewProvider';
 
 let current: GlmContext | undefined;
@@ -22,6 +23,7 @@ export function activate(extension: vscode.ExtensionContext): void {
   registerStatusBar(ctx);
   registerLanguageModelProvider(ctx);
   ctx.own(registerBenchmarks(ctx));
+  ctx.own(registerProfiler(ctx));
   ctx.own(registerAlignmentProblems(ctx));
   ctx.own(registerDiagnostics(extension, ctx.log));
   if (extension.extensionMode === vscode.ExtensionMode.Development || process.env.GLM_OPEN_VIEW === '1') {

@@ -3,34 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { benchmarkReport } from '../fakes/benchmarkReport';
-import { openReport, useReportBrowser } from './support/openReport';
+import { panelRequests as requests, wideElements as findWide } from './support/openPanel';
+import { useReportBrowser } from './support/openReport';
 import { themeNames } from '../../tools/screenshots/webviewPage.mjs';
 
-useReportBrowser();
+const openReport = useReportBrowser();
 
 const earlier = benchmarkReport({ startedAt: '2025-12-20T00:00:00Z' });
-const requests = (page: Page, method: string): Promise<unknown[]> => page.evaluate((name) => window.reportRequests.filter((request) => request.method === name).map((request) => request.params), method);
-
-/** Elements that stick out of the view to the right and cannot be scrolled to. */
-function wideElements(page: Page): Promise<readonly string[]> {
-  return page.evaluate(() => {
-    const found: string[] = [];
-    const visit = (root: Document | ShadowRoot, mayScroll: boolean): void => {
-      for (const element of root.querySelectorAll('*')) {
-        const scrolls = mayScroll || element.closest('.scroller, .figures') !== null || element.tagName === 'GLM-ALIGNMENT-COSTS';
-        if (element.shadowRoot) {
-          visit(element.shadowRoot, scrolls);
-        }
-        const box = element.getBoundingClientRect();
-        if (!scrolls && box.width > 0 && box.right > innerWidth + 1 && !element.classList.contains('visually-hidden')) {
-          found.push(`${element.tagName}.${String(element.className)}`);
-        }
-      }
-    };
-    visit(document, false);
-    return found;
-  });
-}
+const wideElements = (page: Page): Promise<readonly string[]> => findWide(page, '.scroller, .figures, glm-alignment-costs');
 
 describe('the benchmark report', () => {
   it('puts the verdict beside each case and names the rule that forbids a comparison', async () => {
@@ -85,7 +65,7 @@ describe('the benchmark report', () => {
 
   it('remembers which report it shows, for a reload of the window', async () => {
     const page = await openReport({ report: benchmarkReport() });
-    await expect.poll(() => page.evaluate(() => window.reportState)).toEqual({ id: 'report-0' });
+    await expect.poll(() => page.evaluate(() => window.panelState)).toEqual({ id: 'report-0' });
   });
 
   it.each([300, 1200])('fits %i px in every theme', async (width) => {

@@ -8,6 +8,7 @@ import type { AlignmentMessage } from '../../common/alignment';
 import { CancelledError, GlmError, serializeError, throwIfAborted } from '../../common/errors';
 import type { Log } from '../../common/log';
 import type { DeviceMemoryUse, PlacementPlan } from '../../common/placement';
+import type { GenerationProfile } from '../../common/profile';
 import type { LoadedModel, LoadOptions } from '../../common/protocol/engine';
 import type { ModelState } from '../../common/protocol/webview';
 import type { EngineClient, EngineState, EngineSupervisor } from '../../engine/client';
@@ -33,6 +34,10 @@ export class ModelService implements ChatModel {
   readonly onAlignment = new Emitter<readonly AlignmentMessage[]>();
   /** Tokens per second of the last answer or the one under way. */
   readonly onSpeed = new Emitter<number | undefined>();
+  /** The phases of an answer, while {@link profilesAnswers}. */
+  readonly onProfile = new Emitter<GenerationProfile>();
+  /** Whether answers are asked for their phases; someone looks at them. */
+  profilesAnswers = false;
 
   private memoryUse: readonly DeviceMemoryUse[] = [];
   private alignment: readonly AlignmentMessage[] = [];
@@ -136,7 +141,7 @@ export class ModelService implements ChatModel {
     let first: { readonly tokens: number; readonly elapsedMs: number } | undefined;
     let toldAtMs = 0;
     const result = await this.options.supervisor.generate(
-      params,
+      this.profilesAnswers ? { ...params, profile: true } : params,
       {
         onPrefill: listener.onPrefill,
         onContextLimit: listener.onContextLimit,
@@ -153,7 +158,15 @@ export class ModelService implements ChatModel {
       signal,
     );
     this.onSpeed.fire(result.decodeTokensPerSecond);
+    if (result.profile !== undefined) {
+      this.onProfile.fire(result.profile);
+    }
     return result;
+  }
+
+  /** For measurements beside the chat. */
+  get profiledEngine(): EngineSupervisor {
+    return this.options.supervisor;
   }
 
   /** Token ids of `text`, whose special-token literals stay text. @throws {GlmError} `no-model` when none is loaded. */

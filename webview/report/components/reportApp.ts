@@ -9,7 +9,7 @@ import { icon } from '../../common/codicons';
 import { formatDuration } from '../../common/numberFormat';
 import { drawPicture } from '../drawPicture';
 import { itlPlot, metricLabels, runsPlot, trendPlot } from '../plotData';
-import { reportStyles } from '../reportStyles';
+import { panelStyles } from '../../common/panelStyles';
 import './alignmentCosts';
 import './caseTable';
 import './plot';
@@ -21,7 +21,7 @@ type Host = Pick<RpcClient<ReportViewContract>, 'request' | 'on'>;
 export class ReportApp extends LitElement {
   static override styles = [
     ...baseStyles,
-    reportStyles,
+    panelStyles,
     css`
       .choices {
         gap: 6px 16px;

@@ -1,8 +1,8 @@
-/** Layout and type of the report; colours are the theme's. */
+/** Layout and type of the editor panels; colours are the theme's. */
 
 import { css } from 'lit';
 
-export const reportStyles = css`
+export const panelStyles = css`
   :host {
     display: block;
     height: 100vh;

@@ -1,0 +1,54 @@
+/** Answers what the profiler's panel asks. Talks to the editor through one interface, so that it is tested without it. */
+
+import type { Profile } from '../../common/profile';
+import type { ProfilerState, ProfilerViewContract } from '../../common/protocol/profilerView';
+import type { RpcHandlers } from '../../common/protocol/rpc';
+import { chromeTraceText } from '../../profiling/chromeTrace';
+
+export interface ProfilerActions {
+  /** Asks where to and writes; undefined when the user chose no file, otherwise the file's name. */
+  saveFile(suggestedName: string, kind: { readonly label: string; readonly extension: string }, pieces: Iterable<string>): Promise<string | undefined>;
+  runCommand(command: string): Promise<void>;
+}
+
+/** A profile from a file, while one is shown instead of what is recorded. */
+export interface ShownProfile {
+  saved?: { readonly name: string; readonly profile: Profile };
+}
+
+export function createProfilerHandlers(shown: ShownProfile, live: () => ProfilerState, actions: ProfilerActions): RpcHandlers<ProfilerViewContract> {
+  const run = async (command: string): Promise<Record<string, never>> => {
+    await actions.runCommand(command);
+    return {};
+  };
+  return {
+    'view-ready': () => stateOf(shown, live),
+    'generation-profile': () => run('glm.profileGeneration'),
+    'model-load': () => run('glm.loadModel'),
+    'chat-show': () => run('glm.focusView'),
+    'profile-open': () => run('glm.openProfile'),
+    'live-show': () => {
+      shown.saved = undefined;
+      return live();
+    },
+    'profile-export': async ({ format }) => {
+      const { profile } = stateOf(shown, live);
+      const name = fileName(profile);
+      const fileNameChosen =
+        format === 'json'
+          ? await actions.saveFile(`${name}.glm-profile.json`, { label: 'Profile', extension: 'json' }, [JSON.stringify(profile)])
+          : await actions.saveFile(`${name}.trace.json`, { label: 'Chrome trace', extension: 'json' }, chromeTraceText(profile));
+      return fileNameChosen === undefined ? {} : { fileName: fileNameChosen };
+    },
+  };
+}
+
+export function stateOf({ saved }: ShownProfile, live: () => ProfilerState): ProfilerState {
+  return saved === undefined ? live() : { source: { kind: 'saved', name: saved.name }, model: live().model, profile: saved.profile };
+}
+
+/** `glm-local-demo-chat-2026-11-23-1405`, of characters that every file system takes. */
+function fileName({ model, startedAtMs }: Profile): string {
+  const name = (model?.description.name ?? 'devices').replace(/[^\w.-]+/g, '-');
+  return `${name}-${new Date(startedAtMs).toISOString().slice(0, 16).replace('T', '-').replace(':', '')}`;
+}

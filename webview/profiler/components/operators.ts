@@ -1,0 +1,97 @@
+/** `<glm-operators>`: where a profiled step's time goes, by operator, layer or node, with what the device could do. */
+
+import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import { formatBytes } from '../../../src/common/byteFormat';
+import type { OperatorProfile } from '../../../src/common/profile';
+import type { MeasuredBandwidth } from '../../../src/common/protocol/engine';
+import { operatorTable, type OperatorRow, type OperatorTable } from '../../../src/profiling/operatorTable';
+import { baseStyles } from '../../common/baseStyles';
+import { cssProperties } from '../../common/cssProperties';
+import { formatDuration, formatPercent } from '../../common/numberFormat';
+import { tableStyles } from '../../common/tableStyles';
+
+const groupings = { byType: 'operator', byLayer: 'layer', byNode: 'node' } as const;
+type Grouping = keyof typeof groupings;
+
+/** Longer lists are of little use and slow to lay out; the export has all. */
+const mostRows = 60;
+
+@customElement('glm-operators')
+export class Operators extends LitElement {
+  static override styles = [...baseStyles, tableStyles];
+
+  @property({ attribute: false }) operators: readonly OperatorProfile[] = [];
+  @property({ attribute: false }) bandwidth: readonly MeasuredBandwidth[] = [];
+  @state() private kind: OperatorProfile['kind'] = 'decode';
+  @state() private grouping: Grouping = 'byType';
+  private tables: ReadonlyMap<OperatorProfile, OperatorTable> = new Map();
+
+  protected override willUpdate(changed: ReadonlyMap<PropertyKey, unknown>): void {
+    if (changed.has('operators') || changed.has('bandwidth')) {
+      this.tables = new Map(this.operators.map((profile) => [profile, operatorTable(profile, this.bandwidth)]));
+    }
+  }
+
+  override render(): TemplateResult | typeof nothing {
+    const profile = this.operators.find(({ kind }) => kind === this.kind) ?? this.operators[0];
+    const table = profile === undefined ? undefined : this.tables.get(profile);
+    if (profile === undefined || table === undefined) {
+      return nothing;
+    }
+    const rows = table[this.grouping].slice(0, mostRows);
+    return html`<div class="row">
+        <label>Step
+          <select data-test="step-kind" @change=${(event: Event) => (this.kind = (event.target as HTMLSelectElement).value as OperatorProfile['kind'])}>
+            ${this.operators.map((each) => html`<option value=${each.kind} ?selected=${each === profile}>${each.kind === 'decode' ? 'decode, one token' : `prefill, ${each.tokens} tokens`}</option>`)}
+          </select>
+        </label>
+        <label>by
+          <select data-test="grouping" @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}>
+            ${Object.entries(groupings).map(([value, label]) => html`<option value=${value} ?selected=${value === this.grouping}>${label}</option>`)}
+          </select>
+        </label>
+      </div>
+      <p data-test="clock"><strong>${table.clock === 'device time' ? 'Device time' : 'Host time'}${profile.mode === 'extra' ? ', extra uncaptured steps' : ''}.</strong> ${table.note}</p>
+      <p class="numbers">A step takes ${formatDuration(table.stepMs)}${profile.plainStepMs === undefined ? ' (as profiled)' : ''}; the nodes add up to ${formatDuration(table.nodesMs)} over ${table.numSteps} steps after ${table.contextTokens} tokens.</p>
+      <div class="scroller" tabindex="0" role="region" aria-label="Time by ${groupings[this.grouping]}">
+        <table data-test="operators">
+          <thead>
+            <tr>
+              <th scope="col">${groupings[this.grouping]}</th>
+              <th scope="col" class="number">time</th>
+              <th scope="col">share</th>
+              <th scope="col" class="number">nodes</th>
+              <th scope="col" class="number">bytes</th>
+              <th scope="col" class="number">achieved</th>
+              <th scope="col" class="number">of the copy’s bandwidth</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${rows.map((row) => this.renderRow(row))}
+          </tbody>
+        </table>
+      </div>
+      ${table[this.grouping].length > mostRows ? html`<p class="muted">The ${mostRows} longest of ${table[this.grouping].length}; the export has all.</p>` : nothing}`;
+  }
+
+  private renderRow(row: OperatorRow): TemplateResult {
+    return html`<tr>
+      <th scope="row">${row.label}</th>
+      <td class="number">${formatDuration(row.ms)}</td>
+      <td><span class="meter" aria-hidden="true"><span ${cssProperties({ width: `${Math.min(100, row.share * 100)}%` })}></span></span> ${formatPercent(row.share * 100)}</td>
+      <td class="number">${row.numNodes}</td>
+      <td class="number">${formatBytes(row.bytes)}</td>
+      <td class="number">${achieved(row)}</td>
+      <td class="number">${row.bandwidthFraction === undefined ? 'n/a' : formatPercent(row.bandwidthFraction * 100)}</td>
+    </tr>`;
+  }
+}
+
+/** Whichever says more: a product of large matrices computes, everything else moves bytes. */
+function achieved({ flopsPerSecond, bytesPerSecond, flops = 0, bytes = 0 }: OperatorRow): string {
+  if (flopsPerSecond !== undefined && flops > 50 * bytes) {
+    return flopsPerSecond >= 1e12 ? `${(flopsPerSecond / 1e12).toFixed(1)} TFLOP/s` : `${(flopsPerSecond / 1e9).toFixed(0)} GFLOP/s`;
+  }
+  return bytesPerSecond === undefined ? 'n/a' : `${formatBytes(bytesPerSecond)}/s`;
+}

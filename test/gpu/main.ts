@@ -10,6 +10,7 @@ import { fusedDecoderChecks } from './fusedDecoderCheck';
 import { measureFusedDecoder } from './fusedDecoderSpeed';
 import { runChecks } from './harness';
 import { measurePipeline, profileSteps } from './pipelineSpeed';
+import { profilerChecks } from './profilerChecks';
 
 async function main(): Promise<number> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -26,7 +27,7 @@ async function main(): Promise<number> {
     await profileSteps(print, process.env.GLM_BIG_CHECKPOINT ?? '');
     return 0;
   }
-  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
+  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks, ...profilerChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
   return runChecks(checks, countCudaDevices(CudaDriver.load()), print);
 }
 

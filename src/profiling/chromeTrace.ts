@@ -74,10 +74,18 @@ function* traceEvents(profile: Profile): Generator<TraceEvent> {
 function* requestEvents(generation: GenerationProfile, tid: number, us: (timeMs: number) => number): Generator<TraceEvent> {
   const { generationId, submittedAtMs, totalMs, promptTokens, reusedTokens, generatedTokens } = generation;
   yield { ph: 'M', name: 'thread_name', pid: requestsPid, tid, args: { name: `Request ${generationId}` } };
-  yield { ph: 'X', name: 'request', cat: 'request', pid: requestsPid, tid, ts: us(submittedAtMs), dur: totalMs * 1000, args: { promptTokens, reusedTokens, generatedTokens, clock: generation.clock ?? 'host' } };
+  const startUs = us(submittedAtMs);
+  yield { ph: 'X', name: 'request', cat: 'request', pid: requestsPid, tid, ...extent(startUs, totalMs * 1000), args: { promptTokens, reusedTokens, generatedTokens, clock: generation.clock ?? 'host' } };
   for (const span of generation.spans) {
-    yield { ph: 'X', name: span.kind, cat: 'phase', pid: requestsPid, tid, ts: us(submittedAtMs + span.startMs), dur: span.durationMs * 1000, args: spanFacts(span) };
+    // Added to the request's own start: milliseconds since the epoch leave no digits for a microsecond.
+    yield { ph: 'X', name: span.kind, cat: 'phase', pid: requestsPid, tid, ...extent(startUs + span.startMs * 1000, span.durationMs * 1000), args: spanFacts(span) };
   }
+}
+
+/** In whole nanoseconds, start and end alike, so that a span that begins where another ends does not overlap it: viewers take that for an error. */
+function extent(startUs: number, durationUs: number): Required<Pick<TraceEvent, 'ts' | 'dur'>> {
+  const [start, end] = [Math.round(startUs * 1000), Math.round((startUs + durationUs) * 1000)];
+  return { ts: start / 1000, dur: (end - start) / 1000 };
 }
 
 function spanFacts({ tokens, bytes, from, to, clock }: PhaseSpan): Readonly<Record<string, string | number>> {
@@ -110,7 +118,7 @@ function* operatorEvents(profile: OperatorProfile, order: number, startUs: numbe
   }
   for (const [step, { startMs, durationMs }] of steps.entries()) {
     for (const pid of pids) {
-      yield { ph: 'X', name: `${kind} step`, cat: 'step', pid, tid, ts: startUs + startMs * 1000, dur: durationMs * 1000, args: { tokens, step } };
+      yield { ph: 'X', name: `${kind} step`, cat: 'step', pid, tid, ...extent(startUs + startMs * 1000, durationMs * 1000), args: { tokens, step } };
     }
     for (const [index, node] of nodes.entries()) {
       const dur = durationsUs[step * nodes.length + index] ?? -1;
@@ -122,8 +130,7 @@ function* operatorEvents(profile: OperatorProfile, order: number, startUs: numbe
           cat: 'operator',
           pid: pidOf(device),
           tid,
-          ts: startUs + (startsUs[step * nodes.length + index] ?? 0),
-          dur,
+          ...extent(startUs + (startsUs[step * nodes.length + index] ?? 0), dur),
           args: { node: name, provider, ...(layer === undefined ? {} : { layer }), ...(bytes === undefined ? {} : { bytes }) },
         };
       }

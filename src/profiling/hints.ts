@@ -2,7 +2,7 @@
 
 import { formatBytes } from '../common/byteFormat';
 import { cpuDevice } from '../common/deviceId';
-import type { OperatorProfile, Profile } from '../common/profile';
+import type { OperatorProfile, Profile, ProfiledNode } from '../common/profile';
 import { forecastMemory } from './forecastMemory';
 import { operatorTable, type OperatorTable } from './operatorTable';
 import { phaseTable } from './phaseTable';
@@ -40,10 +40,14 @@ function memoryBound({ bandwidth, model }: Profile, decode: OperatorProfile, tab
   if (decode.nodes.some(({ device }) => !rates.has(device))) {
     return undefined;
   }
+  const limitOf = (nodes: readonly ProfiledNode[]): number => nodes.reduce((sum, { bytes: own = 0, device }) => sum + (1000 * own) / (rates.get(device) ?? Infinity), 0);
   const bytes = decode.nodes.reduce((sum, node) => sum + (node.bytes ?? 0), 0);
-  const limitMs = decode.nodes.reduce((sum, { bytes: own = 0, device }) => sum + (1000 * own) / (rates.get(device) ?? Infinity), 0);
+  const limitMs = limitOf(decode.nodes);
   const fraction = limitMs / table.stepMs;
-  if (fraction < boundFraction || fraction > cacheFraction) {
+  // Where products have times of their own, these have to bear it out: a step can also be long because the machine did something else.
+  const products = table.byNode.filter(({ node, bytesPerSecond }) => isProduct(node.opType) && bytesPerSecond !== undefined);
+  const productFraction = products.length === 0 ? fraction : limitOf(products.map(({ node }) => node)) / products.reduce((sum, { ms }) => sum + ms, 0);
+  if (!isBound(fraction) || !isBound(productFraction)) {
     return undefined;
   }
   // Multiply-adds per token are the weights of a product, counted twice.
@@ -118,6 +122,10 @@ function unusedContext({ forecast, generations }: Profile): Hint | undefined {
   return savedBytes > Math.max(0.15 * bytesOf(now), worthFreeingBytes)
     ? { code: 'unused-context', text: `Keys and values are allocated for ${forecast.contextTokens.toLocaleString('en-US')} tokens, but the longest request used ${used.toLocaleString('en-US')}: a context of ${shorterTokens.toLocaleString('en-US')} would free ${formatBytes(savedBytes)}.` }
     : undefined;
+}
+
+function isBound(fraction: number): boolean {
+  return fraction >= boundFraction && fraction <= cacheFraction;
 }
 
 function isProduct(opType: string): boolean {

@@ -60,20 +60,28 @@ describe('toChromeTrace', () => {
     expect(traceEvents.find(({ name }) => name === 'decode step')?.ts).toBe(1_000_000);
   });
 
-  it('keeps spans of a thread either apart or one within the other, as viewers demand', () => {
+  it('keeps spans of a thread either apart or one within the other to the nanosecond, as viewers demand', () => {
+    // Times as clocks give them, with more digits than a moment of today in milliseconds has room for.
+    const odd = fakeGenerationProfile('g9', 16, 40);
+    const factor = 1.000_123_456_7;
+    const spans = odd.spans.map((span) => ({ ...span, startMs: span.startMs * factor, durationMs: span.durationMs * factor }));
+    const generations = [{ ...odd, submittedAtMs: fakeEpochMs + 0.123_4, totalMs: odd.totalMs * factor, spans }];
+    const events = [...traceEvents, ...toChromeTrace({ ...profile, generations }).traceEvents.filter(({ cat }) => cat === 'phase' || cat === 'request').map((event) => ({ ...event, tid: 50 }))];
+    const ns = (us = 0): number => Math.round(us * 1000);
     const threads = new Map<string, TraceEvent[]>();
-    for (const event of traceEvents.filter(({ ph }) => ph === 'X')) {
+    for (const event of events.filter(({ ph }) => ph === 'X')) {
       const key = `${event.pid} ${event.tid}`;
       threads.set(key, [...(threads.get(key) ?? []), event]);
     }
-    for (const events of threads.values()) {
+    for (const lane of threads.values()) {
       const open: number[] = [];
-      for (const { ts = 0, dur = 0, name } of events.sort((a, b) => a.ts! - b.ts! || b.dur! - a.dur!)) {
-        while (open.length > 0 && open[open.length - 1]! <= ts + 1e-3) {
+      for (const { ts, dur, name } of lane.sort((a, b) => ns(a.ts) - ns(b.ts) || ns(b.dur) - ns(a.dur))) {
+        const end = ns(ts) + ns(dur);
+        while (open.length > 0 && open[open.length - 1]! <= ns(ts)) {
           open.pop();
         }
-        expect(open.length === 0 || ts + dur <= open[open.length - 1]! + 1e-3, name).toBe(true);
-        open.push(ts + dur);
+        expect(open.length === 0 || end <= open[open.length - 1]!, name).toBe(true);
+        open.push(end);
       }
     }
   });

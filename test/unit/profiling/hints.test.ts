@@ -32,6 +32,14 @@ describe('hints', () => {
     expect(codes({ ...profile, bandwidth: [] })).not.toContain('memory-bound');
   });
 
+  it('do not call a step bound by memory when the products alone were read from a cache', () => {
+    // The whole step would fit the limit, but the products took a quarter of what memory allows: something else filled the step.
+    const durationsUs = decode.durationsUs.map((us, index) => (decode.nodes[index % decode.nodes.length]?.opType === 'MatMulNBits' ? us / 4 : us));
+    const profile = (operators: Profile['operators']): Profile => fakeProfile({ ...silent, operators, bandwidth: [{ device: cpuDevice, bytesPerSecond: 1e9 }] });
+    expect(codes(profile([decode]))).toContain('memory-bound');
+    expect(codes(profile([{ ...decode, durationsUs }]))).not.toContain('memory-bound');
+  });
+
   it('tell that the device waits, when its own times are far below the step', () => {
     expect(codes(fakeProfile({ ...silent, operators: [{ ...onGpu, plainStepMs: 0.4 }] }))).toContain('device-waits');
     expect(codes(fakeProfile({ ...silent, operators: [{ ...onGpu, clock: 'host', plainStepMs: 0.4 }] }))).not.toContain('device-waits');

@@ -1,3 +1,4 @@
+import type { Locator } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { ask, openChat, requestsOf, shownText, useBrowser, waitForRequest } from './support/openChat';
 
@@ -6,11 +7,13 @@ useBrowser();
 describe('asking', () => {
   it('streams an answer after Enter and shows its figures', async () => {
     const page = await openChat({ scenario: 'empty-demo' });
-    await page.evaluate(() => (window.fakeHost.answer = { text: 'Hello **there**, this is a whole answer in one paragraph.', tokensPerSecond: 60 }));
+    await page.evaluate(() => (window.fakeHost.answer = { text: 'Hello **there**, this is a whole answer in one paragraph.', tokensPerSecond: 60, holdAtCharacters: 20 }));
     await page.locator('[data-test=composer]').fill('Hi');
     await page.keyboard.press('Enter');
     await page.locator('[data-test=stop]').waitFor();
     await page.locator('glm-markdown', { hasText: 'Hello' }).waitFor();
+    expect(await page.locator('[data-test=stop-reason]').count()).toBe(0);
+    await page.evaluate(() => window.fakeHost.goOn());
     await page.locator('[data-test=stop-reason]').waitFor();
     expect(await page.locator('[data-test=figures]').innerText()).toMatch(/prompt 512 \(480 reused\)[\s\S]*tokens[\s\S]*TTFT 38 ms[\s\S]*60 tok\/s[\s\S]*complete/);
     expect(await page.locator('glm-markdown strong').innerText()).toBe('there');
@@ -134,8 +137,10 @@ describe('changing a conversation', () => {
     await page.locator('[data-test=edit-text]').fill('Another question');
     await page.keyboard.press('Enter');
     expect(await waitForRequest(page, 'question-edit')).toEqual({ turnId: 'q1', text: 'Another question' });
+    // The figures of the old answer are there at first, and so is the old question.
+    await expect.poll(() => page.locator('[data-test=question]').allInnerTexts()).toEqual(['Another question']);
+    await page.locator('glm-markdown', { hasText: 'Hello.' }).waitFor();
     await page.locator('[data-test=figures]').waitFor();
-    expect(await page.locator('[data-test=question]').innerText()).toBe('Another question');
   });
 
   it('leaves the question as it was on Escape', async () => {
@@ -144,6 +149,7 @@ describe('changing a conversation', () => {
     await page.locator('[data-test=edit]').click();
     await page.locator('[data-test=edit-text]').fill('Never mind');
     await page.keyboard.press('Escape');
+    await page.locator('[data-test=edit-text]').waitFor({ state: 'detached' });
     expect(await page.locator('[data-test=question]').innerText()).toContain('over two GPUs');
     expect(await requestsOf(page)).toEqual([]);
   });
@@ -196,8 +202,21 @@ describe('changing a conversation', () => {
 });
 
 describe('scrolling', () => {
-  const long = { text: Array.from({ length: 400 }, (_, index) => `Line ${index} of the answer.\n\n`).join(''), tokensPerSecond: 400 };
+  const long = { text: Array.from({ length: 4000 }, (_, index) => `Line ${index} of the answer.\n\n`).join(''), tokensPerSecond: 400 };
   const distance = (element: Element): number => element.scrollHeight - element.scrollTop - element.clientHeight;
+
+  /** Where the view stands once a way up from `endPx` has ended. */
+  async function settledTop(scroller: Locator, endPx: number): Promise<number> {
+    let topPx = endPx;
+    await expect
+      .poll(async () => {
+        const before = topPx;
+        topPx = await scroller.evaluate((element) => element.scrollTop);
+        return topPx < endPx - 100 && topPx === before;
+      })
+      .toBe(true);
+    return topPx;
+  }
 
   it('follows the answer, yields when the user scrolls up, and returns by the button', async () => {
     const page = await openChat({ scenario: 'empty-demo' });
@@ -206,17 +225,22 @@ describe('scrolling', () => {
     await page.keyboard.press('Enter');
     await page.getByText('Line 60 of').waitFor({ state: 'attached' });
     const scroller = page.locator('glm-conversation .scroller');
-    expect(await scroller.evaluate(distance)).toBeLessThan(40);
+    await expect.poll(() => scroller.evaluate(distance)).toBeLessThan(40);
     await scroller.hover();
+    const endPx = await scroller.evaluate((element) => element.scrollTop);
     await page.mouse.wheel(0, -400);
+    // The view yields with the wheel's event; the browser moves it some frames later.
     await page.locator('[data-test=jump]').waitFor();
-    const topPx = await scroller.evaluate((element) => element.scrollTop);
-    await page.getByText('Line 120 of').waitFor({ state: 'attached' });
+    const topPx = await settledTop(scroller, endPx);
+    const length = (): Promise<number> => scroller.evaluate((element) => element.scrollHeight);
+    const before = await length();
+    await expect.poll(length).toBeGreaterThan(before + 400);
     expect(Math.abs((await scroller.evaluate((element) => element.scrollTop)) - topPx)).toBeLessThan(5);
     await page.locator('[data-test=jump]').click();
     await page.locator('[data-test=jump]').waitFor({ state: 'detached' });
-    await page.getByText('Line 200 of').waitFor({ state: 'attached' });
-    expect(await scroller.evaluate(distance)).toBeLessThan(40);
+    const atJump = await length();
+    await expect.poll(length).toBeGreaterThan(atJump + 400);
+    await expect.poll(() => scroller.evaluate(distance)).toBeLessThan(40);
     await page.keyboard.press('Escape');
   });
 
@@ -256,10 +280,11 @@ describe('thinking', () => {
 
   it('goes over into the answer while streaming', async () => {
     const page = await openChat({ scenario: 'empty-demo' });
-    await page.evaluate(() => (window.fakeHost.answer = { thinking: 'Let me see whether that is so. '.repeat(5), text: 'It is so.', tokensPerSecond: 80 }));
+    await page.evaluate(() => (window.fakeHost.answer = { thinking: 'Let me see whether that is so. '.repeat(5), text: 'It is so.', tokensPerSecond: 80, holdAtCharacters: 60 }));
     await page.locator('[data-test=composer]').fill('Is it?');
     await page.keyboard.press('Enter');
     await page.getByText('Thinking …').waitFor();
+    await page.evaluate(() => window.fakeHost.goOn());
     await page.locator('[data-test=answer-text]').waitFor();
     await page.locator('[data-test=figures]').waitFor();
     expect(await shownText(page.locator('[data-test=answer-text]'))).toBe('It is so.');

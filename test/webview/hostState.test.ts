@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ViewPage } from '../../tools/screenshots/webviewPage.mjs';
-import { openChat, requestsOf, shownText, useBrowser, waitForRequest } from './support/openChat';
+import { nextFrames, openChat, requestsOf, shownText, useBrowser, waitForRequest } from './support/openChat';
 
 useBrowser();
 
@@ -51,10 +51,14 @@ describe('the connection', () => {
     const again = await openChat({ scenario: 'chat', height: 420, savedState });
     expect(await again.locator('[data-test=composer]').inputValue()).toBe('A draft');
     await again.locator('[data-test=device-details]').waitFor();
-    await again.waitForTimeout(300);
+    await expect.poll(async () => Math.abs((await abovePx(again, turnId)) - before)).toBeLessThan(5);
+    // And it stays there: heights of turns out of sight become known within a few frames.
+    await nextFrames(again);
+    await nextFrames(again);
     expect(Math.abs((await abovePx(again, turnId)) - before)).toBeLessThan(5);
     await again.locator('[data-test=jump]').waitFor();
     await again.locator('[data-test=settings-button]').click();
+    await again.getByRole('heading', { name: 'Chat settings' }).waitFor();
     const third = await openChat({ scenario: 'chat', savedState: await again.evaluate(() => window.savedState) });
     await third.getByRole('heading', { name: 'Chat settings' }).waitFor();
   });
@@ -62,8 +66,7 @@ describe('the connection', () => {
   it('puts text into the composer when the host asks for it', async () => {
     const page = await openChat({ scenario: 'chat', savedState: { panel: 'history' } });
     await page.evaluate(() => window.fakeHost.emit('composer-focus', { text: 'Explain this code' }));
-    await page.locator('[data-test=composer]').waitFor();
-    expect(await page.locator('[data-test=composer]').inputValue()).toBe('Explain this code');
+    await expect.poll(() => page.locator('[data-test=composer]').inputValue()).toBe('Explain this code');
     await page.keyboard.type('!');
     expect(await page.locator('[data-test=composer]').inputValue()).toBe('Explain this code!');
   });
@@ -89,7 +92,7 @@ describe('model and devices', () => {
       window.fakeHost.emit('telemetry-sample', { timeMs: 2, devices: (last?.devices ?? []).map((reading) => ({ ...reading, usedBytes: 60 * 1024 ** 3, utilizationPercent: 99 })) });
     });
     await page.getByText('99 %').first().waitFor();
-    expect(await width()).toBeGreaterThan(before * 2);
+    await expect.poll(width).toBeGreaterThan(before * 2);
   });
 
   it('shows n/a for what could not be read, and never 0', async () => {

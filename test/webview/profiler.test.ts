@@ -52,7 +52,7 @@ describe('the profiler', () => {
     const span = (): Promise<string> => page.evaluate(() => (document.querySelector('glm-profiler') as unknown as { timelineElement: { shownSpan: string } }).timelineElement.shownSpan);
     const before = await span();
     await page.locator('[data-test=zoom-in]').click();
-    expect(await span()).not.toBe(before);
+    await expect.poll(span).not.toBe(before);
     await page.locator('[data-test=timeline]').focus();
     await page.keyboard.press('-');
     await expect.poll(span).toBe(before);

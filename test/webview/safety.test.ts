@@ -42,7 +42,9 @@ describe('the content policy', () => {
     const page = await openChat({ scenario: 'chat' });
     const violations = await page.evaluate(async () => {
       document.body.insertAdjacentHTML('beforeend', '<p style="color: red">x</p>');
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      for (let waits = 0; waits < 100 && window.violations.length === 0; waits += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
       return window.violations.splice(0);
     });
     expect(violations).toHaveLength(1);

@@ -7,8 +7,10 @@ export default defineConfig({
   root: join(dirname(fileURLToPath(import.meta.url)), '../..'),
   test: {
     include: ['test/webview/**/*.test.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     fileParallelism: false,
+    // One second, the default, is shorter than what a busy machine needs for a frame or two.
+    expect: { poll: { timeout: 15_000, interval: 50 } },
   },
 });

@@ -17,6 +17,8 @@ export interface FakeAnswer {
   readonly prefillMs?: number;
   /** Sent at once with the first delta; for starting late in a long answer. */
   readonly startCharacters?: number;
+  /** Streams this far and waits for {@link FakeHost.goOn}, so that a test can look at what lasts only a moment. */
+  readonly holdAtCharacters?: number;
 }
 
 export interface HostRequest {
@@ -43,6 +45,7 @@ export class FakeHost {
   private openTheDoor: () => void = () => {};
   private readonly server: RpcServer<ChatViewContract>;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private isHeld = false;
   /** How long the settings take to come back after an edit. */
   settingsDelayMs = 0;
   private numTurns = 0;
@@ -130,6 +133,11 @@ export class FakeHost {
     this.openTheDoor();
   }
 
+  /** Lets an answer go on that is held at {@link FakeAnswer.holdAtCharacters}, or will be. */
+  goOn(): void {
+    this.isHeld = false;
+  }
+
   private get turns(): readonly ConversationTurn[] {
     return this.state.current.conversation.turns;
   }
@@ -176,9 +184,10 @@ export class FakeHost {
     this.emit('generation-state', { turnId });
     const startMs = performance.now() + (answer.prefillMs ?? 0);
     let sent = 0;
+    this.isHeld = answer.holdAtCharacters !== undefined;
     const step = (): void => {
       const elapsedMs = performance.now() - startMs;
-      const due = Math.min(whole, (answer.startCharacters ?? 0) + Math.floor((Math.max(0, elapsedMs) / 1000) * answer.tokensPerSecond) * perToken);
+      const due = Math.min(this.isHeld ? (answer.holdAtCharacters ?? whole) : whole, (answer.startCharacters ?? 0) + Math.floor((Math.max(0, elapsedMs) / 1000) * answer.tokensPerSecond) * perToken);
       if (due > sent) {
         const thinkingPart = thinking.slice(sent, due);
         this.emit('answer-delta', {

@@ -28,13 +28,19 @@ export function useBrowser(): void {
 
 export async function openChat(options: ViewOptions): Promise<ViewPage> {
   const page = await openView(browser, scripts, options);
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(15_000);
   pages.push(page);
   if (options.isDoorClosed !== true) {
-    await page.waitForFunction(() => window.fakeHost.requests.length > 0);
-    await page.waitForFunction(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true)))));
+    // Asking is not enough: the host's answer comes by messages and is drawn with the next frame, both later on a busy machine.
+    await page.waitForFunction(() => (document.querySelector('glm-chat') as (Element & { store?: { state: { connection: string } } }) | null)?.store?.state.connection === 'ready');
+    await nextFrames(page);
   }
   return page;
+}
+
+/** Two frames: what was known before the first is drawn after the second. */
+export async function nextFrames(page: ViewPage): Promise<void> {
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
 
 /** What the view asked for, `view-ready` left out. */

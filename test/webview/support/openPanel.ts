@@ -44,7 +44,7 @@ export function usePanelBrowser(viewEntry: string, hostEntry: string): (options:
   return async ({ setup, theme = 'dark', width = 1200, height = 900 }) => {
     const context = await browser.newContext({ viewport: { width, height } });
     const page = await context.newPage();
-    page.setDefaultTimeout(8000);
+    page.setDefaultTimeout(15_000);
     const errors: string[] = [];
     const outside: string[] = [];
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));

@@ -78,7 +78,7 @@ function compare(context: CudaContext, decoders: readonly FusedDecoder[], model:
       last.start();
     }
     last.wait();
-    const logits = last.readLogits();
+    const logits: Float32Array = last.readLogits();
     const mean = expected.reduce((sum, value) => sum + value, 0) / expected.length;
     const deviation = Math.sqrt(expected.reduce((sum, value) => sum + (value - mean) ** 2, 0) / expected.length);
     const difference = logits.reduce((top, value, i) => Math.max(top, Number.isNaN(value) ? Infinity : Math.abs(value - (expected[i] ?? 0))), 0) / deviation;

@@ -34,6 +34,8 @@ export interface ModelSizes {
   /** The part of `headBytes` that is the embedding itself (tied head): not counted again on a stage that holds both ends. */
   readonly sharedHeadBytes?: number;
   readonly kvBytesPerTokenPerLayer: number;
+  /** Keys and values of one position of one layer in full width, where a cache of fewer bits is widened before attention reads it: one layer at a time, for the whole context. */
+  readonly widenedKvBytesPerToken?: number;
   /** Bytes one position needs for activations in a prefill chunk, at its widest point. */
   readonly activationBytesPerToken: number;
   /** Bytes of the logits of one row. */

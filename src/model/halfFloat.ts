@@ -59,3 +59,8 @@ export function fromF16Bits(bits: number): number {
 export function encodeFloats(values: Float32Array, dtype: 'f32' | 'f16' | 'bf16'): Float32Array | Uint16Array {
   return dtype === 'f32' ? values : Uint16Array.from(values, dtype === 'f16' ? toF16Bits : toBf16Bits);
 }
+
+/** The numbers that raw bits of a dtype mean. */
+export function decodeFloats(bits: Float32Array | Uint16Array, dtype: 'f32' | 'f16' | 'bf16'): Float32Array {
+  return Float32Array.from(bits, dtype === 'f32' ? (value) => value : dtype === 'f16' ? fromF16Bits : fromBf16Bits);
+}

@@ -5,6 +5,7 @@ import type { GraphValue } from '../onnx/graphValue';
 import { addAdd, addCast, addOwnStreamNorm, addRmsNorm, addSandwichNorm, addSkipRmsNorm } from '../onnx/operators';
 import type { GlmConfig } from './config';
 import type { GraphWeights } from './graphWeights';
+import type { KvScales } from './kvScales';
 import type { Precision } from './precision';
 import { f16Headroom, type NormSpec } from './weightSpecs';
 
@@ -26,6 +27,8 @@ export interface LayerContext {
   readonly weights: GraphWeights;
   readonly attention: AttentionInputs;
   readonly contextTokens: number;
+  /** Needed for a cache of eight bits. */
+  readonly kvScales?: KvScales;
 }
 
 /** The sum that layers add to, and an addend that the next norm's kernel will take along. */

@@ -44,6 +44,7 @@ function sizesFor(config: GlmConfig, precision: Precision, kv: KvFormat, fileDty
     layerBytes: specs.layers.map((layer) => bytesOf(listLayerSpecs(layer))),
     headBytes: bytesOf([specs.finalNorm, specs.head]),
     kvBytesPerTokenPerLayer: 2 * config.numKvHeads * config.headDim * kvBytes,
+    ...(kv === 'int8' && precision.provider === 'cuda' ? { widenedKvBytesPerToken: 2 * config.numKvHeads * config.headDim * activationBytes } : {}),
     activationBytesPerToken: Math.max(mlpWidth, attentionWidth) * activationBytes + 3 * config.hiddenSize * dtypeBytes[precision.residual],
     logitsBytes: config.vocabSize * 4,
   };

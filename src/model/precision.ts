@@ -6,6 +6,9 @@ import { GlmError } from '../common/errors';
 
 export type FloatDType = 'f32' | 'f16' | 'bf16';
 
+/** How a cache lies in memory; `i8` with a scale for each channel of each head (see kvScales.ts). */
+export type KvDType = FloatDType | 'i8';
+
 export interface Precision {
   readonly provider: ProviderKind;
   readonly weights: WeightFormat;
@@ -13,7 +16,7 @@ export interface Precision {
   readonly activations: FloatDType;
   /** The residual stream and its norms; wider than `activations` where those could overflow. */
   readonly residual: FloatDType;
-  readonly kv: FloatDType;
+  readonly kv: KvDType;
   /** Elements of a row that share one scale in int4 and int8 weights. */
   readonly blockSize: number;
   /** Whether int4 blocks carry a zero point of their own (a tenth less error) instead of an implied 8. */
@@ -39,7 +42,8 @@ export interface Precision {
 /**
  * The dtypes and operators for a provider and a weight format.
  *
- * @throws {GlmError} `weights-unsupported` when the provider cannot run the format.
+ * @param options.kv  `int8` asks for a cache of eight bits; everything else gets the provider's own format.
+ * @throws {GlmError} `weights-unsupported` when the provider cannot run the format, `kv-unsupported` when it has no cache of eight bits.
  */
 export function precisionFor(provider: ProviderKind, weights: WeightFormat, options: { readonly accuracyLevel?: 0 | 4; readonly kv?: KvFormat; readonly activations?: FloatDType } = {}): Precision {
   const allowed: Readonly<Record<ProviderKind, readonly WeightFormat[]>> = {
@@ -50,6 +54,12 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
   if (!allowed[provider].includes(weights)) {
     throw new GlmError('weights-unsupported', `The ${provider} provider cannot run ${weights} weights. Choose ${allowed[provider].join(', ')}.`, { fields: { provider, weights } });
   }
+  const hasByteCache = options.kv === 'int8';
+  if (hasByteCache && provider === 'webgpu') {
+    throw new GlmError('kv-unsupported', 'The webgpu provider holds keys and values as f16 or f32: its attention reads no int8. Choose "auto", a shorter context, or the provider cuda or cpu.', {
+      fields: { provider, weights, kvCache: 'int8' },
+    });
+  }
   const common = { provider, weights, blockSize: 32, hasGatedSilu: false, hasGatedProduct: false, hasSandwichNorm: false } as const;
   switch (provider) {
     case 'cpu':
@@ -59,7 +69,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
         blockSize: weights === 'int4' ? 64 : 32,
         activations: 'f32',
         residual: 'f32',
-        kv: 'f32',
+        kv: hasByteCache ? 'i8' : 'f32',
         accuracyLevel: options.accuracyLevel ?? 4,
         hasZeroPoints: weights === 'int4',
         ids: 'i64',
@@ -88,7 +98,7 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
         ...common,
         activations,
         residual: activations === 'f16' ? 'f32' : 'bf16',
-        kv: activations,
+        kv: hasByteCache ? 'i8' : activations,
         accuracyLevel: 0,
         hasZeroPoints: false,
         ids: 'i64',
@@ -98,6 +108,11 @@ export function precisionFor(provider: ProviderKind, weights: WeightFormat, opti
       };
     }
   }
+}
+
+/** The format's name for users. */
+export function kvFormatOf({ kv }: Pick<Precision, 'kv'>): KvFormat {
+  return kv === 'i8' ? 'int8' : kv;
 }
 
 export function isQuantized(weights: WeightFormat): weights is 'int4' | 'int8' {

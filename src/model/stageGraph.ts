@@ -9,6 +9,7 @@ import { addGlmLayer, type SelectPositions } from './glm';
 import { addGlm4Layer } from './glm4';
 import { GraphWeights, type WeightSource } from './graphWeights';
 import { encodeFloats } from './halfFloat';
+import type { KvScales } from './kvScales';
 import { addStreamNorm, settleStream, type LayerContext, type ResidualStream } from './layerContext';
 import { addEmbedding, addLinear } from './linear';
 import type { FloatDType, Precision } from './precision';
@@ -51,7 +52,8 @@ export interface StageGraph {
  * @param contextTokens  Positions of the cache; the rotary table has as many rows.
  * @param fileDtypeOf    Dtype of a checkpoint tensor; the embedding may be kept in it.
  * @param hiddenInDtype  The residual dtype of the stage before, where it has another precision.
- * @param options        `countsPositions` adds the output {@link stageNames.nextSeqlensK}, so that a replayed step finds its position on the device.
+ * @param options        `countsPositions` adds the output {@link stageNames.nextSeqlensK}, so that a replayed step finds its position on the device;
+ *                       `kvScales` are those of a cache of eight bits.
  */
 export function buildStageGraph(
   config: GlmConfig,
@@ -61,7 +63,7 @@ export function buildStageGraph(
   contextTokens: number,
   fileDtypeOf: FileDtypeOf,
   hiddenInDtype: FloatDType = precision.residual,
-  options: { readonly countsPositions?: boolean } = {},
+  options: { readonly countsPositions?: boolean; readonly kvScales?: KvScales } = {},
 ): StageGraph {
   const graph = new GraphBuilder(`${config.architecture} layers ${range.firstLayer}-${range.endLayer - 1}`);
   const weights = new GraphWeights(graph, precision, source, fileDtypeOf);
@@ -69,7 +71,7 @@ export function buildStageGraph(
   const shape = ['b', 's', config.hiddenSize];
   const ids = range.hasEmbedding ? graph.addInput(stageNames.inputIds, precision.ids, ['b', 's']) : undefined;
   const hiddenIn = ids === undefined ? graph.addInput(stageNames.hiddenIn, hiddenInDtype, shape) : undefined;
-  const ctx: LayerContext = { graph, config, precision, weights, attention: addAttentionInputs(graph, config, precision, contextTokens), contextTokens };
+  const ctx: LayerContext = { graph, config, precision, weights, attention: addAttentionInputs(graph, config, precision, contextTokens), contextTokens, kvScales: options.kvScales };
   const select = range.hasHead ? addPositionSelector(graph) : undefined;
 
   let stream: ResidualStream = {

@@ -7,8 +7,9 @@ import type { LoadOptions } from '../../src/common/protocol/engine';
 import type { EngineClient } from '../../src/engine/client';
 import { isGlmError } from '../../src/common/errors';
 import { writeDequantized } from './dequantized';
-import { compareLogits, generate, loadOptions, openEngine, tinyCheckpoints, usedMebibytes, type TinyCheckpoint } from './engineFixture';
+import { generate, loadOptions, openEngine, tinyCheckpoints, usedMebibytes, type TinyCheckpoint } from './engineFixture';
 import type { GpuCheck } from './harness';
+import { compareLogits } from './logitDrift';
 
 /** Twice the rms drift that transformers itself shows in bf16 on checkpoints of this kind (0.012 to 0.033), over the logits' standard deviation. */
 const bf16Drift = 0.066;

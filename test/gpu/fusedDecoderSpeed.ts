@@ -19,6 +19,7 @@ const shape: Omit<FusedModel, 'weightBits'> = {
   hasQkvBias: true,
   scaleDtype: 'bf16',
   contextTokens: 8448,
+  kvDtype: 'bf16',
 };
 
 /** Random bytes once, then copied over and over: zeros would run faster than real weights. */
@@ -60,6 +61,12 @@ class RandomMemory {
     return bits === 16 ? { weights: this.filled(rows * columns * 2, 'bf16') } : { weights: this.filled((rows * columns * bits) / 8, 'codes'), scales: this.filled((rows * columns) / 16, 'scales') };
   }
 
+  scales(channels: number): bigint {
+    const address = this.allocate(channels * 4);
+    this.context.upload(address, new Float32Array(channels).fill(0.02));
+    return address;
+  }
+
   free(): void {
     this.owned.splice(0).forEach((address) => this.context.free(address));
   }
@@ -69,6 +76,7 @@ function createStage(memory: RandomMemory, model: FusedModel): { readonly stage:
   const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize, weightBits, contextTokens } = model;
   const [querySize, kvSize] = [numHeads * headDim, numKvHeads * headDim];
   const layers = Array.from({ length: 40 }, (): FusedLayer => {
+    const cache = (): bigint => (model.kvDtype === 'i8' ? memory.filled(contextTokens * kvSize, 'codes') : memory.filled(contextTokens * kvSize * 2, 'bf16'));
     const norm = (): bigint => memory.filled(hiddenSize * 2, 'bf16');
     return {
       inputNorm: norm(),
@@ -84,8 +92,9 @@ function createStage(memory: RandomMemory, model: FusedModel): { readonly stage:
       gateUp: memory.matrix(2 * intermediateSize, hiddenSize, weightBits),
       down: memory.matrix(hiddenSize, intermediateSize, weightBits),
       postMlpNorm: norm(),
-      keyCache: memory.filled(contextTokens * kvSize * 2, 'bf16'),
-      valueCache: memory.filled(contextTokens * kvSize * 2, 'bf16'),
+      keyCache: cache(),
+      valueCache: cache(),
+      ...(model.kvDtype === 'i8' ? { keyScales: memory.scales(kvSize), valueScales: memory.scales(kvSize) } : {}),
     };
   });
   const parameters = 40 * ((querySize + 2 * kvSize) * hiddenSize + querySize * hiddenSize + 3 * intermediateSize * hiddenSize) + vocabSize * hiddenSize;
@@ -108,9 +117,10 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
   [a, b].forEach((address) => context.free(address));
   const limit = (2 * copyBytes) / (copyMs / 1000);
   print(`${context.facts.name}: a device copy moves ${(limit / 1e12).toFixed(2)} TB/s (bytes read and written)`);
-  for (const weightBits of [16, 4, 8] as const) {
+  const variants = ([16, 4, 8] as const).flatMap((weightBits) => (['bf16', 'i8'] as const).map((kvDtype) => ({ weightBits, kvDtype })));
+  for (const { weightBits, kvDtype } of variants) {
     const memory = new RandomMemory(context);
-    const model: FusedModel = { ...shape, weightBits };
+    const model: FusedModel = { ...shape, weightBits, kvDtype };
     const { stage, bytes } = createStage(memory, model);
     for (const tuning of process.env.GLM_TUNE === '1' ? tuningsOf(weightBits) : [defaultTuning(weightBits)]) {
       const started = performance.now();
@@ -123,7 +133,7 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
           decoder.readTop();
         });
         print(
-          `${weightBits} bits, ${tuning.threads} threads × ${tuning.blocksPerMultiprocessor}, ${tuning.rows} rows, depth ${tuning.depth}, overlap ${tuning.overlap}, at ${position}: ${ms.toFixed(3)} ms = ${(1000 / ms).toFixed(1)} tok/s, ${(bytes / ms / 1e9).toFixed(2)} TB/s = ${((bytes / (ms / 1000) / limit) * 100).toFixed(0)} % of the copy (compiled in ${compileMs.toFixed(0)} ms)`,
+          `${weightBits} bits, ${kvDtype} cache, ${tuning.threads} threads × ${tuning.blocksPerMultiprocessor}, ${tuning.rows} rows, depth ${tuning.depth}, overlap ${tuning.overlap}, at ${position}: ${ms.toFixed(3)} ms = ${(1000 / ms).toFixed(1)} tok/s, ${(bytes / ms / 1e9).toFixed(2)} TB/s = ${((bytes / (ms / 1000) / limit) * 100).toFixed(0)} % of the copy (compiled in ${compileMs.toFixed(0)} ms)`,
         );
       }
     }

@@ -62,7 +62,12 @@ export function createFixture(context: CudaContext, model: FusedModel, numLayers
   };
 
   const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize, contextTokens } = model;
-  const cacheBytes = numKvHeads * contextTokens * headDim * 2;
+  const cacheBytes = numKvHeads * contextTokens * headDim * (model.kvDtype === 'i8' ? 1 : 2);
+  /** Some so small that keys and values are clamped. */
+  const channelScales = (): { address: bigint; values: Float64Array } => {
+    const values = Float64Array.from({ length: numKvHeads * headDim }, (_, channel) => Math.fround((channel % 7 === 3 ? 0.008 : 0.03) * (1 + 0.2 * Math.abs(random()))));
+    return { address: place(Float32Array.from(values)), values };
+  };
   const layers: FusedLayer[] = [];
   const referenceLayers: ReferenceLayer[] = [];
   const embedding = vector(vocabSize * hiddenSize, 1, 0);
@@ -73,6 +78,7 @@ export function createFixture(context: CudaContext, model: FusedModel, numLayers
     const [o, gateUp, down] = [matrix(hiddenSize, numHeads * headDim), matrix(2 * intermediateSize, hiddenSize), matrix(hiddenSize, intermediateSize)];
     const caches = [context.allocate(cacheBytes), context.allocate(cacheBytes)] as const;
     owned.push(...caches);
+    const [keyScales, valueScales] = [channelScales(), channelScales()];
     const sandwich = model.hasSandwichNorms;
     layers.push({
       inputNorm: at(norms, 0).address,
@@ -88,6 +94,7 @@ export function createFixture(context: CudaContext, model: FusedModel, numLayers
       postMlpNorm: sandwich ? at(norms, 3).address : undefined,
       keyCache: caches[0],
       valueCache: caches[1],
+      ...(model.kvDtype === 'i8' ? { keyScales: keyScales.address, valueScales: valueScales.address } : {}),
     });
     referenceLayers.push({
       inputNorm: at(norms, 0).values,
@@ -103,6 +110,8 @@ export function createFixture(context: CudaContext, model: FusedModel, numLayers
       gateUp: gateUp.values,
       down: down.values,
       postMlpNorm: at(norms, 3).values,
+      keyScales: keyScales.values,
+      valueScales: valueScales.values,
     });
   }
   const finalNorm = vector(hiddenSize, 0.2, 1);

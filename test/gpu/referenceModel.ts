@@ -16,6 +16,9 @@ export interface ReferenceLayer {
   readonly gateUp: Float64Array;
   readonly down: Float64Array;
   readonly postMlpNorm: Float64Array;
+  /** [numKvHeads, headDim], of a cache in i8. */
+  readonly keyScales: Float64Array;
+  readonly valueScales: Float64Array;
 }
 
 export interface ReferenceWeights {
@@ -55,8 +58,10 @@ export class ReferenceModel {
     const position = this.keys[index]?.length ?? 0;
     const project = (matrix: Float64Array, bias: Float64Array): Float64Array => (hasQkvBias ? add(matVec(matrix, x), bias) : matVec(matrix, x));
     const q = this.rotate(project(layer.q, layer.qBias), position);
-    this.keys[index]?.push(this.rotate(project(layer.k, layer.kBias), position).map(roundToBf16));
-    this.values[index]?.push(project(layer.v, layer.vBias).map(roundToBf16));
+    const stored = (values: Float64Array, scales: Float64Array): Float64Array =>
+      this.model.kvDtype === 'bf16' ? values.map(roundToBf16) : values.map((value, i) => Math.max(-128, Math.min(127, roundToEven(value / (scales[i] ?? 1)))) * (scales[i] ?? 1));
+    this.keys[index]?.push(stored(this.rotate(project(layer.k, layer.kBias), position), layer.keyScales));
+    this.values[index]?.push(stored(project(layer.v, layer.vBias), layer.valueScales));
     const out = new Float64Array(numHeads * headDim);
     for (let head = 0; head < numHeads; head += 1) {
       const kvAt = Math.floor(head / (numHeads / numKvHeads)) * headDim;
@@ -113,6 +118,13 @@ export class ReferenceModel {
 export function roundToBf16(value: number): number {
   const bits = new Uint32Array(Float32Array.of(value).buffer)[0] ?? 0;
   return new Float32Array(Uint32Array.of(((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) << 16).buffer)[0] ?? 0;
+}
+
+/** Nearest whole number, halves to even. */
+function roundToEven(value: number): number {
+  const down = Math.floor(value);
+  const rest = value - down;
+  return rest > 0.5 || (rest === 0.5 && down % 2 !== 0) ? down + 1 : down;
 }
 
 function matVec(matrix: Float64Array, x: Float64Array): Float64Array {

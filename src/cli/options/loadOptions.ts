@@ -40,7 +40,7 @@ export function addLoadOptions(command: Command): Command {
   return addModelOption(command)
     .addOption(new Option('--provider <name>', 'what runs the model').choices(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'))
     .addOption(new Option('--weights <format>', 'how weights are held').choices(['auto', ...weightFormats]).default('auto'))
-    .addOption(new Option('--kv-cache <format>', 'how keys and values are held').choices(['auto', 'f32', 'f16', 'bf16', 'int8']).default('auto'))
+    .addOption(new Option('--kv-cache <format>', 'how keys and values are held; int8 not on webgpu').choices(['auto', 'f32', 'f16', 'bf16', 'int8']).default('auto'))
     .option('--stages <n>', 'cut the model into this many stages', wholeNumber(1, 1024))
     .option('--context <tokens>', 'positions to allocate per sequence', wholeNumber(1))
     .option('--max-batch <n>', 'sequences decoded together', wholeNumber(1, 1024))

@@ -114,7 +114,8 @@ export interface MeasuredBandwidth {
 }
 
 export interface LoadProgress {
-  readonly phase: 'reading' | 'packing' | 'loading' | 'warming-up';
+  /** `calibrating`: the model is opened once more, to measure the scales of an int8 KV cache. */
+  readonly phase: 'reading' | 'packing' | 'calibrating' | 'loading' | 'warming-up';
   readonly device?: DeviceId;
   readonly doneBytes: number;
   readonly totalBytes: number;

@@ -29,6 +29,7 @@ export interface FusedModel {
   /** Of quantised weights. */
   readonly scaleDtype: 'f16' | 'bf16';
   readonly contextTokens: number;
+  readonly kvDtype: 'bf16' | 'i8';
 }
 
 /** Device addresses. Quantised matrices have scales of the model's scaleDtype; the embedding, norms and biases are always bf16. */
@@ -51,9 +52,12 @@ export interface FusedLayer {
   readonly gateUp: FusedMatrix;
   readonly down: FusedMatrix;
   readonly postMlpNorm?: bigint;
-  /** bf16[numKvHeads, contextTokens, headDim]. */
+  /** kvDtype[numKvHeads, contextTokens, headDim]. */
   readonly keyCache: bigint;
   readonly valueCache: bigint;
+  /** f32[numKvHeads, headDim], of a cache in i8. */
+  readonly keyScales?: bigint;
+  readonly valueScales?: bigint;
 }
 
 export interface FusedStage {
@@ -318,7 +322,7 @@ export class FusedDecoder implements Disposable {
     for (const layer of stage.layers) {
       project('projectQkv', model.hiddenSize, [current, pending, normAfter, layer.inputNorm, spare, matrix(layer.q), matrix(layer.k), matrix(layer.v), layer.qBias ?? 0n, layer.kBias ?? 0n, layer.vBias ?? 0n, scratch.qkv]);
       advance();
-      this.launch('attendRun', [model.numKvHeads, splitsOf(this.context, model, this.tuning)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, scratch.rotary, position, scratch.partial]);
+      this.launch('attendRun', [model.numKvHeads, splitsOf(this.context, model, this.tuning)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, layer.keyScales ?? 0n, layer.valueScales ?? 0n, scratch.rotary, position, scratch.partial]);
       this.launch('joinRuns', [model.numHeads], model.headDim * joinWays, [scratch.partial, position, scratch.attended]);
       project('projectOutput', querySize, [scratch.attended, matrix(layer.o), scratch.delta]);
       project('projectGateUp', model.hiddenSize, [current, scratch.delta, layer.postSelfAttentionNorm ?? 0n, layer.postAttentionNorm, spare, matrix(layer.gateUp), scratch.activated]);
@@ -378,6 +382,7 @@ function definesOf(model: FusedModel, tuning: FusedTuning, splits: number): Read
     WEIGHT_BITS: model.weightBits,
     SCALE_BF16: model.scaleDtype === 'bf16' ? 1 : 0,
     CONTEXT: model.contextTokens,
+    KV_BITS: model.kvDtype === 'i8' ? 8 : 16,
     THREADS: tuning.threads,
     ROWS: tuning.rows,
     DEPTH: tuning.depth,

@@ -8,11 +8,12 @@
 //   WEIGHT_BITS         16 (bf16), 8 or 4 (blocks of 32 along the input, symmetric; MatMulNBits' layout)
 //   SCALE_BF16 (0|1)    dtype of the scales: bf16 or f16
 //   CONTEXT             positions allocated in the KV cache
+//   KV_BITS             16 (bf16) or 8 (signed bytes, with a scale for each channel of each KV head)
 //   THREADS, ROWS, DEPTH   threads per block, output rows per warp and round, groups of weights a lane has on their way per row
 //   SPLITS              runs into which attention cuts the context
 //
 // Activations and the residual stream are f32: GLM-4-0414's o_proj and down_proj can pass 65,504, the largest f16.
-// Matrices are [out, in], row-major, as in the checkpoint. The KV cache is bf16[KV_HEADS, CONTEXT, HEAD_DIM] per layer.
+// Matrices are [out, in], row-major, as in the checkpoint. The KV cache is bf16 or i8[KV_HEADS, CONTEXT, HEAD_DIM] per layer.
 // `position` is the index of the token being decoded; it lies in device memory, so that one captured graph serves every step.
 //
 // Between layers the residual travels as two vectors: `x` and a `delta` that is still to be added (after a norm in glm4).
@@ -363,6 +364,43 @@ __device__ __forceinline__ float rotated(const float* head, int d, const float2*
   return (d & 1) ? odd * turn.x + even * turn.y : even * turn.x - odd * turn.y;
 }
 
+// ---- keys and values as the cache holds them ---------------------------------------------------------------------------------------------------
+
+#if KV_BITS == 8
+typedef signed char KvElement;
+// A key's scales go into the query and a value's into the output, so that both are read as whole numbers.
+__device__ __forceinline__ KvElement toCache(float value, float scale) { return (KvElement)max(-128, min(127, __float2int_rn(value / scale))); }
+// Bytes as floats without a conversion: with the sign bit turned they count from -128, as the low bits of 2^23.
+__device__ __forceinline__ float cacheByte(u32 turned, u32 selector) { return __uint_as_float(__byte_perm(turned, 0x4b000000u, selector)) - (8388608.0f + 128.0f); }
+__device__ __forceinline__ float dotWord(u32 word, const float4& q) {
+  const u32 turned = word ^ 0x80808080u;
+  return cacheByte(turned, 0x7540) * q.x + cacheByte(turned, 0x7541) * q.y + cacheByte(turned, 0x7542) * q.z + cacheByte(turned, 0x7543) * q.w;
+}
+// 16 bytes of a key with as many elements of a query.
+__device__ __forceinline__ float dotVector(const uint4& k, const float* q) {
+  const float4* q4 = (const float4*)q;
+  return dotWord(k.x, q4[0]) + dotWord(k.y, q4[1]) + dotWord(k.z, q4[2]) + dotWord(k.w, q4[3]);
+}
+__device__ __forceinline__ float2 loadPair(const KvElement* pair) {
+  const u32 turned = *(const u16*)pair ^ 0x8080u;
+  return make_float2(cacheByte(turned, 0x7540), cacheByte(turned, 0x7541));
+}
+#define SCALE_OF(scales, channel) ((scales)[channel])
+#else
+typedef u16 KvElement;
+__device__ __forceinline__ KvElement toCache(float value, float) { return floatToBf16(value); }
+__device__ __forceinline__ float dotVector(const uint4& k, const float* q) {
+  const float4 a = *(const float4*)q, b = *(const float4*)(q + 4);
+  return lowBf16(k.x) * a.x + highBf16(k.x) * a.y + lowBf16(k.y) * a.z + highBf16(k.y) * a.w + lowBf16(k.z) * b.x + highBf16(k.z) * b.y + lowBf16(k.w) * b.z + highBf16(k.w) * b.w;
+}
+__device__ __forceinline__ float2 loadPair(const KvElement* pair) {
+  const u32 both = *(const u32*)pair;
+  return make_float2(lowBf16(both), highBf16(both));
+}
+#define SCALE_OF(scales, channel) 1.0f
+#endif
+#define KV_VECTOR (16 / (int)sizeof(KvElement))                // elements in 16 bytes
+
 #define TILE_ROWS 32
 #define HEAD_STRIDE (256 / (HEAD_DIM / 2))                     // heads that the 256 threads cover at once, a pair of dimensions each
 #define OUTPUTS ((GROUP + HEAD_STRIDE - 1) / HEAD_STRIDE)       // heads a thread serves
@@ -371,9 +409,9 @@ __device__ __forceinline__ float rotated(const float* head, int d, const float2*
 __device__ __forceinline__ int runLength(int position) { return ((position + SPLITS * TILE_ROWS) / (SPLITS * TILE_ROWS)) * TILE_ROWS; }
 
 // Keys and values of TILE_ROWS positions into shared memory, except for the row of the token being decoded.
-__device__ __forceinline__ void loadPositions(u16 (*keys)[HEAD_DIM + 8], u16 (*values)[HEAD_DIM], const u16* keyRows, const u16* valueRows, int count, int fresh) {
-  for (int i = threadIdx.x; i < count * (HEAD_DIM / 8); i += 256) {
-    const int row = i / (HEAD_DIM / 8), part = (i % (HEAD_DIM / 8)) * 8;
+__device__ __forceinline__ void loadPositions(KvElement (*keys)[HEAD_DIM + KV_VECTOR], KvElement (*values)[HEAD_DIM], const KvElement* keyRows, const KvElement* valueRows, int count, int fresh) {
+  for (int i = threadIdx.x; i < count * (HEAD_DIM / KV_VECTOR); i += 256) {
+    const int row = i / (HEAD_DIM / KV_VECTOR), part = (i % (HEAD_DIM / KV_VECTOR)) * KV_VECTOR;
     if (row != fresh) {
       *(uint4*)&keys[row][part] = *(const uint4*)(keyRows + (size_t)row * HEAD_DIM + part);
       *(uint4*)&values[row][part] = *(const uint4*)(valueRows + (size_t)row * HEAD_DIM + part);
@@ -383,24 +421,26 @@ __device__ __forceinline__ void loadPositions(u16 (*keys)[HEAD_DIM + 8], u16 (*v
 
 // Attention of one KV head's queries over one run of positions, with a running softmax; grid (KV_HEADS, SPLITS). The block that holds `position` appends to the cache.
 // partial f32[HEADS, SPLITS, HEAD_DIM + 2]: unnormalised output, maximum, sum. rotary: float2(cos, sin)[CONTEXT, ROTARY / 2].
-extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u16* keyCache, u16* valueCache, const float2* __restrict__ rotary, const int* positionPointer, float* partial) {
+// keyScales, valueScales: f32[KV_HEADS, HEAD_DIM] for a cache of 8 bits, otherwise unused.
+extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, KvElement* keyCache, KvElement* valueCache, const float* __restrict__ keyScales, const float* __restrict__ valueScales,
+                                                            const float2* __restrict__ rotary, const int* positionPointer, float* partial) {
   __shared__ __align__(16) float query[GROUP][HEAD_DIM];
-  __shared__ __align__(16) u16 keys[TILE_ROWS][HEAD_DIM + 8];
-  __shared__ __align__(16) u16 values[TILE_ROWS][HEAD_DIM];
-  __shared__ float weights[GROUP][TILE_ROWS];
+  __shared__ __align__(16) KvElement keys[TILE_ROWS][HEAD_DIM + KV_VECTOR];
+  __shared__ __align__(16) KvElement values[TILE_ROWS][HEAD_DIM];
+  __shared__ __align__(16) float weights[GROUP][TILE_ROWS];
   __shared__ float rescale[GROUP];
   allowNextKernel();
   const int position = *(volatile const int*)positionPointer, head = blockIdx.x, length = runLength(position), start = blockIdx.y * length;
   if (start > position) return;
   const int end = min(start + length, position + 1);
-  u16* keyRows = keyCache + (size_t)head * CONTEXT * HEAD_DIM;
-  u16* valueRows = valueCache + (size_t)head * CONTEXT * HEAD_DIM;
+  KvElement* keyRows = keyCache + (size_t)head * CONTEXT * HEAD_DIM;
+  KvElement* valueRows = valueCache + (size_t)head * CONTEXT * HEAD_DIM;
   loadPositions(keys, values, keyRows + (size_t)start * HEAD_DIM, valueRows + (size_t)start * HEAD_DIM, min(TILE_ROWS, end - start), position - start);
   waitForPreviousKernel();
   const float2* turns = rotary + (size_t)position * (ROTARY / 2);
   for (int i = threadIdx.x; i < GROUP * HEAD_DIM; i += 256) {
     const int h = i / HEAD_DIM, d = i % HEAD_DIM;
-    query[h][d] = rotated(qkv + (head * GROUP + h) * HEAD_DIM, d, turns) * rsqrtf((float)HEAD_DIM);
+    query[h][d] = rotated(qkv + (head * GROUP + h) * HEAD_DIM, d, turns) * rsqrtf((float)HEAD_DIM) * SCALE_OF(keyScales, head * HEAD_DIM + d);
   }
   const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, pair = (threadIdx.x % (HEAD_DIM / 2)) * 2, firstHead = threadIdx.x / (HEAD_DIM / 2);
   constexpr int HEADS_PER_WARP = (GROUP + 7) / 8;
@@ -414,7 +454,8 @@ extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u1
     if (at > start) loadPositions(keys, values, keyRows + (size_t)at * HEAD_DIM, valueRows + (size_t)at * HEAD_DIM, count, fresh);
     if (fresh < TILE_ROWS) {
       for (int d = threadIdx.x; d < HEAD_DIM; d += 256) {
-        const u16 key = floatToBf16(rotated(qkv + QUERY_SIZE + head * HEAD_DIM, d, turns)), value = floatToBf16(__ldcg(qkv + QUERY_SIZE + KV_SIZE + head * HEAD_DIM + d));
+        const KvElement key = toCache(rotated(qkv + QUERY_SIZE + head * HEAD_DIM, d, turns), SCALE_OF(keyScales, head * HEAD_DIM + d));
+        const KvElement value = toCache(__ldcg(qkv + QUERY_SIZE + KV_SIZE + head * HEAD_DIM + d), SCALE_OF(valueScales, head * HEAD_DIM + d));
         keys[fresh][d] = key;
         values[fresh][d] = value;
         keyRows[(size_t)position * HEAD_DIM + d] = key;
@@ -428,14 +469,10 @@ extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u1
     for (int n = 0; n < HEADS_PER_WARP; ++n) score[n] = 0;
     if (lane < count) {
 #pragma unroll
-      for (int part = 0; part < HEAD_DIM / 8; ++part) {
-        const uint4 k = *(const uint4*)&keys[lane][part * 8];
+      for (int part = 0; part < HEAD_DIM / KV_VECTOR; ++part) {
+        const uint4 k = *(const uint4*)&keys[lane][part * KV_VECTOR];
 #pragma unroll
-        for (int n = 0; n < HEADS_PER_WARP; ++n) {
-          const float* q = query[min(warp + 8 * n, GROUP - 1)] + part * 8;
-          const float4 a = *(const float4*)q, b = *(const float4*)(q + 4);
-          score[n] += lowBf16(k.x) * a.x + highBf16(k.x) * a.y + lowBf16(k.y) * a.z + highBf16(k.y) * a.w + lowBf16(k.z) * b.x + highBf16(k.z) * b.y + lowBf16(k.w) * b.z + highBf16(k.w) * b.w;
-        }
+        for (int n = 0; n < HEADS_PER_WARP; ++n) score[n] += dotVector(k, query[min(warp + 8 * n, GROUP - 1)] + part * KV_VECTOR);
       }
     }
 #pragma unroll
@@ -458,15 +495,26 @@ extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u1
       output[n][0] *= keep;
       output[n][1] *= keep;
     }
-#pragma unroll 4
-    for (int row = 0; row < count; ++row) {
-      const u32 v = *(const u32*)&values[row][pair];
-      const float even = lowBf16(v), odd = highBf16(v);
+    // Four positions at a time, so that a head's weights take one load for all four.
+    int row = 0;
+    for (; row + 4 <= count; row += 4) {
+      float2 v[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) v[i] = loadPair(&values[row + i][pair]);
+#pragma unroll
+      for (int n = 0; n < OUTPUTS; ++n) {
+        const float4 weight = *(const float4*)&weights[min(firstHead + n * HEAD_STRIDE, GROUP - 1)][row];
+        output[n][0] = fmaf(weight.w, v[3].x, fmaf(weight.z, v[2].x, fmaf(weight.y, v[1].x, fmaf(weight.x, v[0].x, output[n][0]))));
+        output[n][1] = fmaf(weight.w, v[3].y, fmaf(weight.z, v[2].y, fmaf(weight.y, v[1].y, fmaf(weight.x, v[0].y, output[n][1]))));
+      }
+    }
+    for (; row < count; ++row) {
+      const float2 v = loadPair(&values[row][pair]);
 #pragma unroll
       for (int n = 0; n < OUTPUTS; ++n) {
         const float weight = weights[min(firstHead + n * HEAD_STRIDE, GROUP - 1)][row];
-        output[n][0] = fmaf(weight, even, output[n][0]);
-        output[n][1] = fmaf(weight, odd, output[n][1]);
+        output[n][0] = fmaf(weight, v.x, output[n][0]);
+        output[n][1] = fmaf(weight, v.y, output[n][1]);
       }
     }
     __syncthreads();
@@ -475,7 +523,8 @@ extern "C" __global__ void __launch_bounds__(256) attendRun(const float* qkv, u1
   for (int n = 0; n < OUTPUTS; ++n) {
     const int h = firstHead + n * HEAD_STRIDE;
     if (h >= GROUP) break;
-    *(float2*)(partial + ((size_t)(head * GROUP + h) * SPLITS + blockIdx.y) * (HEAD_DIM + 2) + pair) = make_float2(output[n][0], output[n][1]);
+    *(float2*)(partial + ((size_t)(head * GROUP + h) * SPLITS + blockIdx.y) * (HEAD_DIM + 2) + pair) =
+        make_float2(output[n][0] * SCALE_OF(valueScales, head * HEAD_DIM + pair), output[n][1] * SCALE_OF(valueScales, head * HEAD_DIM + pair + 1));
   }
 #pragma unroll
   for (int n = 0; n < HEADS_PER_WARP; ++n) {

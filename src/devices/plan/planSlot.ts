@@ -52,7 +52,8 @@ export function stageBytes(slot: PlanSlot, need: MemoryNeed, first: number, end:
   return {
     weightBytes: layerRunBytes(slot, first, end) + (hasEmbedding ? sizes.embeddingBytes : 0) + (hasHead ? sizes.headBytes : 0) - shared,
     kvBytes: sizes.kvBytesPerTokenPerLayer * need.contextTokens * need.maxBatch * (end - first),
-    activationBytes: sizes.activationBytesPerToken * positions + (hasHead ? sizes.logitsBytes * need.maxBatch : 0),
+    activationBytes:
+      sizes.activationBytesPerToken * positions + (hasHead ? sizes.logitsBytes * need.maxBatch : 0) + (end > first ? (sizes.widenedKvBytesPerToken ?? 0) * need.contextTokens * need.maxBatch : 0),
   };
 }
 

@@ -6,7 +6,7 @@ import type { KvFormat, WeightFormat } from '../../common/dtype';
 import { GlmError } from '../../common/errors';
 import type { DeviceBudget } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
-import { precisionFor } from '../../model/precision';
+import { kvFormatOf, precisionFor } from '../../model/precision';
 
 export interface FormatChoice {
   readonly provider: ProviderKind;
@@ -29,9 +29,9 @@ type Request = Pick<LoadOptions, 'provider' | 'weights' | 'kvCache' | 'deviceMap
 export function chooseFormats(request: Request, devices: readonly DeviceBudget[], weightBytesIn: (provider: ProviderKind, weights: WeightFormat) => number): FormatChoice {
   const provider = request.provider === 'auto' ? chooseProvider(request, devices) : request.provider;
   const weights = request.weights === 'auto' ? chooseWeights(provider, usable(request, devices, provider), weightBytesIn) : request.weights;
-  const kvCache = precisionFor(provider, weights).kv;
+  const kvCache = kvFormatOf(precisionFor(provider, weights, request.kvCache === 'int8' ? { kv: 'int8' } : {}));
   if (request.kvCache !== 'auto' && request.kvCache !== kvCache) {
-    throw new GlmError('kv-unsupported', `On ${provider} with ${weights} weights the keys and values are held as ${kvCache}; ${request.kvCache} cannot be had. Choose "auto" or ${kvCache}.`, {
+    throw new GlmError('kv-unsupported', `On ${provider} with ${weights} weights the keys and values are held as ${kvCache}; ${request.kvCache} cannot be had. Choose "auto" or ${kvCache}${provider === 'webgpu' ? '' : ', or int8 for half of the memory'}.`, {
       fields: { provider, weights, kvCache: request.kvCache },
     });
   }

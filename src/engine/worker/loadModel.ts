@@ -6,6 +6,7 @@ import type { LoadedModel, LoadOptions, LoadProgress } from '../../common/protoc
 import { AlignmentWatch } from './alignmentWatch';
 import type { BatchTimer } from './deltaBatcher';
 import { listBudgets } from './deviceBudgets';
+import { findKvScales } from './kvScales/measureKvScales';
 import { gpuBudgetSources } from './gpuBudgetSources';
 import type { LoadedModels } from './loadedModels';
 import { LoadProgressMeter } from './loadProgressMeter';
@@ -14,7 +15,7 @@ import { anonymousResidentBytes } from './processMemory';
 import type { FreeMemory } from './profile/placementReport';
 import { ServedModel, type ServedEvents } from './servedModel';
 import { planMisplacement } from './stages/misplacement';
-import { openStages } from './stages/openStages';
+import { openStages, type OpenStagesOptions } from './stages/openStages';
 
 export interface LoadContext {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -39,7 +40,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   const { plan, formats, prefillChunkTokens, decodeReads } = planModel(opened, options, devicesAtPlan);
   throwIfAborted(signal, 'Loading the model');
   log.log('info', 'load', `${opened.description.name} as ${formats.weights} on ${plan.stages.map((stage) => stage.device).join(', ')}, context ${plan.contextTokens}`);
-  const runner = await openStages({
+  const stageOptions: OpenStagesOptions = {
     config: opened.config,
     tensors: opened.checkpoint.tensors,
     plan,
@@ -57,7 +58,9 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     log,
     signal,
     onProgress: (progress) => meter.report(progress),
-  });
+  };
+  const kvScales = formats.kvCache === 'int8' ? await findKvScales(stageOptions, opened.tokenizer) : undefined;
+  const runner = await openStages({ ...stageOptions, kvScales });
   if (signal.aborted) {
     await runner.dispose();
     throwIfAborted(signal, 'Loading the model');

@@ -59,10 +59,11 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
   const formats = chooseFormats(options, devices, (provider, weights) => weightBytes(sizesOf(provider, weights)));
   const { provider, weights, kvCache } = formats;
   const sizes = sizesOf(provider, weights, kvCache);
+  const cpuKvCache = kvCache === 'int8' ? 'int8' : 'f32';
   const placementFormats: PlacementFormats = {
     weightFormat: weights,
     kvFormat: kvCache,
-    ...(provider === 'cpu' ? {} : { cpu: { sizes: sizesOf('cpu', 'int4', 'f32'), weightFormat: 'int4', kvFormat: 'f32' } }),
+    ...(provider === 'cpu' ? {} : { cpu: { sizes: sizesOf('cpu', 'int4', cpuKvCache), weightFormat: 'int4', kvFormat: cpuKvCache } }),
   };
   const placeWith = (chunkTokens: number, contextTokens: number): PlacementPlan => {
     const need: MemoryNeed = { contextTokens, maxBatch: options.maxBatch, prefillChunkTokens: Math.min(chunkTokens, contextTokens), headroomBytes: headroomBytes[provider] };

@@ -15,14 +15,14 @@ function expectGolden(name: string, text: string): void {
   expect(text).toBe(readFileSync(path, 'utf8'));
 }
 
-function dump(checkpoint: string, precision: Precision, ranges: readonly StageRange[], source: 'initializers' | 'inputs' = 'initializers'): string {
+function dump(checkpoint: string, precision: Precision, ranges: readonly StageRange[], source: 'initializers' | 'inputs' = 'initializers', options: Parameters<typeof buildStageGraph>[7] = {}): string {
   const json: unknown = JSON.parse(readFileSync(join(__dirname, '../../fixtures/checkpoints', checkpoint, 'config.json'), 'utf8'));
   const config = parseGlmConfig(json, checkpoint === 'tiny-edge' ? [] : ['lm_head.weight', 'transformer.output_layer.weight']);
   const located = { kind: 'initializers', locate: () => ({ location: 'weights', offset: 0, byteLength: 0 }) } as const;
   return ranges
     .map((range) => {
       if (source === 'inputs') {
-        return buildStageGraph(config, range, precision, { kind: 'inputs' }, 16, () => 'bf16').graph.toText();
+        return buildStageGraph(config, range, precision, { kind: 'inputs' }, 16, () => 'bf16', undefined, options).graph.toText();
       }
       // Sizes are the builder's business; the dump shows names and types only.
       const withSizes = buildStageGraph(config, range, precision, { kind: 'inputs' }, 16, () => 'bf16');
@@ -46,6 +46,12 @@ describe('stage graphs', () => {
 
   it('chatglm, bf16 on CUDA with weights as inputs', () => {
     expectGolden('chatglm-cuda-bf16.txt', dump('tiny-chatglm', precisionFor('cuda', 'bf16'), [whole(2)], 'inputs'));
+  });
+
+  it('chatglm, bf16 on CUDA with an int8 cache', () => {
+    const channels = (): Float32Array => new Float32Array(2 * 16).fill(0.1);
+    const kvScales = [1, 2].map(() => ({ key: channels(), value: channels() }));
+    expectGolden('chatglm-cuda-int8-cache.txt', dump('tiny-chatglm', precisionFor('cuda', 'bf16', { kv: 'int8' }), [{ firstLayer: 0, endLayer: 1, hasEmbedding: true, hasHead: false }], 'inputs', { kvScales }));
   });
 
   it('glm4 in two stages, bf16 on CUDA with operators of ours', () => {

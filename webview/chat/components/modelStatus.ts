@@ -15,6 +15,7 @@ import './progressBar';
 const phases: Readonly<Record<LoadProgress['phase'], string>> = {
   reading: 'Reading checkpoint',
   packing: 'Packing weights (once)',
+  calibrating: 'Measuring keys and values (once)',
   loading: 'Loading weights',
   'warming-up': 'Warming up',
 };

@@ -48,7 +48,7 @@ function workOf(kernel: string, model: FusedModel, { contextTokens, blockSize }:
     }
     case 'attendRun':
       // bf16 keys and values of all positions, the new one among them, and f32 queries.
-      return { bytes: 4 * kvSize * (contextTokens + 1) + 4 * (querySize + 2 * kvSize), flops: 4 * querySize * (contextTokens + 1) };
+      return { bytes: (model.kvDtype === 'i8' ? 2 : 4) * kvSize * (contextTokens + 1) + 4 * (querySize + 2 * kvSize), flops: 4 * querySize * (contextTokens + 1) };
     case 'joinRuns':
       return {};
     case 'projectOutput':

@@ -46,7 +46,7 @@ export function openCudaDevice(ordinal: number): StageDevice {
     id: deviceId('cuda', ordinal),
     provider: 'cuda',
     weightsAs: 'inputs',
-    attentionKernel: (headDim) => cudaAttentionKernel({ computeCapability: context.facts.computeCapability, headDim, env: process.env }),
+    attentionKernel: (headDim, kv) => cudaAttentionKernel({ computeCapability: context.facts.computeCapability, headDim, kv, env: process.env }),
     // Queueing takes a few milliseconds and the device works meanwhile; a thread of its own would only add the way there.
     runsOnCallingThread: true,
     memoryReading: () => context.memoryInfo(),

@@ -8,6 +8,7 @@ import type { StepLogits } from '../../../generation/stepRunner';
 import type { CudaContext } from '../../../cuda/cudaContext';
 import { compileFusedKernels, FusedDecoder, fusedDecodingObstacle, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage } from '../../../cuda/decode/fusedDecoder';
 import { CudaEvent } from '../../../cuda/cudaStream';
+import type { Value } from '../../../ort/value';
 import { cudaMemoryOf, isCudaMemory } from './cudaDevice';
 import type { TimedCopy } from '../../../profiling/phaseRecorder';
 import type { ProfiledNode } from '../../../common/profile';
@@ -22,6 +23,8 @@ export class FusedChain implements SlotDecoder {
   /** By stage: its hidden states lie where the next one reads them. */
   private readonly sent: readonly CudaEvent[];
   private copies: CopyClock | undefined;
+  /** By stage, of a cache in i8: f32[layers, 2, numKvHeads, headDim], keys before values. */
+  private readonly kvScales: readonly (Value | undefined)[];
 
   private constructor(
     private readonly config: GlmConfig,
@@ -32,6 +35,7 @@ export class FusedChain implements SlotDecoder {
     const contexts = stages.map((stage) => cudaMemoryOf(stage).context);
     this.settled = contexts.map((context) => new CudaEvent(context));
     this.sent = contexts.map((context) => new CudaEvent(context));
+    this.kvScales = stages.map(placeKvScales);
     contexts.forEach((context, index) => index > 0 && context.enablePeerAccess(contexts[index - 1] as CudaContext));
     contexts.forEach((context, index) => index > 0 && contexts[index - 1]?.enablePeerAccess(context));
   }
@@ -45,8 +49,8 @@ export class FusedChain implements SlotDecoder {
     if (precision === undefined || stages.some(({ parts }) => !isCudaMemory(parts.memory))) {
       return 'not every stage is on a CUDA device';
     }
-    if (stages.some(({ parts }) => parts.precision.weights !== precision.weights || parts.precision.kv !== 'bf16' || parts.precision.activations !== 'bf16')) {
-      return 'the stages differ in precision, or are not bf16';
+    if (stages.some(({ parts }) => parts.precision.weights !== precision.weights || parts.precision.kv !== precision.kv || parts.precision.activations !== 'bf16')) {
+      return 'the stages differ in precision, or compute in something else than bf16';
     }
     const model = fusedModel(config, precision, contextTokens);
     const obstacle = fusedDecodingObstacle(model);
@@ -143,12 +147,13 @@ export class FusedChain implements SlotDecoder {
     }
     this.bySlot.clear();
     [...this.settled, ...this.sent].forEach((event) => event[Symbol.dispose]());
+    this.kvScales.forEach((value, index) => value !== undefined && cudaMemoryOf(this.stages[index] as Stage).release(value));
   }
 
   private decodersOf(slot: number): readonly FusedDecoder[] {
     let decoders = this.bySlot.get(slot);
     if (decoders === undefined) {
-      decoders = this.stages.map((stage, index) => FusedDecoder.create(cudaMemoryOf(stage).context, this.model, describeStage(this.config, stage, slot), this.images[index] as Buffer));
+      decoders = this.stages.map((stage, index) => FusedDecoder.create(cudaMemoryOf(stage).context, this.model, describeStage(this.config, stage, slot, this.kvScales[index]), this.images[index] as Buffer));
       this.bySlot.set(slot, decoders);
     }
     return decoders;
@@ -214,11 +219,25 @@ function fusedModel(config: GlmConfig, precision: Precision, contextTokens: numb
     weightBits: precision.weights === 'int4' ? 4 : precision.weights === 'int8' ? 8 : 16,
     scaleDtype: 'bf16',
     contextTokens,
+    kvDtype: precision.kv === 'i8' ? 'i8' : 'bf16',
   };
 }
 
+/** The scales of a stage's layers on its device; undefined for a cache that needs none. */
+function placeKvScales(stage: Stage): Value | undefined {
+  const { kvScales, precision, placement } = stage.parts;
+  if (precision.kv !== 'i8' || kvScales === undefined) {
+    return undefined;
+  }
+  const memory = cudaMemoryOf(stage);
+  const numbers = kvScales.slice(placement.firstLayer, placement.endLayer).flatMap(({ key, value }) => [...key, ...value]);
+  const placed = memory.allocate('f32', [numbers.length]);
+  memory.context.upload(placed.dataAddress, Float32Array.from(numbers));
+  return placed;
+}
+
 /** The device addresses of a stage's weights and of one slot's keys and values. q, k and v are rows of one stored matrix. */
-function describeStage(config: GlmConfig, stage: Stage, slot: number): FusedStage {
+function describeStage(config: GlmConfig, stage: Stage, slot: number, kvScales: Value | undefined): FusedStage {
   const memory = cudaMemoryOf(stage);
   const { placement, kv, precision } = stage.parts;
   const specs = modelWeightSpecs(config);
@@ -242,6 +261,7 @@ function describeStage(config: GlmConfig, stage: Stage, slot: number): FusedStag
       throw new RangeError(`slot ${slot} has no cache`);
     }
     const bias = layer.qkv.biasSources.length === 0 ? undefined : memory.addressOf(storedName(layer.qkv, 'bias'));
+    const scalesAt = (part: number): bigint | undefined => (kvScales === undefined ? undefined : kvScales.dataAddress + BigInt((2 * index + part) * kvSize * 4));
     const biasFrom = (row: number): bigint | undefined => (bias === undefined ? undefined : bias + BigInt(row * 2));
     return {
       inputNorm: vector(layer.inputNorm),
@@ -259,6 +279,8 @@ function describeStage(config: GlmConfig, stage: Stage, slot: number): FusedStag
       postMlpNorm: optional(layer.postMlpNorm),
       keyCache: rows.key.dataAddress,
       valueCache: rows.value.dataAddress,
+      keyScales: scalesAt(0),
+      valueScales: scalesAt(1),
     };
   });
   return {

@@ -3,11 +3,12 @@
 import { basename, dirname } from 'node:path';
 import { deviceIndex, deviceKind, type DeviceId } from '../../../common/deviceId';
 import type { TensorInfo } from '../../../common/dtype';
-import { isGlmError, throwIfAborted } from '../../../common/errors';
+import { GlmError, isGlmError, throwIfAborted } from '../../../common/errors';
 import { silentLog, type Log } from '../../../common/log';
 import type { PlacementPlan, StagePlacement } from '../../../common/placement';
 import type { LoadProgress } from '../../../common/protocol/engine';
 import type { GlmConfig } from '../../../model/config';
+import type { KvScales } from '../../../model/kvScales';
 import { precisionFor, type FloatDType, type Precision } from '../../../model/precision';
 import { buildStageGraph } from '../../../model/stageGraph';
 import type { StoredTensor } from '../../../model/storedTensors';
@@ -49,6 +50,8 @@ export interface OpenStagesOptions {
   readonly ortLibrary?: string;
   readonly cpuThreads?: number;
   readonly accuracyLevel?: 0 | 4;
+  /** Needed where the plan holds keys and values as int8; see kvScales/measureKvScales.ts. */
+  readonly kvScales?: KvScales;
   /** WebGPU only: f32 where memory allows and exactness matters; default f16. */
   readonly activations?: FloatDType;
   /** Software rasterisers are WebGPU devices only when true. */
@@ -154,6 +157,7 @@ async function openStage(
   const device = openStageDevice(placement.device, options);
   const begun: Disposable[] = [device];
   try {
+    assertCacheServed(device, plainPrecision, config.headDim);
     const precision = usesOperators ? await bringOperators(device, env, plainPrecision, options) : plainPrecision;
     const packed = device.weightsAs === 'initializers' ? await pack() : undefined;
     const { graph, stored } = buildStageGraph(
@@ -164,7 +168,7 @@ async function openStage(
       plan.contextTokens,
       (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
       hiddenInDtype,
-      { countsPositions: device.capturesSteps },
+      { countsPositions: device.capturesSteps, kvScales: options.kvScales },
     );
     onBytes(0);
     const sessionOptions = new SessionOptions(env.library);
@@ -190,12 +194,22 @@ async function openStage(
     const weights = memory.loadWeights === undefined || packed !== undefined ? new Map<string, Value>() : await loadWeights(memory.loadWeights, stored, precision, pack, onBytes, options);
     const weightBytes = stored.reduce((sum, tensor) => sum + tensor.byteLength, 0);
     sessionOptions.dispose();
-    return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes, nodes: graph.builtNodes, stored, misplacement });
+    return new Stage({ placement, precision, device, session, memory, kv, weights, weightBytes, kvScales: options.kvScales, nodes: graph.builtNodes, stored, misplacement });
   } catch (error) {
     const neededBytes = placement.weightBytes + placement.kvBytes + placement.activationBytes;
     const told = withMemoryReadings(error, () => (device.memoryReading === undefined ? [] : [{ device: device.id, neededBytes, ...device.memoryReading() }]));
     begun.reverse().forEach((part) => part[Symbol.dispose]());
     throw told;
+  }
+}
+
+/** On CUDA only the flash kernel has a way for int8 caches: what is stored is widened before it attends (group_query_attention_impl.cu, DequantizeFlashAttentionFallback). */
+function assertCacheServed(device: StageDevice, precision: Precision, headDim: number): void {
+  const kernel = precision.kv === 'i8' ? device.attentionKernel?.(headDim, precision.kv) : undefined;
+  if (kernel !== undefined && kernel !== 'flash') {
+    throw new GlmError('kv-unsupported', `${device.id} can't attend to an int8 cache with heads of ${headDim} dimensions: the runtime needs its flash kernel for that, which takes a GPU of compute capability 8.0 or newer and must not be forbidden by ORT_DISABLE_FLASH_ATTENTION. Choose "auto" for the KV cache.`, {
+      fields: { device: device.id, kernel, headDim },
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 import type { BoundTensor } from '../../../alignment/facts';
 import type { DeviceMemoryUse, StageAssignment, StagePlacement } from '../../../common/placement';
 import { kvNames } from '../../../model/attention';
+import type { KvScales, LayerKeysAndValues } from '../../../model/kvScales';
 import type { Precision } from '../../../model/precision';
 import { stageNames } from '../../../model/stageGraph';
 import type { StoredTensor } from '../../../model/storedTensors';
@@ -10,6 +11,7 @@ import type { BuiltNode } from '../../../onnx/graphBuilder';
 import { IoBinding, type RunOptions } from '../../../ort/running';
 import type { Session } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
+import { readRows } from './readRows';
 import type { KvMemory, StageDevice, StageMemory } from './stageDevice';
 import { boundTensors } from './boundTensors';
 import { noMisplacement, type MisplaceableTensor, type Misplacement } from './misplacement';
@@ -29,6 +31,8 @@ export interface StageParts {
   /** Weights bound as inputs, by name; empty where the session holds them. */
   readonly weights: ReadonlyMap<string, Value>;
   readonly weightBytes: number;
+  /** Of a cache in i8. */
+  readonly kvScales?: KvScales;
   /** What the graph was built of, for profiles: its nodes and the tensors of its weights. */
   readonly nodes: readonly BuiltNode[];
   readonly stored: readonly StoredTensor[];
@@ -90,6 +94,16 @@ export class Stage implements Disposable {
       this.parts.memory.download?.(step.logits, this.resident.of(stageNames.logits, step.logits));
     }
     this.lastRunMs.set(size, performance.now() - startedMs);
+  }
+
+  /** Keys and values of the first `length` positions of a slot, as numbers. No run may be under way. */
+  readCache(layerIndex: number, slot: number, length: number): LayerKeysAndValues {
+    const { kv, memory, precision } = this.parts;
+    const rows = kv.rows(layerIndex, slot, 1);
+    if (rows === undefined || precision.kv === 'i8') {
+      throw new RangeError(`layer ${layerIndex} of slot ${slot} holds no ${precision.kv === 'i8' ? 'plain numbers' : 'cache'} here`);
+    }
+    return { key: readRows(rows.key, length, memory), value: readRows(rows.value, length, memory) };
   }
 
   assignment(): StageAssignment {

@@ -8,7 +8,7 @@
 import type { DeviceId, ProviderKind } from '../../../common/deviceId';
 import type { DType } from '../../../common/dtype';
 import type { AttentionKernel } from '../../../common/placement';
-import type { Precision } from '../../../model/precision';
+import type { KvDType, Precision } from '../../../model/precision';
 import type { StoredTensor } from '../../../model/storedTensors';
 import type { Env } from '../../../ort/env';
 import type { AllocatorStats } from '../../../ort/memory';
@@ -25,8 +25,8 @@ export interface StageDevice extends Disposable {
   readonly weightsAs: 'initializers' | 'inputs';
   /** True: long runs too stay on the calling thread, so chunks must be short. */
   readonly runsOnCallingThread?: boolean;
-  /** The attention kernel of the runtime here for heads of that many dimensions; undefined where there is no telling. */
-  attentionKernel?(headDim: number): AttentionKernel;
+  /** The attention kernel of the runtime here for heads of that many dimensions and a cache of that dtype; undefined where there is no telling. */
+  attentionKernel?(headDim: number, kv: KvDType): AttentionKernel;
   /** True: the session was configured so that a decode step can be captured and replayed. */
   readonly capturesSteps?: boolean;
   /** What the driver counts on the whole device now; absent where nobody counts. */

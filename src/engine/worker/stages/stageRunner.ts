@@ -6,6 +6,7 @@ import type { DeviceMemoryUse, StageAssignment } from '../../../common/placement
 import type { OperatorProfile } from '../../../common/profile';
 import type { OperatorProfileParams } from '../../../common/protocol/engine';
 import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/stepRunner';
+import type { LayerKeysAndValues } from '../../../model/kvScales';
 import { RunOptions } from '../../../ort/running';
 import type { Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
@@ -217,6 +218,17 @@ export class StageRunner implements StepRunner {
     this.timedOptions.forEach((options) => options.terminate());
   }
 
+  /** What a slot's cache holds in one layer, f32[numKvHeads, positions, headDim] each. */
+  readCache(layerIndex: number, slot: number): Promise<LayerKeysAndValues> {
+    return this.exclusive(async () => {
+      const stage = this.stages.find(({ parts: { placement } }) => layerIndex >= placement.firstLayer && layerIndex < placement.endLayer);
+      if (stage === undefined) {
+        throw new RangeError(`layer ${layerIndex} lies in no stage`);
+      }
+      return Promise.resolve(stage.readCache(layerIndex, slot, this.length(slot)));
+    });
+  }
+
   /** What the stages are made of, for a placement map. */
   stageFacts(): StageFacts {
     return stageFacts(this.stages, this.options);
@@ -253,7 +265,7 @@ export class StageRunner implements StepRunner {
   assignments(): StageAssignment[] {
     return this.stages.map((stage) => {
       const assignment = stage.assignment();
-      const kernel = stage.parts.device.attentionKernel?.(this.options.headDim);
+      const kernel = stage.parts.device.attentionKernel?.(this.options.headDim, stage.parts.precision.kv);
       return kernel === undefined ? assignment : { ...assignment, attention: { prefill: kernel, decode: this.options.fused === undefined ? kernel : 'own' } };
     });
   }

@@ -44,6 +44,12 @@ describe('chooseFormats', () => {
 
   it('says which formats a provider has when asked for another', () => {
     expect(() => chooseFormats({ ...auto, provider: 'cpu', weights: 'bf16' }, [cpu], large)).toThrow(/Choose f32, int8, int4/);
-    expect(() => chooseFormats({ ...auto, provider: 'cpu', kvCache: 'int8' }, [cpu], large)).toThrow(expect.objectContaining({ code: 'kv-unsupported' }));
+    expect(() => chooseFormats({ ...auto, provider: 'cpu', kvCache: 'bf16' }, [cpu], large)).toThrow(expect.objectContaining({ code: 'kv-unsupported', message: expect.stringContaining('int8') as string }));
+  });
+
+  it('holds keys and values as int8 where that was asked for and the provider can', () => {
+    expect(chooseFormats({ ...auto, kvCache: 'int8' }, [gpu, cpu], large)).toMatchObject({ provider: 'cuda', kvCache: 'int8' });
+    expect(chooseFormats({ ...auto, kvCache: 'int8' }, [cpu], large)).toMatchObject({ provider: 'cpu', kvCache: 'int8' });
+    expect(() => chooseFormats({ ...auto, provider: 'webgpu', kvCache: 'int8' }, [other, cpu], large)).toThrow(expect.objectContaining({ code: 'kv-unsupported', message: expect.stringContaining('webgpu') as string }));
   });
 });

@@ -47,6 +47,18 @@ describe('planModel', () => {
     expect(plan.weightFormat).toBe('bf16');
   });
 
+  it('counts an int8 cache at half of bf16, with one layer widened beside it', async () => {
+    const opened = await openModel(checkpointFolder('tiny-edge'), {});
+    const gpus = [{ id: deviceId('cuda'), name: 'GPU', provider: 'cuda' as const, freeBytes: 8192 * mebibyte }];
+    const stageOf = (kvCache: 'auto' | 'int8') =>
+      planModel(opened, tinyLoadOptions('tiny-edge', '', { provider: 'cuda', weights: 'bf16', kvCache, maxBatch: 3, contextTokens: 1000 }), gpus).plan.stages[0];
+    const [plain, short] = [stageOf('auto'), stageOf('int8')];
+    const { numKvHeads, headDim, numLayers } = opened.config;
+    expect(plain?.kvBytes).toBe(2 * 3 * 1000 * numLayers * numKvHeads * headDim * 2);
+    expect(short?.kvBytes).toBe((plain?.kvBytes ?? NaN) / 2);
+    expect((short?.activationBytes ?? NaN) - (plain?.activationBytes ?? NaN)).toBe((plain?.kvBytes ?? NaN) / numLayers);
+  });
+
   it('reads long prompts in long chunks on GPUs where that costs neither layers nor context', async () => {
     const opened = await openModel(checkpointFolder('tiny-edge'), {});
     const gpus = (count: number, freeBytes: number) => Array.from({ length: count }, (_, index) => ({ id: deviceId('cuda', index), name: 'GPU', provider: 'cuda' as const, freeBytes }));

@@ -56,7 +56,7 @@ describe('kernelNodes', () => {
   it.each(['bf16', 'int8', 'int4'] as const satisfies readonly WeightFormat[])('counts every weight of a model in %s once', (format) => {
     const config = parseGlmConfig(JSON.parse(readFileSync(`${fixtureFolder('tiny-glm4')}/config.json`, 'utf8')), ['lm_head.weight']);
     const precision = precisionFor('cuda', format);
-    const model: FusedModel = { ...config, rmsNormEps: config.rmsNormEpsilon, hasSandwichNorms: true, weightBits: format === 'int4' ? 4 : format === 'int8' ? 8 : 16, scaleDtype: 'bf16', contextTokens: 64 };
+    const model: FusedModel = { ...config, rmsNormEps: config.rmsNormEpsilon, hasSandwichNorms: true, weightBits: format === 'int4' ? 4 : format === 'int8' ? 8 : 16, scaleDtype: 'bf16', contextTokens: 64, kvDtype: 'bf16' };
     const nodes = kernelNodes(['embedToken', ...Array.from({ length: config.numLayers }, () => layer).flat(), ...head], model, { stageIndex: 0, device: deviceId('cuda', 0), firstLayer: 0, contextTokens: 9, blockSize: precision.blockSize });
     const sizes = modelSizes(config, format, 'bf16', { provider: 'cuda' });
     const weightBytes = sizes.layerBytes.reduce((sum, bytes) => sum + bytes, 0) + sizes.headBytes + config.numLayers * sizes.kvBytesPerTokenPerLayer * 10;
@@ -70,7 +70,7 @@ describe('kernelNodes', () => {
 
   it('gives each launch its layer and a name of its own', () => {
     const config = parseGlmConfig(JSON.parse(readFileSync(`${fixtureFolder('tiny-glm4')}/config.json`, 'utf8')), ['lm_head.weight']);
-    const model: FusedModel = { ...config, rmsNormEps: 1e-5, hasSandwichNorms: true, weightBits: 16, scaleDtype: 'bf16', contextTokens: 64 };
+    const model: FusedModel = { ...config, rmsNormEps: 1e-5, hasSandwichNorms: true, weightBits: 16, scaleDtype: 'bf16', contextTokens: 64, kvDtype: 'bf16' };
     const nodes = kernelNodes([...layer, ...layer, ...head], model, { stageIndex: 1, device: deviceId('cuda', 1), firstLayer: 20, contextTokens: 0, blockSize: 32 });
     expect(nodes.map(({ name }) => name)).toEqual([...layer.map((kernel) => `/layers.20/${kernel}`), ...layer.map((kernel) => `/layers.21/${kernel}`), '/lm_head', '/pickFromLogits', '/pickFromPicked', '/pickFromPicked:1', '/finishStep']);
     expect(nodes.map(({ layer: index }) => index)).toEqual([...Array<number>(6).fill(20), ...Array<number>(6).fill(21), undefined, undefined, undefined, undefined, undefined]);

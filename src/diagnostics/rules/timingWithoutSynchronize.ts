@@ -23,7 +23,7 @@ export const timingWithoutSynchronize: Rule = {
       },
       fix: ['Inserts `torch.cuda.synchronize()` before the statement that reads the clock again.', 'Unsafe: it changes what is measured, which is the point.'],
       options: [],
-      limits: ['Reading a result (`.item()`, `.tolist()`, `.cpu()`, decoding) waits as well and is accepted.', 'Regions that also train or load are not reported, nor are times taken with CUDA events.'],
+      limits: ['Reading a result (`.item()`, `.tolist()`, `.cpu()`, decoding) waits as well and is accepted.', 'Regions that also train, load, quantize or hand the model to a function that cannot be seen are not reported, nor are times taken with CUDA events.'],
     },
     zh: {
       title: '前向计算计时前没有同步',
@@ -35,14 +35,14 @@ export const timingWithoutSynchronize: Rule = {
       },
       fix: ['在再次读表的语句之前插入 `torch.cuda.synchronize()`。', '不安全：它会改变所测的内容，而这正是目的。'],
       options: [],
-      limits: ['读取结果（`.item()`、`.tolist()`、`.cpu()`、解码）同样会等待，予以接受。', '同时包含训练或加载的区间、以及用 CUDA 事件计时的情况不报告。'],
+      limits: ['读取结果（`.item()`、`.tolist()`、`.cpu()`、解码）同样会等待，予以接受。', '同时包含训练、加载、量化，或把模型交给看不到的函数的区间，以及用 CUDA 事件计时的情况不报告。'],
     },
   },
   check(context) {
     const { facts } = context;
     const findings: Finding[] = [];
     for (const region of facts.elapsed) {
-      if (region.byEvents || happensWithin(facts, 'other-work', region.from, region.to)) {
+      if (region.byEvents || happensWithin(facts, 'other-work', region.from, region.to) || callsDuring(facts, region, 'handed').length > 0) {
         continue;
       }
       for (const call of callsDuring(facts, region, 'forward')) {

@@ -208,6 +208,7 @@ function executeTry(interpreter: Interpreter, statement: TryStmt, frame: Frame):
 function executeWith(interpreter: Interpreter, items: readonly { readonly value: Expr; readonly target?: Expr }[], body: readonly Stmt[], frame: Frame): boolean {
   const exits: (() => void)[] = [];
   let changesDefault = false;
+  const isMeantToFail = items.some(({ value: expr }) => expectsError(expr));
   for (const { value: expr, target } of items) {
     const value = interpreter.evaluate(expr, frame);
     changesDefault ||= value.kind === 'device';
@@ -227,10 +228,18 @@ function executeWith(interpreter: Interpreter, items: readonly { readonly value:
   }
   const defaultDeviceChanged = interpreter.defaultDeviceChanged;
   interpreter.defaultDeviceChanged ||= changesDefault;
+  interpreter.silentDepth += isMeantToFail ? 1 : 0;
   const completes = interpreter.runBlock(body, frame);
+  interpreter.silentDepth -= isMeantToFail ? 1 : 0;
   interpreter.defaultDeviceChanged = changesDefault ? defaultDeviceChanged : interpreter.defaultDeviceChanged;
   exits.reverse().forEach((exit) => exit());
   return completes;
+}
+
+/** `with self.assertRaises(…):`, `with pytest.raises(…):`, `pytest.warns(…)`: a test provokes the mistake on purpose. */
+function expectsError(expr: Expr): boolean {
+  const name = expr.kind !== 'call' ? '' : expr.func.kind === 'attribute' ? expr.func.name : expr.func.kind === 'name' ? expr.func.id : '';
+  return /^(assertRaises|assertRaisesRegex|assertWarns|assertWarnsRegex|raises|warns)$/.test(name);
 }
 
 function executeJump(interpreter: Interpreter, statement: Extract<Stmt, { kind: 'jump' }>, frame: Frame): boolean {

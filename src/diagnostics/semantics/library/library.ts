@@ -75,8 +75,7 @@ export function callLibrary(site: CallSite, path: string): Value {
     case 'track':
       return args.positional[0]?.value ?? unknown;
     case 'infer_auto_device_map':
-      // A map over whatever devices there are, as "auto" is.
-      return constant('auto');
+      return isConfinedToHost(site) ? unknown : constant('auto');
     case 'partial':
       return bindKeywords(site);
   }
@@ -93,6 +92,13 @@ export function callLibrary(site: CallSite, path: string): Value {
   const isMethodOfImport = call.func.kind === 'attribute' && frame !== undefined;
   escape(site);
   return isMethodOfImport ? (perhapsGivenModel(site) ?? perhapsLoadedModel(site, path) ?? unknown) : callUnknown(site, path);
+}
+
+/** A map over whatever devices there are, as "auto" is, unless `max_memory` grants room on the CPU and the disk only. */
+function isConfinedToHost({ interpreter, args }: CallSite): boolean {
+  const limits = args.keywords.get('max_memory')?.value ?? args.positional[1]?.value;
+  const object = limits && interpreter.object(limits);
+  return object?.kind === 'dict' && object.rest === undefined && object.entries.size > 0 && [...object.entries.keys()].every((device) => device === 'cpu' || device === 'disk');
 }
 
 /** The timed regions among the arguments, or in lists given as arguments. */

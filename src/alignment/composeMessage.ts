@@ -16,6 +16,7 @@ export interface Finding {
   readonly tensorDevice?: DeviceId;
   readonly consumerDevice?: DeviceId;
   readonly bytesPerToken?: number;
+  readonly takenBytes?: number;
   readonly next: readonly NextStep[];
 }
 

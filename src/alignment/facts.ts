@@ -26,25 +26,35 @@ export interface BoundTensor {
 /** Memory of one device as the driver sees it, then and now. */
 export interface DriverMemory {
   readonly device: DeviceId;
-  /** Free bytes that the plan was made with. */
-  readonly freeBytesAtPlan: number;
+  /** Since when: from before the load to its end, or from its end until now. */
+  readonly since: 'plan' | 'load';
+  readonly freeBytesThen: number;
   readonly freeBytesNow: number;
-  /** What the driver charges to our process; undefined where it does not tell. */
-  readonly ownProcessBytes?: number;
-  /** What the runtime takes besides our allocations (context, kernels), when measured. */
-  readonly overheadBytes?: number;
+  /** How much more this process and our other engines hold than then; undefined for the load itself: then our allocations and the usual overhead are taken. */
+  readonly knownGrowthBytes?: number;
   readonly processes?: readonly ProcessMemory[];
+}
+
+/** A GPU that the machine has and no stage could be given, with the reason as a sentence. */
+export interface GpuLeftOut {
+  readonly device: DeviceId;
+  readonly name: string;
+  readonly reason: string;
 }
 
 export interface AttentionFact {
   readonly stageIndex: number;
   readonly kernel: AttentionKernel;
+  /** Variables that forbid faster kernels, as `NAME=value`. */
+  readonly forbiddenBy?: readonly string[];
 }
 
 /** Another model that is loaded on this machine by us. */
 export interface OtherModel {
   readonly name: string;
   readonly devices: readonly DeviceId[];
+  /** What it takes on each of them, as far as it tells. */
+  readonly bytes?: Readonly<Partial<Record<DeviceId, number>>>;
 }
 
 export interface AlignmentFacts {
@@ -60,6 +70,8 @@ export interface AlignmentFacts {
   readonly driverMemory?: readonly DriverMemory[];
   readonly attention?: readonly AttentionFact[];
   readonly otherModels?: readonly OtherModel[];
+  /** Only where `auto` was asked for, so that nobody chose to do without them. */
+  readonly gpusLeftOut?: readonly GpuLeftOut[];
   /** From runs with and without. */
   readonly measuredCostMs?: AlignmentCosts;
   /** True when a device in this is a stand-in. */

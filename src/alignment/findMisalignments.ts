@@ -43,6 +43,11 @@ export function chooseTensorDevice(mode: AlignmentMode, consumer: DeviceId, want
   return mode === 'autoFix' ? consumer : (wanted ?? consumer);
 }
 
+/** Keys of `before` whose cause is gone. */
+export function resolvedKeys(before: readonly AlignmentMessage[], now: readonly AlignmentMessage[]): readonly string[] {
+  return before.map(({ key }) => key).filter((key) => now.every((message) => message.key !== key));
+}
+
 /** The messages of `now` that `before` did not have in this form: what an engine sends on. */
 export function changedMessages(before: readonly AlignmentMessage[], now: readonly AlignmentMessage[]): readonly AlignmentMessage[] {
   return now.filter((message) => {

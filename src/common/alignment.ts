@@ -36,6 +36,8 @@ export interface AlignmentMessage {
   readonly tensorDevice?: DeviceId;
   readonly consumerDevice?: DeviceId;
   readonly bytesPerToken?: number;
+  /** Bytes that other processes took: no cost per token, but what the next load will miss. */
+  readonly takenBytes?: number;
   /** Measured from runs with and without; undefined until measured. */
   readonly costMsPerToken?: number;
   readonly state: 'found' | 'fixed' | 'left';

@@ -105,23 +105,38 @@ export interface PlacementPlan {
   readonly warnings: readonly PlacementWarning[];
 }
 
-/** What the runtime reports after loading, to be held against the plan. */
 /** `own` are kernels of this product; `unfused` keeps the scores of all positions in memory. */
 export type AttentionKernel = 'flash' | 'xqa' | 'cudnn' | 'memory-efficient' | 'own' | 'unfused';
 
+/** What the runtime reports after loading, to be held against the plan. */
 export interface StageAssignment {
   readonly stageIndex: number;
   readonly device: DeviceId;
   readonly provider: ProviderKind;
   /** Nodes by execution provider name, as the runtime reports them; undefined when it does not. */
   readonly nodesByProvider?: Readonly<Record<string, number>>;
-  /** Names of the nodes that run on the CPU inside a GPU stage, where the runtime names them. */
-  readonly cpuNodes?: readonly string[];
+  /** The nodes that run on the CPU inside a GPU stage, where the runtime names them. */
+  readonly cpuNodes?: readonly CpuNode[];
   /** Where each graph input and output is expected by the runtime: name → memory name such as `Cpu`, `Cuda:0`, `WebGPU_Buf`. */
   readonly inputMemory: Readonly<Record<string, string>>;
   readonly outputMemory: Readonly<Record<string, string>>;
   /** Which kernel attends, to a prompt and for each token of a single sequence; undefined where there is no telling. */
-  readonly attention?: { readonly prefill: AttentionKernel; readonly decode: AttentionKernel };
+  readonly attention?: AttentionUse;
+}
+
+export interface AttentionUse {
+  readonly prefill: AttentionKernel;
+  readonly decode: AttentionKernel;
+  /** Variables of the environment that forbid faster kernels, as `NAME=value`. */
+  readonly forbiddenBy?: readonly string[];
+}
+
+/** A node of a GPU stage that the GPU's provider did not take. */
+export interface CpuNode {
+  readonly name: string;
+  readonly operator: string;
+  /** Bytes that cross between GPU and CPU for one token because of it; undefined for a node that the runtime made itself. */
+  readonly bytesPerToken?: number;
 }
 
 /** Bytes of our own allocations on one device; what was not measured is undefined. */

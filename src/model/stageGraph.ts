@@ -53,7 +53,8 @@ export interface StageGraph {
  * @param fileDtypeOf    Dtype of a checkpoint tensor; the embedding may be kept in it.
  * @param hiddenInDtype  The residual dtype of the stage before, where it has another precision.
  * @param options        `countsPositions` adds the output {@link stageNames.nextSeqlensK}, so that a replayed step finds its position on the device;
- *                       `kvScales` are those of a cache of eight bits.
+ *                       `kvScales` are those of a cache of eight bits;
+ *                       `hasCpuNode` sends the residual through a node that changes nothing and that no GPU provider has; for debugging.
  */
 export function buildStageGraph(
   config: GlmConfig,
@@ -63,7 +64,7 @@ export function buildStageGraph(
   contextTokens: number,
   fileDtypeOf: FileDtypeOf,
   hiddenInDtype: FloatDType = precision.residual,
-  options: { readonly countsPositions?: boolean; readonly kvScales?: KvScales } = {},
+  options: { readonly countsPositions?: boolean; readonly kvScales?: KvScales; readonly hasCpuNode?: boolean } = {},
 ): StageGraph {
   const graph = new GraphBuilder(`${config.architecture} layers ${range.firstLayer}-${range.endLayer - 1}`);
   const weights = new GraphWeights(graph, precision, source, fileDtypeOf);
@@ -74,9 +75,8 @@ export function buildStageGraph(
   const ctx: LayerContext = { graph, config, precision, weights, attention: addAttentionInputs(graph, config, precision, contextTokens), contextTokens, kvScales: options.kvScales };
   const select = range.hasHead ? addPositionSelector(graph) : undefined;
 
-  let stream: ResidualStream = {
-    residual: hiddenIn === undefined ? addEmbedding(ctx, '/embedding', ids as GraphValue, specs.embedding) : addCast(graph, '/hidden_in/cast', hiddenIn, precision.residual),
-  };
+  const residual = hiddenIn === undefined ? addEmbedding(ctx, '/embedding', ids as GraphValue, specs.embedding) : addCast(graph, '/hidden_in/cast', hiddenIn, precision.residual);
+  let stream: ResidualStream = { residual: options.hasCpuNode === true ? addCpuOnlyIdentity(graph, residual) : residual };
   const addLayer = config.architecture === 'glm4' ? addGlm4Layer : addGlmLayer;
   for (let layerIndex = range.firstLayer; layerIndex < range.endLayer; layerIndex += 1) {
     const isLast = layerIndex === config.numLayers - 1;
@@ -95,6 +95,13 @@ export function buildStageGraph(
     graph.addOutput(addAdd(graph, stageNames.nextSeqlensK, ctx.attention.seqlensK, graph.addInitializer('position.step', 'i32', [], Int32Array.of(1))));
   }
   return { graph, stored: weights.stored };
+}
+
+/** The mean of one tensor is that tensor. The runtime computes it on the CPU only, and only in f32. */
+function addCpuOnlyIdentity(graph: GraphBuilder, x: GraphValue): GraphValue {
+  const wide = addCast(graph, '/debug/cast_in', x, 'f32');
+  const mean = graph.addSingle({ operator: 'Mean', name: '/debug/mean', inputs: [wide], outputs: [{ dtype: 'f32', shape: wide.shape }] });
+  return addCast(graph, '/debug/cast_out', mean, x.dtype);
 }
 
 const keepAll: SelectPositions = (_, x) => x;

@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { findMisalignments } from '../../src/alignment/findMisalignments';
 import type { AlignmentMessage, AlignmentMode } from '../../src/common/alignment';
+import { formatBytes } from '../../src/common/byteFormat';
 import { deviceId } from '../../src/common/deviceId';
 import type { PlacementPlan } from '../../src/common/placement';
-import { planMisplacement, type MisplaceableTensor } from '../../src/engine/worker/stages/misplacement';
+import { planMisplacement, type Misplaceable } from '../../src/engine/worker/stages/misplacement';
 import { openStages, type StageRunner } from '../../src/engine/worker/stages/openStages';
 import { cpuPlan, fixtureFolder, openTiny, temporaryFolder, type OpenedTiny } from '../unit/engine/worker/tinyCheckpoint';
 
@@ -13,7 +14,8 @@ const contextTokens = 48;
 /** The stages named in `onGpu` on WebGPU, the others on the CPU. */
 function plan({ config }: OpenedTiny, onGpu: readonly boolean[]): PlacementPlan {
   const base = cpuPlan(config, 'f32', { contextTokens, numStages: onGpu.length });
-  return { ...base, stages: base.stages.map((stage, index) => (onGpu[index] === true ? { ...stage, device: gpu, provider: 'webgpu' } : stage)) };
+  const kvBytes = (layers: number): number => layers * 2 * config.numKvHeads * contextTokens * config.headDim * 4;
+  return { ...base, stages: base.stages.map((stage, index) => ({ ...stage, kvBytes: kvBytes(stage.endLayer - stage.firstLayer), ...(onGpu[index] === true ? { device: gpu, provider: 'webgpu' as const } : {}) })) };
 }
 
 const cache = temporaryFolder();
@@ -24,13 +26,13 @@ interface Outcome {
   readonly ids: readonly number[];
 }
 
-async function run(onGpu: readonly boolean[], misplace: readonly MisplaceableTensor[], mode: AlignmentMode = 'warn'): Promise<Outcome> {
+async function run(onGpu: readonly boolean[], misplace: readonly Misplaceable[], mode: AlignmentMode = 'warn'): Promise<Outcome> {
   const opened = await openTiny(fixtureFolder('tiny-glm4'));
   const placed = plan(opened, onGpu);
   const runner = await openStages({ ...opened, plan: placed, maxBatch: 1, cacheFolder: cache.path, cpuThreads: 1, prefillChunkTokens: 16, activations: 'f32', allowSoftwareGpu: true, misplacement: planMisplacement(misplace.length === 0 ? undefined : misplace, mode, placed) });
   try {
     const ids = await greedy(runner);
-    const messages = findMisalignments({ modelName: 'tiny', mode, plan: placed, assignments: runner.assignments(), tensors: runner.boundTensors(), devices: [] });
+    const messages = findMisalignments({ modelName: 'tiny', mode, plan: placed, assignments: runner.assignments(), tensors: runner.boundTensors(), memory: runner.memoryUse(), devices: [] });
     return { messages, ids };
   } finally {
     await runner.dispose();
@@ -67,6 +69,7 @@ describe('tensors on the wrong device of two real ones', () => {
     const half = Math.floor(config.numLayers / 2);
     const cases = [
       { kind: 'input_ids', onGpu: [true], found: [{ kind: 'host-bound-inputs', tensor: 'input_ids', tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: 4, state: 'found' }] },
+      { kind: 'positions', onGpu: [true], found: [{ kind: 'host-bound-inputs', tensor: 'seqlens_k', tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: 4, state: 'found' }] },
       { kind: 'logits', onGpu: [true], found: [{ kind: 'host-bound-inputs', tensor: 'logits', tensorDevice: gpu, consumerDevice: 'cpu', bytesPerToken: config.vocabSize * 4, state: 'found' }] },
       { kind: 'hidden', onGpu: [true, true], found: [{ kind: 'hidden-state-through-host', tensor: 'the hidden state into stage 2', tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: config.hiddenSize * 4, state: 'found' }] },
       { kind: 'kv', onGpu: [true], found: [{ kind: 'kv-cache-on-cpu', tensor: 'kv cache', tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: kvBytes(config.numLayers), state: 'found' }] },
@@ -75,11 +78,22 @@ describe('tensors on the wrong device of two real ones', () => {
         onGpu: [true, true],
         found: [half, config.numLayers - half].map((layers, index) => ({ kind: 'kv-cache-on-cpu', tensor: `kv cache of stage ${index + 1}`, tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: kvBytes(layers), state: 'found' })),
       },
+      // The residual goes to the CPU and comes back, in f32.
+      { kind: 'node', onGpu: [true], found: [{ kind: 'node-fallback', tensor: undefined, tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: 2 * config.hiddenSize * 4, state: 'found' }] },
+      { kind: 'provider', onGpu: [true], found: [{ kind: 'provider-replaced', tensor: undefined, tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: undefined, state: 'found' }] },
+      { kind: 'provider', onGpu: [true, true], found: [{ kind: 'provider-replaced', tensor: undefined, tensorDevice: 'cpu', consumerDevice: gpu, bytesPerToken: undefined, state: 'found' }] },
+      { kind: 'plan', onGpu: [true], found: [{ kind: 'plan-differs', tensor: undefined, tensorDevice: undefined, consumerDevice: gpu, bytesPerToken: undefined, state: 'found' }] },
     ] as const;
     for (const { kind, onGpu, found } of cases) {
       const outcome = await run(onGpu, [kind]);
       expect(relevant(outcome.messages), kind).toEqual(found);
       expect(outcome.ids, kind).toEqual(expected);
+      if (kind === 'plan') {
+        expect(outcome.messages[0]?.message).toBe(`The KV cache on ${gpu} takes ${formatBytes(2 * kvBytes(config.numLayers))}, whereas the plan says ${formatBytes(kvBytes(config.numLayers))}.`);
+      }
+      if (kind === 'node') {
+        expect(outcome.messages[0]?.message).toContain('/debug/mean (Mean)');
+      }
     }
   });
 

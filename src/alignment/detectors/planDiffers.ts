@@ -6,8 +6,8 @@ import { composeMessage, openState } from '../composeMessage';
 import type { AlignmentFacts } from '../facts';
 import { stageName } from '../tensorPlaces';
 
-/** Alignment of tensors and small tables may add a little to the planned bytes. */
-const tolerance = { fraction: 0.03, bytes: 32 * 2 ** 20 };
+/** Alignment of tensors and small tables may add a little to the planned bytes of weights. A cache has exactly the size that follows from its shape. */
+const tolerances = { weights: { fraction: 0.03, bytes: 32 * 2 ** 20 }, 'KV cache': { fraction: 0, bytes: 0 } } as const;
 
 export function findPlanDiffers(facts: AlignmentFacts): readonly AlignmentMessage[] {
   return [...findOtherDevices(facts), ...findOtherBytes(facts)];
@@ -34,13 +34,15 @@ function findOtherDevices(facts: AlignmentFacts): readonly AlignmentMessage[] {
   });
 }
 
-/** Weights and KV cache per device. Activations are estimates in the plan, so they are not held against it. */
+/** Weights and KV cache per device. Activations are estimates in the plan, so they are not held against it. Where a stage is elsewhere, that is told, and bytes follow from it. */
 function findOtherBytes(facts: AlignmentFacts): readonly AlignmentMessage[] {
-  return (facts.memory ?? []).flatMap((use): readonly AlignmentMessage[] => {
+  const isMoved = facts.plan.stages.some((stage) => facts.assignments.find((one) => one.stageIndex === stage.stageIndex)?.device !== stage.device);
+  return (isMoved ? [] : (facts.memory ?? [])).flatMap((use): readonly AlignmentMessage[] => {
     const stages = facts.plan.stages.filter((stage) => stage.device === use.device);
     return (['weights', 'KV cache'] as const).flatMap((part): readonly AlignmentMessage[] => {
       const planned = stages.reduce((sum, stage) => sum + (part === 'weights' ? stage.weightBytes : stage.kvBytes), 0);
       const actual = part === 'weights' ? use.weightBytes : use.kvBytes;
+      const tolerance = tolerances[part];
       if (Math.abs(actual - planned) <= Math.max(tolerance.bytes, planned * tolerance.fraction)) {
         return [];
       }

@@ -9,8 +9,30 @@ import { stageName } from '../tensorPlaces';
 const providerNames: Readonly<Record<ProviderKind, RegExp>> = { cpu: /^cpu/i, cuda: /^cuda/i, webgpu: /^webgpu/i };
 const shownNodes = 3;
 
-/** No node of the stage runs on the planned provider: the runtime took another one without a word. */
+/** A GPU that `auto` would have taken, were its provider there; or no node of a stage runs on the planned provider, since the runtime took another one without a word. */
 export function findProviderReplaced(facts: AlignmentFacts): readonly AlignmentMessage[] {
+  return [...findGpuLeftOut(facts), ...findStageReplaced(facts)];
+}
+
+function findGpuLeftOut(facts: AlignmentFacts): readonly AlignmentMessage[] {
+  const [first, ...more] = facts.gpusLeftOut ?? [];
+  if (first === undefined) {
+    return [];
+  }
+  const used = [...new Set(facts.plan.stages.map((stage) => stage.device))].join(' and ');
+  return [
+    composeMessage(facts, {
+      kind: 'provider-replaced',
+      cause: `${first.device} left out`,
+      message: `The model is on ${used}, whereas this machine has ${first.name} (${[first, ...more].map(({ device }) => device).join(', ')}). ${first.reason}`,
+      state: openState(facts),
+      consumerDevice: first.device,
+      next: [{ label: 'Set up CUDA', command: 'glm.setupCuda' }],
+    }),
+  ];
+}
+
+function findStageReplaced(facts: AlignmentFacts): readonly AlignmentMessage[] {
   return facts.plan.stages.flatMap((stage): readonly AlignmentMessage[] => {
     const assignment = facts.assignments.find((one) => one.stageIndex === stage.stageIndex);
     const nodes = Object.entries(assignment?.nodesByProvider ?? {}).filter(([, count]) => count > 0);
@@ -25,6 +47,7 @@ export function findProviderReplaced(facts: AlignmentFacts): readonly AlignmentM
         cause: `stage ${stage.stageIndex}`,
         message: `${capitalised(stageName(facts, stage.stageIndex))} was to run with ${stage.provider} on ${stage.device}, but the runtime runs all of it with ${actual}.`,
         state: openState(facts),
+        tensorDevice: assignment.device === stage.device ? undefined : assignment.device,
         consumerDevice: stage.device,
         next: stage.provider === 'cuda' ? [{ label: 'Set up CUDA', command: 'glm.setupCuda' }] : [{ label: 'Show what is wrong with this device', command: 'glm.diagnose' }],
       }),
@@ -46,15 +69,18 @@ export function findNodeFallback(facts: AlignmentFacts): readonly AlignmentMessa
       return [];
     }
     const total = nodes.reduce((sum, [, value]) => sum + value, 0);
-    const names = named.length === 0 ? '' : `: ${named.slice(0, shownNodes).join(', ')}${named.length > shownNodes ? ` and ${named.length - shownNodes} more` : ''}`;
+    const names = named.length === 0 ? '' : `: ${named.slice(0, shownNodes).map(({ name, operator }) => `${name} (${operator})`).join(', ')}${named.length > shownNodes ? ` and ${named.length - shownNodes} more` : ''}`;
+    const operators = [...new Set(named.map(({ operator }) => operator))];
+    const bytes = named.flatMap(({ bytesPerToken }) => bytesPerToken ?? []);
     return [
       composeMessage(facts, {
         kind: 'node-fallback',
         cause: `stage ${stage.stageIndex}`,
-        message: `${onCpu}${knowsAll ? ` of ${total}` : ''} nodes of ${stageName(facts, stage.stageIndex)} run on cpu, whereas the stage is on ${stage.device}${names}. The provider has no kernel for them in this form.`,
+        message: `${onCpu}${knowsAll ? ` of ${total}` : ''} ${onCpu === 1 && !knowsAll ? 'node' : 'nodes'} of ${stageName(facts, stage.stageIndex)} ${onCpu === 1 ? 'runs' : 'run'} on cpu, whereas the stage is on ${stage.device}${names}. The provider ${stage.provider} has no kernel for ${operators.length === 0 ? 'them' : operators.slice(0, shownNodes).join(', ')} in this form.`,
         state: openState(facts),
         tensorDevice: cpuDevice,
         consumerDevice: stage.device,
+        ...(bytes.length === 0 ? {} : { bytesPerToken: bytes.reduce((sum, one) => sum + one, 0) }),
         next: [{ label: 'Show the log of this load', command: 'glm.showLog' }],
       }),
     ];

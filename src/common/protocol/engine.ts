@@ -39,11 +39,18 @@ export interface LoadOptions {
   /** Milliseconds per token of each kind of misalignment, as measured before on this machine; told with the messages. */
   readonly alignmentCostsMs?: AlignmentCosts;
   /**
-   * Debug option: puts these tensors on the wrong device on purpose; refused where there is none. Unless alignment is `autoFix`, decoding uses
+   * Debug option: puts these on the wrong device on purpose; refused where there is none. Unless alignment is `autoFix`, decoding uses
    * the runtime's own kernels then, also for an empty list, so that runs with and without compare.
    */
-  readonly misplace?: readonly ('input_ids' | 'hidden' | 'kv' | 'logits')[];
+  readonly misplace?: readonly Misplaceable[];
 }
+
+/**
+ * Tensors first: token ids, positions (the lengths that say where the new tokens go), hidden states between stages, keys and values, logits.
+ * `node`: one node of the first GPU stage with an operator that no GPU provider has. `provider`: the last GPU stage is opened without its provider.
+ * `plan`: keys and values of one sequence more than the plan says. The last three can't be repaired, so they stay under `autoFix` too.
+ */
+export type Misplaceable = 'input_ids' | 'positions' | 'hidden' | 'kv' | 'logits' | 'node' | 'provider' | 'plan';
 
 /** What a checkpoint is, without loading it. */
 export interface ModelDescription {
@@ -259,6 +266,8 @@ export type EngineContract = {
     'context-limit': ContextLimit;
     'token-delta': TokenDelta;
     'alignment-message': AlignmentMessage;
+    /** Keys of messages whose cause is gone. */
+    'alignment-resolved': { readonly keys: readonly string[] };
     'memory-use': readonly DeviceMemoryUse[];
     log: LogRecord;
   };

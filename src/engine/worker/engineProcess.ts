@@ -55,6 +55,7 @@ export function runEngineProcess(bundlePath: string): void {
       onPrefill: (progress) => emit('prefill-progress', progress),
       onContextLimit: (limit) => emit('context-limit', limit),
       onAlignment: (message) => emit('alignment-message', message),
+      onAlignmentResolved: (keys) => emit('alignment-resolved', { keys }),
     },
     onProgress: (progress) => emit('model-load-progress', progress),
     onMemoryUse: (memory) => emit('memory-use', memory),

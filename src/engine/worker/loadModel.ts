@@ -7,6 +7,7 @@ import { AlignmentWatch } from './alignmentWatch';
 import type { BatchTimer } from './deltaBatcher';
 import { listBudgets } from './deviceBudgets';
 import { findKvScales } from './kvScales/measureKvScales';
+import { findGpusLeftOut, gpuProcesses } from './gpusLeftOut';
 import { gpuBudgetSources } from './gpuBudgetSources';
 import type { LoadedModels } from './loadedModels';
 import { LoadProgressMeter } from './loadProgressMeter';
@@ -40,6 +41,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   const { plan, formats, prefillChunkTokens, decodeReads } = planModel(opened, options, devicesAtPlan);
   throwIfAborted(signal, 'Loading the model');
   log.log('info', 'load', `${opened.description.name} as ${formats.weights} on ${plan.stages.map((stage) => stage.device).join(', ')}, context ${plan.contextTokens}`);
+  const comparesKinds = options.misplace !== undefined && (options.alignment !== 'autoFix' || options.misplace.includes('node'));
   const stageOptions: OpenStagesOptions = {
     config: opened.config,
     tensors: opened.checkpoint.tensors,
@@ -53,7 +55,8 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     allowSoftwareGpu: options.allowSoftwareGpu,
     misplacement: planMisplacement(options.misplace, options.alignment, plan),
     // Kernels of our own keep their tensors where they are read: what is misplaced, and what it is compared with, runs without them.
-    fusedDecode: options.misplace === undefined || options.alignment === 'autoFix' ? undefined : false,
+    fusedDecode: comparesKinds ? false : undefined,
+    captureDecode: comparesKinds ? false : undefined,
     packThreadFile: context.packThreadFile,
     log,
     signal,
@@ -87,9 +90,24 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     now: await listBudgets(options, usesGpu ? gpuBudgetSources : []),
     ownHostBytes: anonymousResidentBytes(),
   });
-  const alignment = new AlignmentWatch({ loaded, runner, options, devicesAtPlan, devicesNow, otherModels: () => context.loadedModels.others(), log, onMessage: (message) => context.events.onAlignment(message) });
+  const alignment = new AlignmentWatch({
+    loaded,
+    runner,
+    options,
+    devicesAtPlan,
+    devicesNow,
+    otherModels: () => context.loadedModels.others(),
+    gpusLeftOut: await findGpusLeftOut(options, devicesAtPlan, plan).catch(() => []),
+    processes: gpuProcesses,
+    log,
+    onMessage: (message) => context.events.onAlignment(message),
+    onResolved: (keys) => context.events.onAlignmentResolved(keys),
+  });
   alignment.look();
-  context.loadedModels.announce(opened.description.name, plan.stages.map((stage) => stage.device));
+  if (usesGpu) {
+    alignment.keepLooking(timer);
+  }
+  context.loadedModels.announce(opened.description.name, new Map(loaded.memory.map((use) => [use.device, use.weightBytes + use.kvBytes + use.stagingBytes + (use.activationBytes ?? 0)])));
   const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
   return new ServedModel({ loaded: { ...loaded, alignment: alignment.messages }, alignment, runner, text, timer, events: context.events, freeMemory });
 }

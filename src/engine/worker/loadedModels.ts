@@ -26,15 +26,15 @@ export class LoadedModels {
     this.isAlive = options.isAlive ?? isProcess;
   }
 
-  /** Tells the other engines what this one holds. The CPU is everybody's and not told. A folder that can't be written costs nothing but the notice. */
-  announce(name: string, devices: readonly DeviceId[]): void {
-    const gpus = [...new Set(devices)].filter((device) => deviceKind(device) !== 'cpu');
+  /** Tells the other engines what this one holds, by device. The CPU is everybody's and not told. A folder that can't be written costs nothing but the notice. */
+  announce(name: string, bytesByDevice: ReadonlyMap<DeviceId, number>): void {
+    const gpus = [...bytesByDevice.keys()].filter((device) => deviceKind(device) !== 'cpu');
     if (gpus.length === 0) {
       return;
     }
     try {
       mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-      writeFileSync(this.file(this.pid), JSON.stringify({ name, devices: gpus }), { mode: 0o600 });
+      writeFileSync(this.file(this.pid), JSON.stringify({ name, devices: gpus, bytes: Object.fromEntries(gpus.map((device) => [device, bytesByDevice.get(device)])) }), { mode: 0o600 });
     } catch {
       // Another user's folder of that name, or a full disk.
     }
@@ -75,10 +75,12 @@ export class LoadedModels {
   /** Undefined for a file that another engine is just writing, or that is not one of ours. */
   private read(pid: number): OtherModel | undefined {
     try {
-      const { name, devices } = JSON.parse(readFileSync(this.file(pid), 'utf8')) as { name?: unknown; devices?: unknown };
-      return typeof name === 'string' && Array.isArray(devices)
-        ? { name, devices: devices.flatMap((device) => (typeof device === 'string' ? (tryParseDeviceId(device) ?? []) : [])) }
-        : undefined;
+      const { name, devices, bytes } = JSON.parse(readFileSync(this.file(pid), 'utf8')) as { name?: unknown; devices?: unknown; bytes?: Readonly<Record<string, unknown>> };
+      if (typeof name !== 'string' || !Array.isArray(devices)) {
+        return undefined;
+      }
+      const known = devices.flatMap((device) => (typeof device === 'string' ? (tryParseDeviceId(device) ?? []) : []));
+      return { name, devices: known, bytes: Object.fromEntries(known.flatMap((device) => (typeof bytes?.[device] === 'number' ? [[device, bytes[device]]] : []))) };
     } catch {
       return undefined;
     }

@@ -15,6 +15,7 @@ import { assertProviderPresent } from './assertProvider';
 import { chooseFormats, type FormatChoice } from './chooseFormats';
 import { decodeReads } from './decodeReads';
 import { describeModel, mainDtype } from './describeModel';
+import { webgpuActivations } from './stages/webgpuDevice';
 import { tokenizerOf } from './tokenizerStore';
 
 /** An opened checkpoint with everything that was made of its small files. */
@@ -56,7 +57,9 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
   assertProviderPresent(options.provider, devices);
   const fileDtype = mainDtype(checkpoint);
   const sizesOf = (provider: ProviderKind, weights: WeightFormat, kv: FormatChoice['kvCache'] = 'f32'): ModelSizes => modelSizes(config, weights, kv, { provider, fileDtype });
-  const formats = chooseFormats(options, devices, (provider, weights) => weightBytes(sizesOf(provider, weights)));
+  const chosen = chooseFormats(options, devices, (provider, weights) => weightBytes(sizesOf(provider, weights)));
+  // An adapter whose shaders have no f16 holds keys and values in twice the bytes.
+  const formats: FormatChoice = chosen.provider === 'webgpu' && chosen.kvCache === 'f16' && webgpuActivations() === 'f32' ? { ...chosen, kvCache: 'f32' } : chosen;
   const { provider, weights, kvCache } = formats;
   const sizes = sizesOf(provider, weights, kvCache);
   const cpuKvCache = kvCache === 'int8' ? 'int8' : 'f32';

@@ -15,6 +15,7 @@ import { assertIds, encodePrompt, type TextSource } from './encodePrompt';
 import { PromptTooLongError } from './promptErrors';
 import { placementReport, type FreeMemory } from './profile/placementReport';
 import type { StageFacts } from './profile/stageFacts';
+import type { MemoryReading } from './stages/memoryShortage';
 import { peakResidentBytes } from './processMemory';
 import { scoreTokens } from './tokenScores';
 
@@ -23,6 +24,8 @@ export interface ServedRunner extends StepRunner {
   memoryUse(): readonly DeviceMemoryUse[];
   /** Where the tensors of a step, the hidden states and the caches lie; absent where the runner does not tell. */
   boundTensors?(): readonly BoundTensor[];
+  /** What the drivers count on the GPUs of the stages now; absent where the runner does not tell. */
+  readMemory?(): readonly MemoryReading[];
   /** The logits after every one of `ids`; absent where the runner gives only the last. */
   prefillAllLogits?(slot: number, ids: Int32Array): Promise<Float32Array>;
   /** What the stages are made of; absent where the runner does not tell. */
@@ -41,6 +44,7 @@ export interface ServedEvents {
   onPrefill(progress: PrefillProgress): void;
   onContextLimit(limit: ContextLimit): void;
   onAlignment(message: AlignmentMessage): void;
+  onAlignmentResolved(keys: readonly string[]): void;
 }
 
 export interface ServedSetup {
@@ -50,7 +54,7 @@ export interface ServedSetup {
   readonly timer: BatchTimer;
   readonly events: ServedEvents;
   /** Looks after each generation where its tensors lay. */
-  readonly alignment?: { look(): void };
+  readonly alignment?: { look(): void } & Disposable;
   /** Free memory by device: before the model was loaded, right after, and now. */
   readonly freeMemory?: () => Promise<FreeMemory>;
 }
@@ -139,6 +143,7 @@ export class ServedModel {
 
   /** Cancels what runs, waits for it, frees everything. @returns bytes of our own allocations that were freed. */
   async dispose(): Promise<number> {
+    this.setup.alignment?.[Symbol.dispose]();
     const memory = this.memory();
     this.ending.abort();
     await this.generator.dispose();

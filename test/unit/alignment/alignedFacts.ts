@@ -73,8 +73,8 @@ export const aligned: AlignmentFacts = {
     { device: cuda1, weightBytes: 4 * gib, kvBytes: gib, activationBytes: gib / 4, stagingBytes: 0 },
   ],
   driverMemory: [
-    { device: cuda0, freeBytesAtPlan: 23 * gib, freeBytesNow: 12 * gib },
-    { device: cuda1, freeBytesAtPlan: 23 * gib, freeBytesNow: 17 * gib, ownProcessBytes: 6 * gib },
+    { device: cuda0, since: 'plan', freeBytesThen: 23 * gib, freeBytesNow: 12 * gib },
+    { device: cuda1, since: 'plan', freeBytesThen: 23 * gib, freeBytesNow: 17 * gib },
   ],
   attention: [0, 1, 2].map((stageIndex) => ({ stageIndex, kernel: 'flash' })),
   otherModels: [{ name: 'GLM-Edge-1.5B', devices: [deviceId('cuda', 2)] }],

@@ -80,13 +80,13 @@ describe('findMisalignments', () => {
   });
 
   it('reports nodes that fell back inside a GPU stage, by name', () => {
-    const message = only(withAssignment(1, { nodesByProvider: { CUDAExecutionProvider: 85, CPUExecutionProvider: 5 }, cpuNodes: ['/a/Range', '/b/Gather', '/c/Cast', '/d/Where', '/e/Mod'] }));
+    const message = only(withAssignment(1, { nodesByProvider: { CUDAExecutionProvider: 85, CPUExecutionProvider: 5 }, cpuNodes: [{ name: '/a', operator: 'Range', bytesPerToken: 8 }, { name: '/b', operator: 'Gather', bytesPerToken: 16 }, { name: '/c', operator: 'Range' }, { name: '/d', operator: 'Where' }, { name: '/e', operator: 'Mod' }] }));
     expect(message.kind).toBe('node-fallback');
-    expect(message.message).toBe("5 of 90 nodes of the model's stage 2 run on cpu, whereas the stage is on cuda:1: /a/Range, /b/Gather, /c/Cast and 2 more. The provider has no kernel for them in this form.");
+    expect(message.message).toBe("5 of 90 nodes of the model's stage 2 run on cpu, whereas the stage is on cuda:1: /a (Range), /b (Gather), /c (Range) and 2 more. The provider cuda has no kernel for Range, Gather, Where in this form. Cost: 24 B per token.");
   });
 
   it('reports them too where the runtime lists only what a provider did not take, and nothing when that list is empty', () => {
-    expect(only(withAssignment(1, { nodesByProvider: undefined, cpuNodes: ['/a/Range'] })).message).toContain("1 nodes of the model's stage 2 run on cpu");
+    expect(only(withAssignment(1, { nodesByProvider: undefined, cpuNodes: [{ name: '/a', operator: 'Range' }] })).message).toContain("1 node of the model's stage 2 runs on cpu");
     expect(findMisalignments(withAssignment(1, { nodesByProvider: undefined, cpuNodes: [] }))).toEqual([]);
   });
 
@@ -115,14 +115,14 @@ describe('findMisalignments', () => {
   });
 
   it('reports memory that another process took, and who has it', () => {
-    const taken = { ...aligned, driverMemory: [{ device: cuda1, freeBytesAtPlan: 23 * gib, freeBytesNow: 9 * gib, ownProcessBytes: 6 * gib, processes: [{ pid: 1, usedBytes: 6 * gib }, { pid: 4242, usedBytes: 8 * gib, name: 'python' }] }] };
+    const taken = { ...aligned, driverMemory: [{ device: cuda1, since: 'load' as const, freeBytesThen: 18 * gib, freeBytesNow: 9 * gib, knownGrowthBytes: gib, processes: [{ pid: 4242, usedBytes: 8 * gib, name: 'python' }] }] };
     const message = only(taken);
-    expect(message).toMatchObject({ kind: 'memory-taken', consumerDevice: 'cuda:1' });
-    expect(message.message).toBe('Other processes took 8.0 GiB of cuda:1 since the plan was made; 9.0 GiB are free. On it now: python 4242: 8.0 GiB.');
+    expect(message).toMatchObject({ kind: 'memory-taken', consumerDevice: 'cuda:1', takenBytes: 8 * gib });
+    expect(message.message).toBe('Other processes took 8.0 GiB of cuda:1 since the model was loaded; 9.0 GiB are free. On it now: python 4242: 8.0 GiB.');
   });
 
-  it('takes our own allocations and overhead off where the driver does not tell processes apart', () => {
-    const facts = (freeNow: number): AlignmentFacts => ({ ...aligned, driverMemory: [{ device: cuda1, freeBytesAtPlan: 23 * gib, freeBytesNow: freeNow, overheadBytes: gib / 2 }] });
+  it('takes our own allocations and the usual overhead off what the load took', () => {
+    const facts = (freeNow: number): AlignmentFacts => ({ ...aligned, driverMemory: [{ device: cuda1, since: 'plan', freeBytesThen: 23.5 * gib, freeBytesNow: freeNow }] });
     expect(findMisalignments(facts(17.25 * gib))).toEqual([]);
     expect(only(facts(15.25 * gib)).message).toContain('took 2.0 GiB of cuda:1');
   });

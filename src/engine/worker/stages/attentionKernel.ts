@@ -18,6 +18,14 @@ export interface AttentionQuestion {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Which of the user's variables forbid kernels, as `NAME=value`. */
+export function forbiddingVariables(env: AttentionQuestion['env']): readonly string[] {
+  return [
+    ...(env.ORT_ENABLE_CUDNN_FLASH_ATTENTION === '0' ? ['ORT_ENABLE_CUDNN_FLASH_ATTENTION=0'] : []),
+    ...['ORT_DISABLE_FLASH_ATTENTION', 'ORT_DISABLE_MEMORY_EFFICIENT_ATTENTION'].filter((name) => env[name] === '1').map((name) => `${name}=1`),
+  ];
+}
+
 /** For activations of 16 bits. Of an int8 cache, everything but `flash` means that it can't be had. */
 export function cudaAttentionKernel({ computeCapability, headDim, kv, env }: AttentionQuestion): AttentionKernel {
   const isOff = (name: string): boolean => env[`ORT_DISABLE_${name}_ATTENTION`] === '1';

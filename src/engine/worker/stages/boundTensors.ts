@@ -6,13 +6,13 @@ import { cpuDevice } from '../../../common/deviceId';
 import { kvNames } from '../../../model/attention';
 import { stageNames } from '../../../model/stageGraph';
 import type { IoBinding } from '../../../ort/running';
-import { noMisplacement, type MisplaceableTensor } from './misplacement';
+import { noMisplacement, type Misplaceable } from './misplacement';
 import type { StageParts } from './stage';
 import type { StepShape } from './stepBuffers';
 
 export function boundTensors({ placement, device, misplacement = noMisplacement }: StageParts, binding: IoBinding, shape: StepShape): BoundTensor[] {
   const { slotCount, tokens, positions } = shape;
-  const describe = (name: string, direction: 'input' | 'output', role: BoundTensor['role'], rows: number, option?: MisplaceableTensor): readonly BoundTensor[] => {
+  const describe = (name: string, direction: 'input' | 'output', role: BoundTensor['role'], rows: number, option?: Misplaceable): readonly BoundTensor[] => {
     const value = direction === 'input' ? binding.boundInput(name) : binding.boundOutput(name);
     const lies = value === undefined ? undefined : memoryDevice(value.memoryName, device.id);
     if (value === undefined || lies === undefined) {
@@ -38,7 +38,7 @@ export function boundTensors({ placement, device, misplacement = noMisplacement 
   const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => kvNames(placement.firstLayer + index));
   return [
     ...describe(stageNames.inputIds, 'input', 'step', newRows, 'input_ids'),
-    ...describe(stageNames.seqlensK, 'input', 'step', slotCount),
+    ...describe(stageNames.seqlensK, 'input', 'step', slotCount, 'positions'),
     ...describe(stageNames.totalSequenceLength, 'input', 'step', slotCount),
     ...describe(stageNames.logitsFrom, 'input', 'step', slotCount),
     ...describe(stageNames.hiddenIn, 'input', 'hidden', newRows, 'hidden'),

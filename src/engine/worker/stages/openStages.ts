@@ -29,7 +29,8 @@ import { FusedChain } from './fusedChain';
 import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
 import { isReplaySound, measureReplayedSteps } from './replayCheck';
 import { withMemoryReadings } from './memoryShortage';
-import type { Misplacement } from './misplacement';
+import { firstGpuStage, isInForce, lastGpuStage, noMisplacement, type Misplaceable, type Misplacement } from './misplacement';
+import { assertProviderAtWork, onCpuInstead, ProviderReplacedError } from './replacedProvider';
 import { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 import { StageRunner } from './stageRunner';
@@ -95,18 +96,21 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
   try {
     const totalBytes = plan.stages.reduce((sum, stage) => sum + stage.weightBytes, 0);
     let doneBytes = 0;
-    for (const placement of plan.stages) {
-      throwIfAborted(signal, 'Loading the model');
+    const openOn = (placement: StagePlacement): Promise<Stage> => {
       const precision = precisionFor(placement.provider, placement.weightFormat ?? plan.weightFormat, {
         accuracyLevel: options.accuracyLevel,
         kv: placement.kvFormat ?? plan.kvFormat,
         activations: options.activations ?? (placement.provider === 'webgpu' ? webgpuActivations() : undefined),
       });
-      const startedMs = performance.now();
       const onBytes = (loadedBytes: number): void => options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes: doneBytes + loadedBytes, totalBytes });
       const open = (usesOperators: boolean): Promise<Stage> =>
         openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, () => pack(precision), onBytes, options, usesOperators);
-      stages.push(await openWithOrWithout(open, placement, log));
+      return openWithOrWithout(open, placement, log);
+    };
+    for (const placement of plan.stages) {
+      throwIfAborted(signal, 'Loading the model');
+      const startedMs = performance.now();
+      stages.push(await openOn(placement).catch((error: unknown) => openReplaced(error, placement, openOn, options)));
       doneBytes += placement.weightBytes;
       options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes, totalBytes });
       log.log('info', 'stages', `stage ${placement.stageIndex} loaded`, { device: placement.device, elapsedMs: performance.now() - startedMs });
@@ -168,7 +172,7 @@ async function openStage(
       plan.contextTokens,
       (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
       hiddenInDtype,
-      { countsPositions: device.capturesSteps, kvScales: options.kvScales },
+      { countsPositions: device.capturesSteps, kvScales: options.kvScales, hasCpuNode: isForced(options, 'node') && placement.stageIndex === firstGpuStage(plan) },
     );
     onBytes(0);
     const sessionOptions = new SessionOptions(env.library);
@@ -177,10 +181,13 @@ async function openStage(
     if (packed !== undefined) {
       sessionOptions.setConfig('session.model_external_initializers_file_folder_path', dirname(packed.path));
     }
-    device.configure(sessionOptions);
+    if (!(isForced(options, 'provider') && placement.provider !== 'cpu' && placement.stageIndex === lastGpuStage(plan))) {
+      device.configure(sessionOptions);
+    }
     Object.entries(options.sessionConfig ?? {}).forEach(([key, value]) => sessionOptions.setConfig(key, value));
     const session = await loadSession(env, graph.toModelBytes(), sessionOptions, options.signal);
     begun.push(session);
+    assertProviderAtWork(session, placement);
     const movedBytes = (await device.afterLoad?.()) ?? 0;
     options.log?.log('debug', 'stages', 'weights moved onto huge pages', { movedBytes });
     const memory = device.openMemory(env, session, precision);
@@ -188,8 +195,9 @@ async function openStage(
     const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => placement.firstLayer + index);
     const slotShape = [config.numKvHeads, plan.contextTokens, config.headDim];
     const { misplacement } = options;
-    const isKvMisplaced = misplacement?.isInForce === true && misplacement.wanted.has('kv') && placement.provider !== 'cpu';
-    const kv = isKvMisplaced ? allocateHostKv(env, layers, precision.kv, options.maxBatch, slotShape) : memory.allocateKv(layers, precision.kv, options.maxBatch, slotShape);
+    const isOnGpu = placement.provider !== 'cpu';
+    const slots = options.maxBatch + (isForced(options, 'plan') && isOnGpu ? 1 : 0);
+    const kv = isForced(options, 'kv') && isOnGpu ? allocateHostKv(env, layers, precision.kv, slots, slotShape) : memory.allocateKv(layers, precision.kv, slots, slotShape);
     begun.push(kv);
     const weights = memory.loadWeights === undefined || packed !== undefined ? new Map<string, Value>() : await loadWeights(memory.loadWeights, stored, precision, pack, onBytes, options);
     const weightBytes = stored.reduce((sum, tensor) => sum + tensor.byteLength, 0);
@@ -211,6 +219,19 @@ function assertCacheServed(device: StageDevice, precision: Precision, headDim: n
       fields: { device: device.id, kernel, headDim },
     });
   }
+}
+
+function isForced({ misplacement = noMisplacement }: OpenStagesOptions, what: Misplaceable): boolean {
+  return isInForce(misplacement, what);
+}
+
+/** A provider that the runtime left out: the stage runs on the CPU, which is told as a misalignment, or what else went wrong goes on. */
+function openReplaced(error: unknown, placement: StagePlacement, openOn: (placement: StagePlacement) => Promise<Stage>, { plan, log = silentLog }: OpenStagesOptions): Promise<Stage> {
+  if (!(error instanceof ProviderReplacedError)) {
+    throw error;
+  }
+  log.log('warn', 'stages', error.message);
+  return openOn(onCpuInstead(placement, plan.weightFormat));
 }
 
 /** A runtime that refuses a graph with operators of ours gets one without. */

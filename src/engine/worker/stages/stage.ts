@@ -14,7 +14,8 @@ import type { Value } from '../../../ort/value';
 import { readRows } from './readRows';
 import type { KvMemory, StageDevice, StageMemory } from './stageDevice';
 import { boundTensors } from './boundTensors';
-import { noMisplacement, type MisplaceableTensor, type Misplacement } from './misplacement';
+import { describeCpuNodes } from './cpuNodes';
+import { isInForce, noMisplacement, type Misplaceable, type Misplacement } from './misplacement';
 import { ResidentTensors } from './residentTensors';
 import type { StepBuffers, StepShape } from './stepBuffers';
 
@@ -59,10 +60,10 @@ export class Stage implements Disposable {
     this.inputMemory = parts.session.inputMemory();
   }
 
-  /** Whether the debug option holds this tensor away from where it is read. On the CPU there is no such place. */
-  isMisplaced(tensor: MisplaceableTensor): boolean {
+  /** Whether the debug option holds this away from where it is read. On the CPU there is no such place. */
+  isMisplaced(what: Misplaceable): boolean {
     const { misplacement = noMisplacement, placement } = this.parts;
-    return misplacement.isInForce && misplacement.wanted.has(tensor) && placement.provider !== 'cpu';
+    return isInForce(misplacement, what) && placement.provider !== 'cpu';
   }
 
   /** Where the tensors of the last step lie, as the runtime says. */
@@ -114,15 +115,15 @@ export class Stage implements Disposable {
     for (const { provider } of nodes ?? []) {
       nodesByProvider[provider] = (nodesByProvider[provider] ?? 0) + 1;
     }
-    const cpuNodes = nodes?.filter(({ provider }) => /^cpu/i.test(provider)).map(({ name }) => name);
+    const onCpu = nodes?.filter(({ provider }) => /^cpu/i.test(provider));
     // For some providers the runtime lists only what they did not take. That they take the inputs shows that they are at work.
-    const listsAll = cpuNodes === undefined || nodes?.length !== cpuNodes.length || Object.values(this.inputMemory).every((memory) => /^cpu$/i.test(memory));
+    const listsAll = onCpu === undefined || nodes?.length !== onCpu.length || Object.values(this.inputMemory).every((memory) => /^cpu$/i.test(memory));
     return {
       stageIndex: placement.stageIndex,
       device: device.id,
       provider: device.provider,
       nodesByProvider: nodes === undefined || !listsAll ? undefined : nodesByProvider,
-      ...(device.provider === 'cpu' || cpuNodes === undefined ? {} : { cpuNodes }),
+      ...(device.provider === 'cpu' || onCpu === undefined ? {} : { cpuNodes: describeCpuNodes(onCpu, this.parts.nodes) }),
       inputMemory: session.inputMemory(),
       outputMemory: session.outputMemory(),
     };
@@ -191,7 +192,7 @@ export class Stage implements Disposable {
   /** A step's host tensor where the runtime reads it: itself, or its counterpart on the device with its bytes in it. */
   private whereRead(name: string, host: Value): Value {
     const { memory } = this.parts;
-    if (memory.upload === undefined || /^cpu$/i.test(this.inputMemory[name] ?? 'Cpu') || (name === stageNames.inputIds && this.isMisplaced('input_ids'))) {
+    if (memory.upload === undefined || /^cpu$/i.test(this.inputMemory[name] ?? 'Cpu') || (name === stageNames.inputIds && this.isMisplaced('input_ids')) || (name === stageNames.seqlensK && this.isMisplaced('positions'))) {
       return host;
     }
     const resident = this.resident.of(name, host);

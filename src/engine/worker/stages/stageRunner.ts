@@ -11,6 +11,7 @@ import { RunOptions } from '../../../ort/running';
 import type { Value } from '../../../ort/value';
 import type { MemoryInfo } from '../../../ort/memory';
 import type { TimedCopy } from '../../../profiling/phaseRecorder';
+import { forbiddingVariables } from './attentionKernel';
 import type { CudaBatch } from './cudaBatch';
 import type { CudaPrefill } from './cudaPrefill';
 import { groupSlots } from './slotGroups';
@@ -266,7 +267,10 @@ export class StageRunner implements StepRunner {
     return this.stages.map((stage) => {
       const assignment = stage.assignment();
       const kernel = stage.parts.device.attentionKernel?.(this.options.headDim, stage.parts.precision.kv);
-      return kernel === undefined ? assignment : { ...assignment, attention: { prefill: kernel, decode: this.options.fused === undefined ? kernel : 'own' } };
+      const forbiddenBy = kernel === 'unfused' ? forbiddingVariables(process.env) : [];
+      return kernel === undefined
+        ? assignment
+        : { ...assignment, attention: { prefill: kernel, decode: this.options.fused === undefined ? kernel : 'own', ...(forbiddenBy.length === 0 ? {} : { forbiddenBy }) } };
     });
   }
 
@@ -423,7 +427,8 @@ export class StageRunner implements StepRunner {
     }
   }
 
-  private readMemory(): MemoryReading[] {
+  /** What the drivers count on the GPUs of the stages now. */
+  readMemory(): MemoryReading[] {
     return this.stages.flatMap(({ parts: { device } }) => (device.memoryReading === undefined ? [] : [{ device: device.id, ...device.memoryReading() }]));
   }
 

@@ -84,7 +84,7 @@ async function serve() {
         return () => clearTimeout(timer);
       },
     },
-    events: { onDelta: (delta) => deltas.push(delta), onPrefill: (progress) => prefills.push(progress), onContextLimit: () => undefined, onAlignment: () => undefined },
+    events: { onDelta: (delta) => deltas.push(delta), onPrefill: (progress) => prefills.push(progress), onContextLimit: () => undefined, onAlignment: () => undefined, onAlignmentResolved: () => undefined },
   });
   return { model, runner, deltas, prefills };
 }

@@ -1,7 +1,8 @@
-/** `node dist/testGpu.js [kernels-speed | pipeline-speed | profile | name part]`: checks that need an NVIDIA GPU. See tools/gpu/README.md for preparing a machine. */
+/** `node dist/testGpu.js [kernels-speed | pipeline-speed | profile | alignment-costs … | name part]`: checks that need an NVIDIA GPU. See tools/gpu/README.md for preparing a machine. */
 
 import { countCudaDevices } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
+import { measureAlignmentCosts } from './alignmentCosts';
 import { alignmentChecks } from './alignmentChecks';
 import { attentionChecks } from './attentionCheck';
 import { engineChecks } from './engineChecks';
@@ -9,6 +10,7 @@ import { faultChecks } from './faultChecks';
 import { fusedDecoderChecks } from './fusedDecoderCheck';
 import { measureFusedDecoder } from './fusedDecoderSpeed';
 import { runChecks } from './harness';
+import { holdMemoryHere } from './memoryHolder';
 import { measurePipeline, profileSteps } from './pipelineSpeed';
 import { profilerChecks } from './profilerChecks';
 
@@ -25,6 +27,13 @@ async function main(): Promise<number> {
   }
   if (wanted === 'profile') {
     await profileSteps(print, process.env.GLM_BIG_CHECKPOINT ?? '');
+    return 0;
+  }
+  if (wanted === 'alignment-costs') {
+    return measureAlignmentCosts(process.argv.slice(3), print);
+  }
+  if (wanted === 'hold-memory') {
+    await holdMemoryHere(Number(process.argv[3]));
     return 0;
   }
   const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks, ...profilerChecks].filter((check) => wanted === undefined || check.name.includes(wanted));

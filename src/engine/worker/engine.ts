@@ -109,6 +109,9 @@ export class Engine {
     this.loading = { controller, done: work.catch(() => undefined) };
     try {
       this.served = await work;
+    } catch (error) {
+      this.context.loadedModels.withdraw();
+      throw error;
     } finally {
       this.loading = undefined;
     }

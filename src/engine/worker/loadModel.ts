@@ -1,5 +1,6 @@
 /** Loading, from a request to a model at work: open, plan, stages. Whatever fails or is cancelled, nothing is left behind. */
 
+import type { DeviceId } from '../../common/deviceId';
 import { throwIfAborted } from '../../common/errors';
 import type { Log } from '../../common/log';
 import type { LoadedModel, LoadOptions, LoadProgress } from '../../common/protocol/engine';
@@ -31,6 +32,7 @@ export interface LoadContext {
   onProgress(progress: LoadProgress): void;
 }
 
+/** Whoever calls withdraws the announcement when this fails. */
 export async function loadModel(options: LoadOptions, context: LoadContext, signal: AbortSignal): Promise<ServedModel> {
   const { timer, log } = context;
   const startedMs = timer.nowMs();
@@ -41,6 +43,8 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   const { plan, formats, prefillChunkTokens, decodeReads } = planModel(opened, options, devicesAtPlan);
   throwIfAborted(signal, 'Loading the model');
   log.log('info', 'load', `${opened.description.name} as ${formats.weights} on ${plan.stages.map((stage) => stage.device).join(', ')}, context ${plan.contextTokens}`);
+  // From now on, so that other engines do not lay what this load takes to a stranger.
+  context.loadedModels.announce(opened.description.name, bytesByDevice(plan.stages.map((stage) => [stage.device, stage.weightBytes + stage.kvBytes + stage.activationBytes])));
   const comparesKinds = options.misplace !== undefined && (options.alignment !== 'autoFix' || options.misplace.includes('node'));
   const stageOptions: OpenStagesOptions = {
     config: opened.config,
@@ -107,7 +111,13 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   if (usesGpu) {
     alignment.keepLooking(timer);
   }
-  context.loadedModels.announce(opened.description.name, new Map(loaded.memory.map((use) => [use.device, use.weightBytes + use.kvBytes + use.stagingBytes + (use.activationBytes ?? 0)])));
+  context.loadedModels.announce(opened.description.name, bytesByDevice(loaded.memory.map((use) => [use.device, use.weightBytes + use.kvBytes + use.stagingBytes + (use.activationBytes ?? 0)])));
   const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
   return new ServedModel({ loaded: { ...loaded, alignment: alignment.messages }, alignment, runner, text, timer, events: context.events, freeMemory });
+}
+
+function bytesByDevice(parts: readonly (readonly [DeviceId, number])[]): ReadonlyMap<DeviceId, number> {
+  const sums = new Map<DeviceId, number>();
+  parts.forEach(([device, bytes]) => sums.set(device, (sums.get(device) ?? 0) + bytes));
+  return sums;
 }

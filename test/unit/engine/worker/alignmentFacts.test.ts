@@ -3,7 +3,8 @@ import { findMisalignments } from '../../../../src/alignment/findMisalignments';
 import { cpuDevice, deviceId } from '../../../../src/common/deviceId';
 import type { DeviceBudget, StagePlacement } from '../../../../src/common/placement';
 import type { LoadedModel } from '../../../../src/common/protocol/engine';
-import { alignmentFacts } from '../../../../src/engine/worker/alignmentFacts';
+import type { OtherModel } from '../../../../src/alignment/facts';
+import { alignmentFacts, type MemoryMoment } from '../../../../src/engine/worker/alignmentFacts';
 import { fakeLoadedModel } from '../../../fakes/fakeEngine';
 
 const gibibyte = 1024 ** 3;
@@ -26,6 +27,35 @@ describe('alignmentFacts', () => {
 
   it('tells memory that another process took from our own', () => {
     expect(kinds({ devicesNow: [gpu(20)] })).toEqual(['memory-taken']);
+  });
+
+  it('tells memory that was taken after the load, less what this process and other engines of ours took', () => {
+    const moment = (freeGibibytes: number, activationBytes: number, otherModels: readonly OtherModel[] = []): MemoryMoment => ({
+      freeBytes: new Map([[cuda, freeGibibytes * gibibyte]]),
+      ownMemory: [{ device: cuda, weightBytes: 8 * gibibyte, kvBytes: gibibyte, activationBytes, stagingBytes: 0 }],
+      otherModels,
+    });
+    const memoryAtLoad = moment(30, 0);
+    expect(kinds({ memoryAtLoad, memoryNow: moment(29, gibibyte) })).toEqual([]);
+    expect(kinds({ memoryAtLoad, memoryNow: moment(25, gibibyte) })).toEqual(['memory-taken']);
+    const other = { name: 'other', devices: [cuda], bytes: { [cuda]: 4 * gibibyte } };
+    expect(kinds({ memoryAtLoad, memoryNow: moment(25, 0, [other]) })).toEqual([]);
+    const [message] = findMisalignments(alignmentFacts({ ...sources, memoryAtLoad, memoryNow: { ...moment(20, 0), processes: new Map([[cuda, [{ pid: 77, usedBytes: 10 * gibibyte, name: 'python' }]]]) } }));
+    expect(message).toMatchObject({ kind: 'memory-taken', takenBytes: 10 * gibibyte });
+    expect(message?.message).toContain('python 77: 10.0 GiB');
+  });
+
+  it('takes back what was taken while loading and has been given back since', () => {
+    const moment = (freeGibibytes: number): MemoryMoment => ({ freeBytes: new Map([[cuda, freeGibibytes * gibibyte]]), ownMemory: loaded.memory, otherModels: [] });
+    expect(kinds({ devicesNow: [gpu(20)], memoryAtLoad: moment(20), memoryNow: moment(20) })).toEqual(['memory-taken']);
+    expect(kinds({ devicesNow: [gpu(20)], memoryAtLoad: moment(20), memoryNow: moment(30) })).toEqual([]);
+  });
+
+  it('tells unfused attention with the variables that forbid the fused kernels', () => {
+    const attention = { prefill: 'unfused', decode: 'own', forbiddenBy: ['ORT_DISABLE_FLASH_ATTENTION=1'] } as const;
+    const [message] = findMisalignments(alignmentFacts({ ...sources, loaded: { ...loaded, plan: { ...loaded.plan, contextTokens: 4096 }, assignments: loaded.assignments.map((one) => ({ ...one, attention })) } }));
+    expect(message).toMatchObject({ kind: 'unfused-attention', next: [{ label: 'Start the editor without ORT_DISABLE_FLASH_ATTENTION' }] });
+    expect(message?.message).toContain('ORT_DISABLE_FLASH_ATTENTION=1 in the environment of the engine');
   });
 
   it('says nothing about main memory, or about a GPU that the model does not use', () => {

@@ -7,6 +7,7 @@ import { AlignmentWatch } from '../../../../src/engine/worker/alignmentWatch';
 import { fakeLoadedModel } from '../../../fakes/fakeEngine';
 
 const gpu = deviceId('cuda', 0);
+const gibibyte = 2 ** 30;
 const stage = { stageIndex: 0, device: gpu, provider: 'cuda', firstLayer: 0, endLayer: 2, hasEmbedding: true, hasHead: true, weightBytes: 0, kvBytes: 0, activationBytes: 0 } as const;
 const loaded = {
   ...fakeLoadedModel,
@@ -16,20 +17,23 @@ const loaded = {
 } as const;
 const ids = (device: BoundTensor['device']): BoundTensor => ({ stageIndex: 0, name: 'input_ids', direction: 'input', role: 'step', device, bytesPerToken: 8 });
 
-function watch(where: { tensors: readonly BoundTensor[] | (() => never); others?: readonly OtherModel[] }, costs?: Record<string, number>) {
+function watch(where: { tensors: readonly BoundTensor[] | (() => never); others?: readonly OtherModel[]; freeBytes?: number }, costs?: Record<string, number>) {
   const told: AlignmentMessage[] = [];
+  const resolved: string[] = [];
   const boundTensors = (): readonly BoundTensor[] => (typeof where.tensors === 'function' ? where.tensors() : where.tensors);
   const watched = new AlignmentWatch({
     loaded,
-    runner: { boundTensors, memoryUse: () => [] },
+    runner: { boundTensors, memoryUse: () => [], readMemory: () => [{ device: gpu, freeBytes: where.freeBytes ?? 30 * gibibyte, totalBytes: 80 * gibibyte }] },
     options: { alignment: 'warn', allowSoftwareGpu: false, alignmentCostsMs: costs },
     devicesAtPlan: [],
     devicesNow: [],
     otherModels: () => where.others ?? [],
     log: silentLog,
+    processes: () => Promise.resolve(new Map([[gpu, [{ pid: 77, usedBytes: 10 * gibibyte, name: 'python' }]]])),
     onMessage: (message) => told.push(message),
+    onResolved: (keys) => resolved.push(...keys),
   });
-  return { watched, told };
+  return { watched, told, resolved };
 }
 
 describe('AlignmentWatch', () => {
@@ -49,6 +53,38 @@ describe('AlignmentWatch', () => {
     where.others = [{ name: 'GLM-Z1', devices: [gpu] }];
     watched.look();
     expect(told.map(({ kind, consumerDevice }) => [kind, consumerDevice])).toEqual([['devices-shared', gpu]]);
+  });
+
+  it('names who took memory, and takes the message back when it is free again', async () => {
+    const where: Parameters<typeof watch>[0] = { tensors: [ids(gpu)] };
+    const { watched, told, resolved } = watch(where);
+    watched.look();
+    where.freeBytes = 20 * gibibyte;
+    watched.look();
+    await Promise.resolve();
+    expect(told.map(({ kind, takenBytes }) => [kind, takenBytes])).toEqual([['memory-taken', 10 * gibibyte]]);
+    expect(told[0]?.message).toContain('python 77: 10.0 GiB');
+    where.freeBytes = 30 * gibibyte;
+    watched.look();
+    expect(resolved).toEqual([told[0]?.key]);
+    expect(watched.messages).toEqual([]);
+  });
+
+  it('keeps looking while nobody asks anything, until it is disposed', () => {
+    const where: Parameters<typeof watch>[0] = { tensors: [ids(gpu)] };
+    const { watched, told } = watch(where);
+    let next: (() => void) | undefined;
+    watched.keepLooking({
+      after: (_, action) => {
+        next = action;
+        return () => (next = undefined);
+      },
+    });
+    where.tensors = [ids(cpuDevice)];
+    next?.();
+    expect(told).toHaveLength(1);
+    watched[Symbol.dispose]();
+    expect(next).toBeUndefined();
   });
 
   it('tells what appears only during a generation', () => {

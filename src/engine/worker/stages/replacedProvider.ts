@@ -1,6 +1,6 @@
 /** Notices that the runtime runs all of a stage on the CPU although it was given a GPU's provider, and what the stage becomes then. */
 
-import { cpuDevice, type ProviderKind } from '../../../common/deviceId';
+import { cpuDevice, deviceKind, type ProviderKind } from '../../../common/deviceId';
 import type { WeightFormat } from '../../../common/dtype';
 import { GlmError } from '../../../common/errors';
 import type { StagePlacement } from '../../../common/placement';
@@ -23,7 +23,7 @@ export function assertProviderAtWork(session: Pick<Session, 'assignedNodes' | 'i
   const nodes = session.assignedNodes();
   const readsOnCpu = Object.values(session.inputMemory()).every(isOnCpu);
   // A list of CPU nodes alone is also what a provider leaves that tells nothing of its own; where the inputs are read decides.
-  if (placement.provider !== 'cpu' && nodes !== undefined && nodes.length > 0 && nodes.every(({ provider }) => isOnCpu(provider)) && readsOnCpu) {
+  if (deviceKind(placement.device) !== 'cpu' && nodes !== undefined && nodes.length > 0 && nodes.every(({ provider }) => isOnCpu(provider)) && readsOnCpu) {
     throw new ProviderReplacedError(placement);
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deviceId } from '../../../../../src/common/deviceId';
+import { cpuDevice, deviceId } from '../../../../../src/common/deviceId';
 import type { StagePlacement } from '../../../../../src/common/placement';
 import { assertProviderAtWork, onCpuInstead } from '../../../../../src/engine/worker/stages/replacedProvider';
 
@@ -19,7 +19,7 @@ describe('a provider that the runtime left out', () => {
     // A provider that lists only what it did not take.
     expect(() => assertProviderAtWork(session(['CPUExecutionProvider'], 'WebGPU_Buf'), stage)).not.toThrow();
     expect(() => assertProviderAtWork(session(undefined, 'Cpu'), stage)).not.toThrow();
-    expect(() => assertProviderAtWork(session(['CPUExecutionProvider'], 'Cpu'), { ...stage, provider: 'cpu' })).not.toThrow();
+    expect(() => assertProviderAtWork(session(['CPUExecutionProvider'], 'Cpu'), { ...stage, device: cpuDevice })).not.toThrow();
   });
 
   it('leaves the same layers on the CPU, in a format that it can run', () => {

@@ -1,10 +1,10 @@
 /** Records a profile with an engine of its own: telemetry, a generation with phases, what profiling costs, operators, bandwidth, placement. */
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { measureProfile, modelFacts, profileEnvironment } from '../../bench/profile/measureProfile';
+import { meterProcess } from '../../bench/profile/telemetryMeter';
 import { profileSchema, type Profile } from '../../common/profile';
 import type { LoadOptions } from '../../common/protocol/engine';
-import type { MonitorClient } from '../../engine/client/startMonitor';
+import { withCopyTimes } from '../../profiling/copyTimes';
 import { ProfileRecorder } from '../../profiling/profileRecorder';
 import type { Invocation } from '../command';
 import { withModel } from '../engineSession';
@@ -36,7 +36,7 @@ export async function recordProfile(options: RecordOptions, invocation: Invocati
       const ownPids = [engine.pid, monitor.pid].filter((pid) => pid !== undefined);
       recorder.addSample(await monitor.request('telemetry-read', { ownPids }));
       await monitor.request('telemetry-watch', { intervalMs: telemetryMs, ownPids });
-      const telemetryPercent = telemetryMeter(monitor);
+      const telemetryPercent = meterProcess(monitor.pid);
       const { promptTokens, newTokens, operatorSteps } = options;
       const onNote = (text: string): void => output.note(`note: ${text}`);
       const parts = await measureProfile(engine, model, { promptTokens, newTokens, operatorSteps, signal, onStatus: (text) => output.status(text), onNote }, recorder);
@@ -47,13 +47,14 @@ export async function recordProfile(options: RecordOptions, invocation: Invocati
     });
     output.status('');
     const { model, report, operators, bandwidth, cost } = measured;
+    const recorded = recorder.snapshot();
     const profile: Profile = {
       schema: profileSchema,
       startedAtMs,
       environment: profileEnvironment(options.version, devices),
       model: modelFacts(model),
-      ...recorder.snapshot(),
-      ...(report === undefined ? {} : { placement: report.placement, forecast: report.forecast }),
+      ...recorded,
+      ...(report === undefined ? {} : { placement: withCopyTimes(report.placement, recorded.generations), forecast: report.forecast }),
       operators,
       bandwidth,
       ...(cost === undefined ? {} : { cost }),
@@ -61,26 +62,5 @@ export async function recordProfile(options: RecordOptions, invocation: Invocati
     return { profile, isCut: signal.aborted };
   } finally {
     await monitor.end();
-  }
-}
-
-/** @returns a function that tells the share of one core that the monitor took since now; undefined where the kernel does not tell. */
-function telemetryMeter({ pid }: MonitorClient): () => number | undefined {
-  const startMs = performance.now();
-  const before = pid === undefined ? undefined : cpuMsOf(pid);
-  return () => {
-    const elapsedMs = performance.now() - startMs;
-    const after = pid === undefined ? undefined : cpuMsOf(pid);
-    // A few samples say nothing about the rate.
-    return before === undefined || after === undefined || elapsedMs < 5 * telemetryMs ? undefined : (100 * (after - before)) / elapsedMs;
-  };
-}
-
-/** CPU time of all threads of a process; Linux only. */
-function cpuMsOf(pid: number): number | undefined {
-  try {
-    return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e6;
-  } catch {
-    return undefined;
   }
 }

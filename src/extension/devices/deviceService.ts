@@ -42,6 +42,11 @@ export class DeviceService {
     return this.samples;
   }
 
+  /** Undefined while the monitor does not run. */
+  get monitorPid(): number | undefined {
+    return this.client?.pid;
+  }
+
   /** Readings flow until the returned function is called. */
   watch(): () => void {
     this.viewers += 1;

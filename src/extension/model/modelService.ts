@@ -39,6 +39,7 @@ export class ModelService implements ChatModel {
   /** Whether answers are asked for their phases; someone looks at them. */
   profilesAnswers = false;
 
+  private loadedAt: number | undefined;
   private memoryUse: readonly DeviceMemoryUse[] = [];
   private alignment: readonly AlignmentMessage[] = [];
   private readonly dismissed = new Set<string>();
@@ -47,6 +48,7 @@ export class ModelService implements ChatModel {
   constructor(private readonly options: ModelServiceOptions) {
     options.supervisor.onClient((client) => this.listenTo(client));
     options.supervisor.onStateChange((state) => {
+      this.loadedAt = state.kind === 'ready' ? (this.loadedAt ?? Date.now()) : undefined;
       if (state.kind === 'ready') {
         this.setMemory(state.model.memory);
       } else if (state.kind !== 'loading') {
@@ -77,6 +79,11 @@ export class ModelService implements ChatModel {
 
   get memory(): readonly DeviceMemoryUse[] {
     return this.memoryUse;
+  }
+
+  /** When the model that is loaded was, milliseconds since the Unix epoch. */
+  get loadedAtMs(): number | undefined {
+    return this.loadedAt;
   }
 
   /** Each cause once, without those that were dismissed. */

@@ -4,6 +4,7 @@
  */
 
 import { measureProfile, modelFacts, profileEnvironment, type MeasuredProfile, type ProfiledEngine } from '../../bench/profile/measureProfile';
+import { meterProcess } from '../../bench/profile/telemetryMeter';
 import { GlmError } from '../../common/errors';
 import type { DeviceMemoryUse } from '../../common/placement';
 import { profileSchema, type GenerationProfile, type Profile } from '../../common/profile';
@@ -11,6 +12,7 @@ import type { DeviceDescription, TelemetrySample } from '../../common/protocol/m
 import type { ProfilerModel, ProfilerState } from '../../common/protocol/profilerView';
 import type { ModelState } from '../../common/protocol/webview';
 import type { EngineState } from '../../engine/client';
+import { withCopyTimes } from '../../profiling/copyTimes';
 import { ProfileRecorder } from '../../profiling/profileRecorder';
 import { Emitter } from '../emitter';
 
@@ -18,6 +20,8 @@ import { Emitter } from '../emitter';
 export interface ProfiledModel {
   readonly engineState: EngineState;
   readonly memory: readonly DeviceMemoryUse[];
+  /** Since when the model holds that memory, milliseconds since the Unix epoch; undefined while none is loaded. */
+  readonly loadedAtMs: number | undefined;
   readonly onMemory: Emitter<readonly DeviceMemoryUse[]>;
   readonly onSpeed: Emitter<number | undefined>;
   readonly onState: Emitter<ModelState>;
@@ -31,6 +35,8 @@ export interface ProfiledModel {
 export interface ProfiledDevices {
   readonly devices: readonly DeviceDescription[];
   readonly recentSamples: readonly TelemetrySample[];
+  /** The process that takes the readings, while it runs. */
+  readonly monitorPid: number | undefined;
   readonly onSample: Emitter<TelemetrySample>;
   watch(): () => void;
 }
@@ -59,6 +65,9 @@ export class ProfilerService {
   private readonly recorder = new ProfileRecorder();
   private measured: Partial<MeasuredProfile> = {};
   private working: string | undefined;
+  private measurement: AbortController | undefined;
+  /** As it was told last. */
+  private knownModel: ProfilerModel = { state: 'none' };
   private startedAtMs: number;
   private stop: (() => void) | undefined;
 
@@ -78,7 +87,7 @@ export class ProfilerService {
     const { model, devices, nowMs } = this.options;
     this.startedAtMs = nowMs();
     devices.recentSamples.forEach((sample) => this.recorder.addSample(sample));
-    this.recorder.addEngineMemory(devices.recentSamples[0]?.timeMs ?? nowMs(), model.memory);
+    this.recorder.addEngineMemory(model.loadedAtMs ?? nowMs(), model.memory);
     const endings = [
       devices.watch(),
       devices.onSample.on((sample) => {
@@ -92,18 +101,10 @@ export class ProfilerService {
       }),
       model.onSpeed.on((tokensPerSecond) => tokensPerSecond !== undefined && this.onSpeed.fire({ timeMs: nowMs(), tokensPerSecond })),
       model.onProfile.on((generation) => this.addGeneration(generation)),
-      model.onState.on(() => {
-        if (this.options.model.engineState.kind !== 'ready') {
-          // Another model's operators and placement say nothing about the next one.
-          this.measured = {};
-        } else {
-          this.askPlacement();
-        }
-        this.onModel.fire(this.modelNow());
-        this.onMeasured.fire();
-      }),
+      model.onState.on(() => this.takeModelState()),
     ];
     model.profilesAnswers = true;
+    this.knownModel = this.modelNow();
     this.stop = () => {
       model.profilesAnswers = false;
       endings.forEach((end) => end());
@@ -111,8 +112,9 @@ export class ProfilerService {
     this.askPlacement();
   }
 
-  /** Nothing is recorded from here on, and what was is forgotten. */
+  /** Nothing is recorded from here on, and what was is forgotten; a measurement under way is cancelled. */
   end(): void {
+    this.measurement?.abort();
     this.stop?.();
     this.stop = undefined;
     this.recorder.clear();
@@ -127,13 +129,14 @@ export class ProfilerService {
     const { devices, version } = this.options;
     const model = this.readyModel();
     const { report, operators = [], bandwidth = [], cost } = this.measured;
+    const recorded = this.recorder.snapshot();
     return {
       schema: profileSchema,
       startedAtMs: this.startedAtMs,
       environment: profileEnvironment(version, devices.devices),
       ...(model === undefined ? {} : { model: modelFacts(model) }),
-      ...this.recorder.snapshot(),
-      ...(report === undefined ? {} : { placement: report.placement, forecast: report.forecast }),
+      ...recorded,
+      ...(report === undefined ? {} : { placement: withCopyTimes(report.placement, recorded.generations), forecast: report.forecast }),
       operators,
       bandwidth,
       ...(cost === undefined ? {} : { cost }),
@@ -160,14 +163,58 @@ export class ProfilerService {
       this.setWorking(text);
       onStatus(text);
     };
+    const measurement = new AbortController();
+    this.measurement = measurement;
+    const either = AbortSignal.any([signal, measurement.signal]);
+    const telemetryPercent = meterProcess(this.options.devices.monitorPid);
     try {
       tell('Profiling a generation');
-      this.measured = await measureProfile(this.options.model.profiledEngine, model, { ...usualMeasurement, signal, onStatus: (text) => tell(`${text.charAt(0).toUpperCase()}${text.slice(1)}`), onNote: (text) => notes.push(text) }, { addGeneration: (generation) => this.addGeneration(generation) });
+      const options = { ...usualMeasurement, signal: either, onStatus: (text: string) => tell(`${text.charAt(0).toUpperCase()}${text.slice(1)}`), onNote: (text: string) => notes.push(text) };
+      const measured = await measureProfile(this.options.model.profiledEngine, model, options, {
+        addGeneration: (generation) => {
+          if (!measurement.signal.aborted) {
+            this.addGeneration(generation);
+          }
+        },
+      });
+      const telemetryCorePercent = telemetryPercent();
+      if (!measurement.signal.aborted) {
+        this.keep({ ...measured, cost: telemetryCorePercent === undefined ? measured.cost : { ...measured.cost, telemetryCorePercent } });
+      }
     } finally {
+      this.measurement = undefined;
       this.setWorking(undefined);
     }
     this.onMeasured.fire();
     return notes;
+  }
+
+  /** What a cancel did not let happen leaves what an earlier measurement of this model found. */
+  private keep({ report, operators, bandwidth, cost }: MeasuredProfile): void {
+    const known = this.measured;
+    this.measured = {
+      report: report ?? known.report,
+      operators: operators.length > 0 ? operators : known.operators,
+      bandwidth: bandwidth.length > 0 ? bandwidth : known.bandwidth,
+      cost: cost ?? known.cost,
+    };
+  }
+
+  /** Called with every step of a load, so it tells only what is new. */
+  private takeModelState(): void {
+    const model = this.modelNow();
+    if (model.state === this.knownModel.state && model.name === this.knownModel.name) {
+      return;
+    }
+    this.knownModel = model;
+    if (model.state === 'ready') {
+      this.askPlacement();
+    } else {
+      // Another model's operators and placement say nothing about the next one.
+      this.measured = {};
+    }
+    this.onModel.fire(model);
+    this.onMeasured.fire();
   }
 
   private addGeneration(generation: GenerationProfile): void {

@@ -5,7 +5,7 @@ import { customElement, property, query, state } from 'lit/decorators.js';
 import type { GenerationProfile, Profile } from '../../../src/common/profile';
 import type { ProfilerState, ProfilerViewContract } from '../../../src/common/protocol/profilerView';
 import type { RpcClient } from '../../../src/common/protocol/rpc';
-import { hints } from '../../../src/profiling/hints';
+import { hints, type Hint } from '../../../src/profiling/hints';
 import { ProfileRecorder } from '../../../src/profiling/profileRecorder';
 import { baseStyles } from '../../common/baseStyles';
 import { icon } from '../../common/codicons';
@@ -48,6 +48,9 @@ export class ProfilerApp extends LitElement {
   @state() private done = '';
   @query('glm-timeline') private timelineView: Timeline | undefined;
 
+  /** Computed when the profile changes, not with every reading. */
+  private said: readonly Hint[] = [];
+  private saidOf: Profile | undefined;
   private recorder = new ProfileRecorder();
   private speeds: readonly SpeedPoint[] = [];
   private stopListening: readonly (() => void)[] = [];
@@ -74,6 +77,14 @@ export class ProfilerApp extends LitElement {
     this.stopListening.forEach((stop) => stop());
   }
 
+  protected override willUpdate(): void {
+    const profile = this.shown?.profile;
+    if (profile !== this.saidOf) {
+      this.saidOf = profile;
+      this.said = profile === undefined ? [] : hints(profile);
+    }
+  }
+
   override render(): TemplateResult {
     const { shown } = this;
     return html`<main>
@@ -86,7 +97,7 @@ export class ProfilerApp extends LitElement {
   private renderProfile(shown: ProfilerState): TemplateResult {
     const { profile, source, model, working } = shown;
     const isLive = source.kind === 'live';
-    const said = hints(profile);
+    const { said } = this;
     const last = profile.generations.at(-1);
     return html`
       <header>

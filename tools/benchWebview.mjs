@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { framesOf, percentile, traceCategories } from './bench/mainThread.mjs';
 import { buildScripts, launchBrowser, openView, viewHtml } from './screenshots/webviewPage.mjs';
 
 const isQuick = process.argv.includes('--quick');
@@ -42,42 +43,6 @@ const answers = {
   'one paragraph': { text: fill((index) => `word${index} and some more text without an end, `, whole), startTokens: 18_000 },
   'one table': { text: fill((index) => (index === 0 ? '| a | b | c |\n|---|--:|---|\n' : `| row ${index} | ${index * 7} | some text |\n`), whole), startTokens: 18_000 },
 };
-
-const percentile = (values, share) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-};
-
-const scriptAndLayout = new Set([
-  'v8.callFunction', 'FunctionCall', 'EvaluateScript', 'FireAnimationFrame', 'TimerFire', 'RunMicrotasks', 'EventDispatch', 'HandlePostMessage', 'FireIdleCallback', 'ParseHTML', 'MinorGC', 'MajorGC',
-  'Layout', 'UpdateLayoutTree', 'LocalFrameView::RunStyleAndLayoutLifecyclePhases', 'LocalFrameView::NotifyResizeObservers', 'IntersectionObserverController::computeIntersections',
-]);
-
-/** Per frame: milliseconds of script, style and layout, and of all tasks, by the thread's own CPU clock and by the wall clock. */
-function framesOf(trace) {
-  const events = trace.traceEvents;
-  const main = events.find((event) => event.name === 'thread_name' && event.args.name === 'CrRendererMain' && events.some((other) => other.pid === event.pid && other.name === 'FireAnimationFrame'));
-  const ours = events.filter((event) => event.pid === main.pid && event.tid === main.tid);
-  const starts = ours.filter((event) => event.name === 'ProxyMain::BeginMainFrame' && event.ph === 'X').map((event) => event.ts).sort((a, b) => a - b);
-  const sums = (wanted) => {
-    const outer = ours.filter((event) => event.ph === 'X' && wanted(event)).sort((a, b) => a.ts - b.ts || b.dur - a.dur);
-    const frames = starts.map(() => ({ wall: 0, cpu: 0 }));
-    let frame = 0;
-    let end = 0;
-    for (const event of outer) {
-      while (frame + 1 < starts.length && starts[frame + 1] <= event.ts) {
-        frame += 1;
-      }
-      if (event.ts >= starts[0] && event.ts >= end) {
-        end = event.ts + event.dur;
-        frames[frame].wall += event.dur / 1000;
-        frames[frame].cpu += (event.tdur ?? event.dur) / 1000;
-      }
-    }
-    return frames.slice(1, -1);
-  };
-  return { scriptAndLayout: sums((event) => scriptAndLayout.has(event.name)), allTasks: sums((event) => event.name === 'RunTask') };
-}
 
 /** Loads the page from a local server, each time in a fresh context without caches. */
 async function measureFirstPaint(browser, scripts) {
@@ -138,7 +103,7 @@ async function measureStreaming(browser, scripts, { text, startTokens }) {
   await page.keyboard.press('Enter');
   await page.locator('[data-test=stop]').waitFor();
   await page.waitForTimeout(1500);
-  await browser.startTracing(page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'toplevel', 'v8', 'blink', 'cc', '__metadata'] });
+  await browser.startTracing(page, { categories: traceCategories });
   await page.locator('[data-test=send]').waitFor({ timeout: 120_000 });
   const trace = JSON.parse((await browser.stopTracing()).toString());
   const shown = await page.evaluate(() => window.fakeHost.state.current.conversation.turns.at(-1).text.length);

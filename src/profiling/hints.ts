@@ -3,14 +3,10 @@
 import { formatBytes } from '../common/byteFormat';
 import { cpuDevice } from '../common/deviceId';
 import type { OperatorProfile, Profile, ProfiledNode } from '../common/profile';
+import type { Hint, OperatorTable } from '../common/profileSummary';
 import { forecastMemory } from './forecastMemory';
-import { operatorTable, type OperatorTable } from './operatorTable';
+import { operatorTable } from './operatorTable';
 import { phaseTable } from './phaseTable';
-
-export interface Hint {
-  readonly code: 'memory-bound' | 'device-waits' | 'head' | 'layers-on-cpu' | 'copies' | 'queue' | 'text-work' | 'unused-context' | 'prompt';
-  readonly text: string;
-}
 
 /** int4 as this program holds it: 4 bits and a 2-byte scale for each block of 32. */
 const int4BytesPerWeight = 0.5 + 2 / 32;
@@ -24,9 +20,11 @@ const cacheFraction = 1.3;
 /** Less is not worth a reload. */
 const worthFreeingBytes = 64 * 1024 ** 2;
 
-export function hints(profile: Profile): readonly Hint[] {
-  const decode = profile.operators.find(({ kind }) => kind === 'decode');
-  const table = decode === undefined ? undefined : operatorTable(decode, profile.bandwidth);
+/** @param tables  The operators' tables, in their order, where they are at hand. */
+export function hints(profile: Profile, tables: readonly OperatorTable[] = []): readonly Hint[] {
+  const at = profile.operators.findIndex(({ kind }) => kind === 'decode');
+  const decode = profile.operators[at];
+  const table = decode === undefined ? undefined : (tables[at] ?? operatorTable(decode, profile.bandwidth));
   return [
     ...(decode === undefined || table === undefined ? [] : [memoryBound(profile, decode, table), deviceWaits(decode, table), headShare(table)]),
     layersOnCpu(profile),

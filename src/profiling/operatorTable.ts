@@ -2,52 +2,11 @@
 
 import { cpuDevice } from '../common/deviceId';
 import type { OperatorProfile, ProfiledNode } from '../common/profile';
+import type { OperatorRow, OperatorTable } from '../common/profileSummary';
 import type { MeasuredBandwidth } from '../common/protocol/engine';
 import { addsUpTo } from './collectSteps';
 import { median, medianNodeUs } from './nodeTimes';
 import { partOfNode } from './partTimes';
-
-export interface OperatorRow {
-  /** An operator's type, or `layer 3`, `embedding`, `head`. */
-  readonly label: string;
-  readonly numNodes: number;
-  /** Medians of the nodes, added up. */
-  readonly ms: number;
-  /** Of all nodes together. */
-  readonly share: number;
-  readonly bytes?: number;
-  readonly flops?: number;
-  /** Only where a node's time is the time that it took on its device. */
-  readonly bytesPerSecond?: number;
-  readonly flopsPerSecond?: number;
-  /** Time that reading and writing these bytes would take at the bandwidth measured, over the time taken. */
-  readonly bandwidthFraction?: number;
-}
-
-export interface NodeRow extends OperatorRow {
-  readonly node: ProfiledNode;
-}
-
-export interface OperatorTable {
-  readonly kind: OperatorProfile['kind'];
-  readonly tokens: number;
-  readonly contextTokens: number;
-  readonly numSteps: number;
-  /** `device time` only when the device was the clock and the nodes add up to the step within 10 %. */
-  readonly clock: 'device time' | 'host time';
-  /** In words, what the times are and are not. */
-  readonly note: string;
-  /** The plain step where it was measured, else the median of the timed ones. */
-  readonly stepMs: number;
-  /** All nodes together. */
-  readonly nodesMs: number;
-  /** Longest first. */
-  readonly byType: readonly OperatorRow[];
-  /** Embedding, layers in their order, head. */
-  readonly byLayer: readonly OperatorRow[];
-  /** Longest first. */
-  readonly byNode: readonly NodeRow[];
-}
 
 /** @param bandwidth  As measured by copies; devices without one get no fraction. */
 export function operatorTable(profile: OperatorProfile, bandwidth: readonly MeasuredBandwidth[] = []): OperatorTable {
@@ -64,12 +23,14 @@ export function operatorTable(profile: OperatorProfile, bandwidth: readonly Meas
   const row = (label: string, group: readonly TimedNode[]): OperatorRow => sumUp(label, group, nodesMs);
   return {
     kind: profile.kind,
+    mode: profile.mode,
     tokens: profile.tokens,
     contextTokens: profile.contextTokens,
     numSteps: profile.steps.length,
     clock: isDeviceTime ? 'device time' : 'host time',
     note: describeClock(profile, isDeviceTime, nodesMs, stepMs),
     stepMs,
+    hasPlainStep: profile.plainStepMs !== undefined,
     nodesMs,
     byType: [...groupBy(timed, ({ node }) => node.opType)].map(([label, group]) => row(label, group)).sort(longestFirst),
     byLayer: [...groupBy(timed, ({ node }) => partLabel(node))].map(([label, group]) => row(label, group)).sort((a, b) => partOrder(a.label) - partOrder(b.label)),
@@ -113,7 +74,7 @@ function describeClock({ clock, mode, nodes }: OperatorProfile, isDeviceTime: bo
     return `${extra}The device was the clock, but its times do not add up to the step, so they are not to be read as shares of it. ${sum}.`;
   }
   return nodes.every(({ device }) => device === cpuDevice)
-    ? `${extra}Timed by the host, which is the device here. ${sum}.`
+    ? `${extra}Timed by the host, which is the device here. ${sum}${nodesMs < 0.8 * stepMs ? '; the rest lies between them: waits for cores that other work took, and the runtime itself' : ''}.`
     : `${extra}Timed by the host: on a GPU that is when work was queued, not how long it took. ${sum}.`;
 }
 

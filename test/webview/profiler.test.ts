@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import type { ProfilerState } from '../../src/common/protocol/profilerView';
+import { parseProfile } from '../../src/profiling/parseProfile';
+import { summarizeProfile } from '../../src/profiling/summarizeProfile';
 import { themeNames } from '../../tools/screenshots/webviewPage.mjs';
 import { fakeGenerationProfile, fakeProfile } from '../fakes/fakeProfile';
 import { panelRequests, usePanelBrowser, wideElements } from './support/openPanel';
@@ -10,8 +12,8 @@ import { twoGpuProfile } from './support/twoGpuProfile';
 
 const openPanel = usePanelBrowser('webview/profiler/main.ts', 'test/webview/support/profilerPage.ts');
 const ready = { state: 'ready', name: 'glm-local-demo-chat' } as const;
-const live = (changes: Partial<ProfilerState> = {}): ProfilerState => ({ source: { kind: 'live' }, model: ready, profile: fakeProfile(), ...changes });
-const twoGpus = (): ProfilerState => ({ source: { kind: 'saved', name: 'two.glm-profile.json' }, model: ready, profile: twoGpuProfile() });
+const live = (changes: Partial<ProfilerState> = {}): ProfilerState => ({ source: { kind: 'live' }, model: ready, profile: summarizeProfile(fakeProfile()), ...changes });
+const twoGpus = (): ProfilerState => ({ source: { kind: 'saved', name: 'two.glm-profile.json' }, model: ready, profile: summarizeProfile(twoGpuProfile()) });
 
 async function open(state: ProfilerState, look: { readonly theme?: string; readonly width?: number; readonly height?: number } = {}): Promise<Page> {
   const page = await openPanel({ setup: { state }, ...look });
@@ -25,10 +27,10 @@ const coloursOf = (page: Page): Promise<number> =>
 
 describe('the profiler', () => {
   it('leads on where nothing is loaded and where nothing was recorded', async () => {
-    const none = await open(live({ model: { state: 'none' }, profile: fakeProfile({ generations: [], operators: [], placement: undefined, forecast: undefined }) }));
+    const none = await open(live({ model: { state: 'none' }, profile: summarizeProfile(fakeProfile({ generations: [], operators: [], placement: undefined, forecast: undefined })) }));
     await none.locator('[data-test=load]').click();
     await expect.poll(() => panelRequests(none, 'model-load')).toEqual([{}]);
-    const quiet = await open(live({ profile: fakeProfile({ generations: [] }) }));
+    const quiet = await open(live({ profile: summarizeProfile(fakeProfile({ generations: [] })) }));
     await quiet.locator('[data-test=chat]').click();
     await expect.poll(() => panelRequests(quiet, 'chat-show')).toEqual([{}]);
   });
@@ -66,9 +68,9 @@ describe('the profiler', () => {
   });
 
   it('takes readings and answers as they come, and keeps still while paused', async () => {
-    const page = await open(live({ profile: fakeProfile({ generations: [] }) }));
+    const page = await open(live({ profile: summarizeProfile(fakeProfile({ generations: [] })) }));
     const generation = fakeGenerationProfile('g2', 20, 7);
-    await page.evaluate((value) => window.profilerHost.emit('generation', value), generation);
+    await page.evaluate((value) => window.profilerHost.emit('generation', { generation: value, hints: [] }), generation);
     await expect.poll(() => page.locator('[data-test=request]').innerText()).toContain('20 prompt tokens');
     expect(await page.locator('[data-test=phases] tbody tr').count()).toBeGreaterThan(3);
     await page.locator('[data-test=pause]').click();
@@ -129,7 +131,7 @@ describe('the profiler', () => {
 
   const real = process.env.GLM_PROFILE;
   it.skipIf(real === undefined)('shows a profile of this machine', async () => {
-    const page = await open({ source: { kind: 'saved', name: 'real' }, model: ready, profile: JSON.parse(readFileSync(real ?? '', 'utf8')) as ProfilerState['profile'] });
+    const page = await open({ source: { kind: 'saved', name: 'real' }, model: ready, profile: summarizeProfile(parseProfile(readFileSync(real ?? '', 'utf8'), 'real')) });
     await page.locator('[data-test=last]').click();
     const height = await page.locator('main').evaluate((main) => main.scrollHeight);
     await page.setViewportSize({ width: 1200, height: Math.ceil(height) + 20 });

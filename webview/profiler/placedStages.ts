@@ -1,7 +1,7 @@
 /** What the placement map shows of a profile. Pure. */
 
-import type { OperatorProfile, PlacedPart, PlacementMap } from '../../src/common/profile';
-import { operatorTable } from '../../src/profiling/operatorTable';
+import type { PlacedPart, PlacementMap } from '../../src/common/profile';
+import type { OperatorTable } from '../../src/common/profileSummary';
 import { partOfNode } from '../../src/profiling/partTimes';
 
 export interface PlacedStage {
@@ -52,7 +52,7 @@ function extentOf(parts: readonly PlacedPart[]): string {
 }
 
 /** Timed nodes where decode steps were profiled, else what the runtime told after loading. */
-export function nodesOfPart(part: PlacedPart, placement: PlacementMap, operators: readonly OperatorProfile[]): readonly PartNode[] {
+export function nodesOfPart(part: PlacedPart, placement: PlacementMap, operators: readonly OperatorTable[]): readonly PartNode[] {
   const isOwn = (node: { readonly name: string; readonly layer?: number; readonly stageIndex: number }): boolean => {
     const place = partOfNode(node);
     return node.stageIndex === part.stageIndex && place.part === part.part && place.layer === part.layer;
@@ -61,7 +61,7 @@ export function nodesOfPart(part: PlacedPart, placement: PlacementMap, operators
   if (decode === undefined) {
     return placement.nodes.filter(isOwn);
   }
-  return operatorTable(decode)
-    .byNode.filter(({ node }) => isOwn(node))
+  return decode.byNode
+    .filter(({ node }) => isOwn(node))
     .map(({ node, ms }) => ({ name: node.name, opType: node.opType, provider: node.provider, decodeMs: ms, bytes: node.bytes }));
 }

@@ -2,9 +2,10 @@
 
 import { formatBytes } from '../../common/byteFormat';
 import type { PlacedPart, Profile } from '../../common/profile';
+import type { OperatorRow } from '../../common/profileSummary';
 import { forecastMemory, type DeviceForecast } from '../../profiling/forecastMemory';
 import { hints } from '../../profiling/hints';
-import { operatorTable, type OperatorRow } from '../../profiling/operatorTable';
+import { operatorTable } from '../../profiling/operatorTable';
 import { phaseTable } from '../../profiling/phaseTable';
 import { formatTable } from '../textTable';
 

@@ -1,7 +1,8 @@
 /** The contract between the extension host and the profiler's panel. The host records and measures; the view draws. */
 
 import type { DeviceMemoryUse } from '../placement';
-import type { GenerationProfile, Profile } from '../profile';
+import type { GenerationProfile } from '../profile';
+import type { Hint, ProfileSummary } from '../profileSummary';
 import type { TelemetrySample } from './monitor';
 
 /** The chat's model, which is what gets profiled. */
@@ -14,7 +15,7 @@ export interface ProfilerState {
   /** `live` grows while one looks; `saved` is a file that was opened. */
   readonly source: { readonly kind: 'live' } | { readonly kind: 'saved'; readonly name: string };
   readonly model: ProfilerModel;
-  readonly profile: Profile;
+  readonly profile: ProfileSummary;
   /** What is being measured now, in a few words. */
   readonly working?: string;
 }
@@ -44,6 +45,7 @@ export type ProfilerViewContract = {
     'engine-memory': { readonly timeMs: number; readonly devices: readonly DeviceMemoryUse[] };
     /** Speed of an answer under way. */
     speed: { readonly timeMs: number; readonly tokensPerSecond: number };
-    generation: GenerationProfile;
+    /** The hints are of all that is recorded, this one included. */
+    generation: { readonly generation: GenerationProfile; readonly hints: readonly Hint[] };
   };
 };

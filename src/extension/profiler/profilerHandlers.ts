@@ -1,6 +1,7 @@
 /** Answers what the profiler's panel asks. Talks to the editor through one interface, so that it is tested without it. */
 
 import type { Profile } from '../../common/profile';
+import type { ProfileSummary } from '../../common/profileSummary';
 import type { ProfilerState, ProfilerViewContract } from '../../common/protocol/profilerView';
 import type { RpcHandlers } from '../../common/protocol/rpc';
 import { chromeTraceText } from '../../profiling/chromeTrace';
@@ -13,10 +14,16 @@ export interface ProfilerActions {
 
 /** A profile from a file, while one is shown instead of what is recorded. */
 export interface ShownProfile {
-  saved?: { readonly name: string; readonly profile: Profile };
+  saved?: { readonly name: string; readonly profile: Profile; readonly summary: ProfileSummary };
 }
 
-export function createProfilerHandlers(shown: ShownProfile, live: () => ProfilerState, actions: ProfilerActions): RpcHandlers<ProfilerViewContract> {
+/** What is recorded; `ProfilerService` has it. */
+export interface LiveProfile {
+  state(): ProfilerState;
+  profile(): Profile;
+}
+
+export function createProfilerHandlers(shown: ShownProfile, live: LiveProfile, actions: ProfilerActions): RpcHandlers<ProfilerViewContract> {
   const run = async (command: string): Promise<Record<string, never>> => {
     await actions.runCommand(command);
     return {};
@@ -29,10 +36,10 @@ export function createProfilerHandlers(shown: ShownProfile, live: () => Profiler
     'profile-open': () => run('glm.openProfile'),
     'live-show': () => {
       shown.saved = undefined;
-      return live();
+      return live.state();
     },
     'profile-export': async ({ format }) => {
-      const { profile } = stateOf(shown, live);
+      const profile = shown.saved?.profile ?? live.profile();
       const name = fileName(profile);
       const fileNameChosen =
         format === 'json'
@@ -43,8 +50,8 @@ export function createProfilerHandlers(shown: ShownProfile, live: () => Profiler
   };
 }
 
-export function stateOf({ saved }: ShownProfile, live: () => ProfilerState): ProfilerState {
-  return saved === undefined ? live() : { source: { kind: 'saved', name: saved.name }, model: live().model, profile: saved.profile };
+export function stateOf({ saved }: ShownProfile, live: Pick<LiveProfile, 'state'>): ProfilerState {
+  return saved === undefined ? live.state() : { source: { kind: 'saved', name: saved.name }, model: live.state().model, profile: saved.summary };
 }
 
 /** `glm-local-demo-chat-2026-11-23-1405`, of characters that every file system takes. */

@@ -6,6 +6,8 @@ import * as vscode from 'vscode';
 import type { Profile } from '../../common/profile';
 import type { ProfilerViewContract } from '../../common/protocol/profilerView';
 import { isRpcMessage, RpcServer } from '../../common/protocol/rpc';
+import { hints } from '../../profiling/hints';
+import { summarizeProfile } from '../../profiling/summarizeProfile';
 import { chatViewHtml } from '../view/chatViewHtml';
 import { createProfilerHandlers, stateOf, type ProfilerActions, type ShownProfile } from './profilerHandlers';
 import type { ProfilerService } from './profilerService';
@@ -40,7 +42,7 @@ export class ProfilerPanel implements vscode.Disposable {
   }
 
   showSaved(name: string, profile: Profile): void {
-    this.shown.saved = { name, profile };
+    this.shown.saved = { name, profile, summary: summarizeProfile(profile) };
     this.show();
     this.tellState();
   }
@@ -56,7 +58,7 @@ export class ProfilerPanel implements vscode.Disposable {
   }
 
   private tellState(): void {
-    this.open?.server.emit('state', stateOf(this.shown, () => this.service.state()));
+    this.open?.server.emit('state', stateOf(this.shown, this.service));
   }
 
   private fill(panel: vscode.WebviewPanel): void {
@@ -65,12 +67,12 @@ export class ProfilerPanel implements vscode.Disposable {
     panel.iconPath = vscode.Uri.joinPath(this.extensionUri, 'media', 'glm.svg');
     const { service, shown } = this;
     service.start();
-    const server = new RpcServer<ProfilerViewContract>((message) => void panel.webview.postMessage(message), createProfilerHandlers(shown, () => service.state(), editorProfilerActions));
+    const server = new RpcServer<ProfilerViewContract>((message) => void panel.webview.postMessage(message), createProfilerHandlers(shown, service, editorProfilerActions));
     const endings = [
       service.onSample.on((sample) => server.emit('telemetry-sample', sample)),
       service.onMemory.on((reading) => server.emit('engine-memory', reading)),
       service.onSpeed.on((point) => server.emit('speed', point)),
-      service.onGeneration.on((generation) => server.emit('generation', generation)),
+      service.onGeneration.on((generation) => server.emit('generation', { generation, hints: hints(service.profile()) })),
       service.onModel.on((model) => server.emit('model', model)),
       service.onWorking.on((text) => server.emit('working', text === undefined ? {} : { text })),
       service.onMeasured.on(() => shown.saved === undefined && this.tellState()),

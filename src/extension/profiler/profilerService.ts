@@ -14,6 +14,7 @@ import type { ModelState } from '../../common/protocol/webview';
 import type { EngineState } from '../../engine/client';
 import { withCopyTimes } from '../../profiling/copyTimes';
 import { ProfileRecorder } from '../../profiling/profileRecorder';
+import { summarizeProfile } from '../../profiling/summarizeProfile';
 import { Emitter } from '../emitter';
 
 /** What the service needs of the model; `ModelService` has it. */
@@ -122,7 +123,7 @@ export class ProfilerService {
   }
 
   state(): ProfilerState {
-    return { source: { kind: 'live' }, model: this.modelNow(), profile: this.profile(), ...(this.working === undefined ? {} : { working: this.working }) };
+    return { source: { kind: 'live' }, model: this.modelNow(), profile: summarizeProfile(this.profile()), ...(this.working === undefined ? {} : { working: this.working }) };
   }
 
   profile(): Profile {

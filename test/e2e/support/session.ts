@@ -68,7 +68,7 @@ export class Session {
       });
     });
     page.on('pageerror', (error) => {
-      if (error.stack?.includes('webview/chat.js')) {
+      if (/webview\/(chat|profiler|report)\.js/.test(error.stack ?? '')) {
         pageErrors.push(String(error));
       }
     });
@@ -104,20 +104,40 @@ export class Session {
   }
 
   /** The page of the chat view; it is a new one after each time the view was hidden. */
-  async chatFrame(): Promise<Frame> {
-    const deadline = Date.now() + 30_000;
+  chatFrame(): Promise<Frame> {
+    return this.frameWith('glm-chat');
+  }
+
+  /** The extension's page that holds this element, once it is there. */
+  async frameWith(element: string, timeoutMs = 30_000): Promise<Frame> {
+    const deadline = Date.now() + timeoutMs;
     for (;;) {
       for (const frame of this.page.frames()) {
-        const found = await frame.locator('glm-chat').count().catch(() => 0);
+        const found = await frame.locator(element).count().catch(() => 0);
         if (found > 0) {
           return frame;
         }
       }
       if (Date.now() > deadline) {
-        throw new Error('The chat view did not appear.');
+        throw new Error(`No page with ${element} appeared.`);
       }
       await this.page.waitForTimeout(100);
     }
+  }
+
+  /** Chooses an entry of the list that is open at the top. */
+  async pick(text: string | RegExp): Promise<void> {
+    await this.page.locator('.quick-input-widget').waitFor();
+    await this.page.locator('.quick-input-list [role=option]').filter({ hasText: text }).first().click();
+  }
+
+  /** Fills the box that is open at the top, also that of a file dialog, which a served VS Code shows there. */
+  async enter(title: string | RegExp, text: string): Promise<void> {
+    const widget = this.page.locator('.quick-input-widget').filter({ hasText: title });
+    await widget.waitFor();
+    const input = widget.locator('input').first();
+    await input.fill(text);
+    await input.press('Enter');
   }
 
   /** Changes user settings while VS Code runs, as an edit of settings.json does. */

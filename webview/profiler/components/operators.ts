@@ -3,9 +3,7 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { formatBytes } from '../../../src/common/byteFormat';
-import type { OperatorProfile } from '../../../src/common/profile';
-import type { MeasuredBandwidth } from '../../../src/common/protocol/engine';
-import { operatorTable, type OperatorRow, type OperatorTable } from '../../../src/profiling/operatorTable';
+import type { OperatorRow, OperatorTable } from '../../../src/common/profileSummary';
 import { baseStyles } from '../../common/baseStyles';
 import { cssProperties } from '../../common/cssProperties';
 import { formatDuration, formatPercent } from '../../common/numberFormat';
@@ -21,29 +19,20 @@ const mostRows = 60;
 export class Operators extends LitElement {
   static override styles = [...baseStyles, tableStyles];
 
-  @property({ attribute: false }) operators: readonly OperatorProfile[] = [];
-  @property({ attribute: false }) bandwidth: readonly MeasuredBandwidth[] = [];
-  @state() private kind: OperatorProfile['kind'] = 'decode';
+  @property({ attribute: false }) operators: readonly OperatorTable[] = [];
+  @state() private kind: OperatorTable['kind'] = 'decode';
   @state() private grouping: Grouping = 'byType';
-  private tables: ReadonlyMap<OperatorProfile, OperatorTable> = new Map();
-
-  protected override willUpdate(changed: ReadonlyMap<PropertyKey, unknown>): void {
-    if (changed.has('operators') || changed.has('bandwidth')) {
-      this.tables = new Map(this.operators.map((profile) => [profile, operatorTable(profile, this.bandwidth)]));
-    }
-  }
 
   override render(): TemplateResult | typeof nothing {
-    const profile = this.operators.find(({ kind }) => kind === this.kind) ?? this.operators[0];
-    const table = profile === undefined ? undefined : this.tables.get(profile);
-    if (profile === undefined || table === undefined) {
+    const table = this.operators.find(({ kind }) => kind === this.kind) ?? this.operators[0];
+    if (table === undefined) {
       return nothing;
     }
     const rows = table[this.grouping].slice(0, mostRows);
     return html`<div class="row">
         <label>Step
-          <select data-test="step-kind" @change=${(event: Event) => (this.kind = (event.target as HTMLSelectElement).value as OperatorProfile['kind'])}>
-            ${this.operators.map((each) => html`<option value=${each.kind} ?selected=${each === profile}>${each.kind === 'decode' ? 'decode, one token' : `prefill, ${each.tokens} tokens`}</option>`)}
+          <select data-test="step-kind" @change=${(event: Event) => (this.kind = (event.target as HTMLSelectElement).value as OperatorTable['kind'])}>
+            ${this.operators.map((each) => html`<option value=${each.kind} ?selected=${each === table}>${each.kind === 'decode' ? 'decode, one token' : `prefill, ${each.tokens} tokens`}</option>`)}
           </select>
         </label>
         <label>by
@@ -52,8 +41,8 @@ export class Operators extends LitElement {
           </select>
         </label>
       </div>
-      <p data-test="clock"><strong>${table.clock === 'device time' ? 'Device time' : 'Host time'}${profile.mode === 'extra' ? ', extra uncaptured steps' : ''}.</strong> ${table.note}</p>
-      <p class="numbers">A step takes ${formatDuration(table.stepMs)}${profile.plainStepMs === undefined ? ' (as profiled)' : ''}; the nodes add up to ${formatDuration(table.nodesMs)} over ${table.numSteps} steps after ${table.contextTokens} tokens.</p>
+      <p data-test="clock"><strong>${table.clock === 'device time' ? 'Device time' : 'Host time'}${table.mode === 'extra' ? ', extra uncaptured steps' : ''}.</strong> ${table.note}</p>
+      <p class="numbers">A step takes ${formatDuration(table.stepMs)}${table.hasPlainStep ? '' : ' (as profiled)'}; the nodes add up to ${formatDuration(table.nodesMs)} over ${table.numSteps} steps after ${table.contextTokens} tokens.</p>
       <div class="scroller" tabindex="0" role="region" aria-label="Time by ${groupings[this.grouping]}">
         <table data-test="operators">
           <thead>

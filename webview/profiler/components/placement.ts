@@ -3,7 +3,8 @@
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { formatBytes } from '../../../src/common/byteFormat';
-import type { OperatorProfile, PlacedPart, PlacementMap, StageCopy } from '../../../src/common/profile';
+import type { PlacedPart, PlacementMap, StageCopy } from '../../../src/common/profile';
+import type { OperatorTable } from '../../../src/common/profileSummary';
 import { nodesOfPart, stagesOf, type PlacedStage } from '../placedStages';
 import { baseStyles } from '../../common/baseStyles';
 import { cssProperties } from '../../common/cssProperties';
@@ -63,7 +64,7 @@ export class Placement extends LitElement {
   ];
 
   @property({ attribute: false }) placement: PlacementMap | undefined;
-  @property({ attribute: false }) operators: readonly OperatorProfile[] = [];
+  @property({ attribute: false }) operators: readonly OperatorTable[] = [];
   @state() private chosen: PlacedPart | undefined;
 
   override render(): TemplateResult | typeof nothing {

@@ -2,10 +2,9 @@
 
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
-import type { GenerationProfile, Profile } from '../../../src/common/profile';
+import type { ProfileSummary } from '../../../src/common/profileSummary';
 import type { ProfilerState, ProfilerViewContract } from '../../../src/common/protocol/profilerView';
 import type { RpcClient } from '../../../src/common/protocol/rpc';
-import { hints, type Hint } from '../../../src/profiling/hints';
 import { ProfileRecorder } from '../../../src/profiling/profileRecorder';
 import { baseStyles } from '../../common/baseStyles';
 import { icon } from '../../common/codicons';
@@ -48,9 +47,6 @@ export class ProfilerApp extends LitElement {
   @state() private done = '';
   @query('glm-timeline') private timelineView: Timeline | undefined;
 
-  /** Computed when the profile changes, not with every reading. */
-  private said: readonly Hint[] = [];
-  private saidOf: Profile | undefined;
   private recorder = new ProfileRecorder();
   private speeds: readonly SpeedPoint[] = [];
   private stopListening: readonly (() => void)[] = [];
@@ -77,14 +73,6 @@ export class ProfilerApp extends LitElement {
     this.stopListening.forEach((stop) => stop());
   }
 
-  protected override willUpdate(): void {
-    const profile = this.shown?.profile;
-    if (profile !== this.saidOf) {
-      this.saidOf = profile;
-      this.said = profile === undefined ? [] : hints(profile);
-    }
-  }
-
   override render(): TemplateResult {
     const { shown } = this;
     return html`<main>
@@ -97,7 +85,6 @@ export class ProfilerApp extends LitElement {
   private renderProfile(shown: ProfilerState): TemplateResult {
     const { profile, source, model, working } = shown;
     const isLive = source.kind === 'live';
-    const { said } = this;
     const last = profile.generations.at(-1);
     return html`
       <header>
@@ -117,10 +104,10 @@ export class ProfilerApp extends LitElement {
         ${working === undefined ? nothing : html`<p role="status" data-test="working">${working}</p>`}
       </header>
       ${isLive ? this.renderNextStep(shown) : nothing}
-      ${said.length === 0 ? nothing : html`<section aria-labelledby="hints"><h2 id="hints">What it suggests</h2><ul data-test="hints">${said.map((hint) => html`<li>${hint.text}</li>`)}</ul></section>`}
+      ${profile.hints.length === 0 ? nothing : html`<section aria-labelledby="hints"><h2 id="hints">What it suggests</h2><ul data-test="hints">${profile.hints.map((hint) => html`<li>${hint.text}</li>`)}</ul></section>`}
       <section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2><glm-timeline .data=${this.timeline} ?live=${isLive}></glm-timeline></section>
       ${last === undefined ? nothing : html`<section aria-labelledby="phases"><h2 id="phases">Last generation</h2><glm-phases .generation=${last}></glm-phases></section>`}
-      ${profile.operators.length === 0 ? nothing : html`<section aria-labelledby="operators"><h2 id="operators">Hot operators</h2><glm-operators .operators=${profile.operators} .bandwidth=${profile.bandwidth}></glm-operators></section>`}
+      ${profile.operators.length === 0 ? nothing : html`<section aria-labelledby="operators"><h2 id="operators">Hot operators</h2><glm-operators .operators=${profile.operators}></glm-operators></section>`}
       ${profile.placement === undefined ? nothing : html`<section aria-labelledby="placement"><h2 id="placement">Placement</h2><glm-placement .placement=${profile.placement} .operators=${profile.operators}></glm-placement></section>`}
       ${profile.forecast === undefined ? nothing : html`<section aria-labelledby="forecast"><h2 id="forecast">Memory forecast</h2><glm-forecast .basis=${profile.forecast}></glm-forecast></section>`}
       ${this.renderCost(profile)}
@@ -139,7 +126,7 @@ export class ProfilerApp extends LitElement {
     return profile.generations.length > 0 || model.state === 'loading' ? nothing : box('No answer was recorded yet. Ask something in the chat while this panel is open, or profile a generation.', ['Open chat', 'chat', () => void this.ask('chat-show', {})]);
   }
 
-  private renderCost({ cost, environment }: Profile): TemplateResult {
+  private renderCost({ cost, environment }: ProfileSummary): TemplateResult {
     const { plainTpotMs, profiledTpotMs, telemetryCorePercent } = cost ?? {};
     const parts = [
       ...(plainTpotMs === undefined || profiledTpotMs === undefined ? [] : [`a token took ${formatDuration(plainTpotMs)} without and ${formatDuration(profiledTpotMs)} with its phases timed`]),
@@ -184,10 +171,10 @@ export class ProfilerApp extends LitElement {
     }
   }
 
-  private addGeneration(generation: GenerationProfile): void {
+  private addGeneration({ generation, hints }: ProfilerViewContract['events']['generation']): void {
     this.record(() => this.recorder.addGeneration(generation));
     if (this.shown?.source.kind === 'live') {
-      this.change({ profile: { ...this.shown.profile, generations: [...this.shown.profile.generations, generation] } });
+      this.change({ profile: { ...this.shown.profile, generations: [...this.shown.profile.generations, generation], hints } });
     }
   }
 

@@ -1,6 +1,6 @@
 /** `<glm-timeline>`: curves and phases on one time axis; zoomed and moved by wheel, drag, pinch, buttons and keys. */
 
-import { css, html, LitElement, type PropertyValues, type TemplateResult } from 'lit';
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { baseStyles } from '../../common/baseStyles';
 import { formatDuration } from '../../common/numberFormat';
@@ -39,6 +39,10 @@ export class Timeline extends LitElement {
       }
       .keys {
         font-size: 0.92em;
+      }
+      vscode-button[aria-pressed='true'] {
+        outline: 1px solid var(--vscode-focusBorder);
+        outline-offset: 1px;
       }
     `,
   ];
@@ -81,7 +85,7 @@ export class Timeline extends LitElement {
 
   override render(): TemplateResult {
     const button = (label: string, testId: string, action: () => void, pressed?: boolean): TemplateResult =>
-      html`<vscode-button appearance="secondary" data-test=${testId} aria-pressed=${pressed === undefined ? 'false' : String(pressed)} @click=${action}>${label}</vscode-button>`;
+      html`<vscode-button appearance="secondary" data-test=${testId} aria-pressed=${pressed === undefined ? nothing : String(pressed)} @click=${action}>${label}</vscode-button>`;
     return html`
       <div class="row tools">
         ${this.live ? html`${button(this.paused ? 'Resume' : 'Pause', 'pause', () => this.togglePause(), this.paused)} ${button('Follow', 'follow', () => this.follow(), this.follows)}` : ''}
@@ -142,6 +146,11 @@ export class Timeline extends LitElement {
     if (extent !== undefined && (this.window === undefined || (this.live && this.follows))) {
       const span = this.window === undefined ? (this.live ? usualSpanMs : extent.endMs - extent.startMs) : this.window.endMs - this.window.startMs;
       this.window = this.live ? endAt({ startMs: 0, endMs: span }, extent.endMs) : around(extent);
+      if (this.cursorMs !== undefined && this.cursorMs < this.window.startMs) {
+        // What was read has moved out of sight.
+        this.cursorMs = undefined;
+        this.readout = '';
+      }
     }
     this.requestDraw();
   }

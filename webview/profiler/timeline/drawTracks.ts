@@ -79,7 +79,7 @@ export function drawTimeline(ctx: CanvasRenderingContext2D, { tracks, window, wi
     if (track.kind === 'lane') {
       drawLane(ctx, track, window, xOf, plotTop, plotHeight, colours);
     } else {
-      drawCurves(ctx, track, window, xOf, plotTop, plotHeight, colours);
+      drawCurves(ctx, track, { window, width, xOf, top: plotTop, bottom: plotTop + plotHeight }, colours);
     }
     ctx.restore();
     ctx.fillStyle = colours.grid;
@@ -147,20 +147,33 @@ function drawTitle(ctx: CanvasRenderingContext2D, track: Track, timeMs: number, 
   }
 }
 
-function drawCurves(ctx: CanvasRenderingContext2D, track: CurveTrack, window: TimeWindow, xOf: (timeMs: number) => number, plotTop: number, plotHeight: number, colours: TimelineColours): void {
-  const highest = track.top ?? visibleMaximum(track, window);
-  const yOf = (value: number): number => plotTop + plotHeight - Math.min(1, highest > 0 ? value / highest : 0) * (plotHeight - 1);
+/** Where a track's curves go, in CSS pixels. */
+interface PlotArea {
+  readonly window: TimeWindow;
+  readonly width: number;
+  readonly xOf: (timeMs: number) => number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+interface Plot extends PlotArea {
+  readonly yOf: (value: number) => number;
+}
+
+function drawCurves(ctx: CanvasRenderingContext2D, track: CurveTrack, area: PlotArea, colours: TimelineColours): void {
+  const highest = track.top ?? visibleMaximum(track, area.window);
+  const plot: Plot = { ...area, yOf: (value) => area.bottom - Math.min(1, highest > 0 ? value / highest : 0) * (area.bottom - area.top - 1) };
   if (track.kind === 'line') {
     const [series] = track.series;
     if (series !== undefined) {
-      drawLine(ctx, track.times, series.values, window, xOf, yOf, colours.tones[series.tone]);
+      drawLine(ctx, track.times, series.values, plot, colours.tones[series.tone]);
     }
     return;
   }
   const sums = stackSums(track);
   // From the top down, so that each area covers what lies under it.
   for (let i = track.series.length - 1; i >= 0; i -= 1) {
-    drawArea(ctx, track.times, sums[i] as Float64Array, window, xOf, yOf, plotTop + plotHeight, colours.tones[(track.series[i] as CurveTrack['series'][number]).tone]);
+    drawArea(ctx, track.times, sums[i] as Float64Array, plot, colours.tones[(track.series[i] as CurveTrack['series'][number]).tone]);
   }
 }
 
@@ -193,12 +206,31 @@ function visibleMaximum(track: CurveTrack, { startMs, endMs }: TimeWindow): numb
   return most * 1.1;
 }
 
-function drawLine(ctx: CanvasRenderingContext2D, times: Float64Array, values: Float64Array, { startMs, endMs }: TimeWindow, xOf: (timeMs: number) => number, yOf: (value: number) => number, colour: string): void {
+/** Where there is about a reading for each column of pixels, columns are filled as they are: a path of thousands of corners takes many times as long to fill. */
+function isDense(times: Float64Array, { startMs, endMs }: TimeWindow, width: number): boolean {
+  return firstAtOrAfter(times, endMs) - firstAtOrAfter(times, startMs) > width / 2;
+}
+
+function drawLine(ctx: CanvasRenderingContext2D, times: Float64Array, values: Float64Array, plot: Plot, colour: string): void {
+  const { window, xOf, yOf } = plot;
+  if (isDense(times, window, plot.width)) {
+    ctx.fillStyle = colour;
+    let before = NaN;
+    visitColumns(times, values, window.startMs, window.endMs, xOf, (x, low, high, last) => {
+      if (!Number.isNaN(low)) {
+        // From where the column before ended, so that steep parts have no holes.
+        const [from, until] = [yOf(before > high ? before : high), yOf(before < low ? before : low)];
+        ctx.fillRect(x, Math.round(from) - 1, 1, Math.max(1.5, Math.round(until - from) + 1));
+      }
+      before = last;
+    });
+    return;
+  }
   ctx.strokeStyle = colour;
   ctx.lineWidth = 1.5;
   ctx.beginPath();
   let isDown = false;
-  visitColumns(times, values, startMs, endMs, xOf, (x, low, high, last) => {
+  visitColumns(times, values, window.startMs, window.endMs, xOf, (x, low, high, last) => {
     if (Number.isNaN(low)) {
       isDown = false;
       return;
@@ -222,12 +254,32 @@ function drawLine(ctx: CanvasRenderingContext2D, times: Float64Array, values: Fl
   ctx.lineWidth = 1;
 }
 
-function drawArea(ctx: CanvasRenderingContext2D, times: Float64Array, values: Float64Array, { startMs, endMs }: TimeWindow, xOf: (timeMs: number) => number, yOf: (value: number) => number, bottom: number, colour: string): void {
+function drawArea(ctx: CanvasRenderingContext2D, times: Float64Array, values: Float64Array, plot: Plot, colour: string): void {
+  const { window, xOf, yOf, bottom } = plot;
   ctx.fillStyle = colour;
+  if (isDense(times, window, plot.width)) {
+    // Columns of one height become one rectangle.
+    let [from, until, top] = [0, 0, NaN];
+    const flush = (): void => {
+      if (top < bottom) {
+        ctx.fillRect(from, top, until - from, bottom - top);
+      }
+    };
+    visitColumns(times, values, window.startMs, window.endMs, xOf, (x, _low, high) => {
+      const y = Math.round(yOf(high));
+      if (y !== top) {
+        flush();
+        [from, top] = [Number.isNaN(top) ? x : until, y];
+      }
+      until = x + 1;
+    });
+    flush();
+    return;
+  }
   ctx.beginPath();
   let first = NaN;
   let lastX = NaN;
-  visitColumns(times, values, startMs, endMs, xOf, (x, _low, high) => {
+  visitColumns(times, values, window.startMs, window.endMs, xOf, (x, _low, high) => {
     if (Number.isNaN(first)) {
       first = x;
       ctx.moveTo(x, bottom);

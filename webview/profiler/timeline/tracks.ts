@@ -153,7 +153,7 @@ function speedTrack({ generations, speeds }: TimelineData): readonly CurveTrack[
           title: 'tokens/s',
           times: Float64Array.from(points, ([timeMs]) => timeMs),
           series: [{ label: 'tokens/s', tone: 'line', values: Float64Array.from(points, ([, speed]) => speed) }],
-          format: (value) => formatSpeed(value),
+          format: (value) => (value === undefined ? 'n/a' : formatSpeed(value)),
         },
       ];
 }

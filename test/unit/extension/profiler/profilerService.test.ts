@@ -8,6 +8,7 @@ import { ProfilerService, type ProfiledDevices } from '../../../../src/extension
 import type { ChromeTrace } from '../../../../src/profiling/chromeTrace';
 import { withCopyTimes } from '../../../../src/profiling/copyTimes';
 import { parseProfile } from '../../../../src/profiling/parseProfile';
+import { summarizeProfile } from '../../../../src/profiling/summarizeProfile';
 import { fakeGenerationProfile, fakePlacement, fakeProfile } from '../../../fakes/fakeProfile';
 import { fakeGenerate } from '../../../fakes/fakeEngine';
 import { makeChat } from '../support';
@@ -44,7 +45,7 @@ describe('ProfilerService', () => {
   it('asks for nothing and keeps nothing until someone looks, and afterwards', async () => {
     const { model, devices, service } = make();
     await model.load('/models/fake-glm4');
-    const answer = (): Promise<unknown> => model.generate(fakeGenerate, { onDelta: () => undefined }, new AbortController().signal);
+    const answer = (): Promise<unknown> => model.generate(fakeGenerate, { onPrefill: () => undefined, onDelta: () => undefined }, new AbortController().signal);
     await answer();
     expect([devices.viewers, model.profilesAnswers, service.profile().generations.length]).toEqual([0, false, 0]);
     service.start();
@@ -129,7 +130,7 @@ describe('ProfilerService', () => {
 describe('the profiler\'s panel', () => {
   const written: { readonly name: string; readonly text: string }[] = [];
   const handlersOf = (shown: ShownProfile) =>
-    createProfilerHandlers(shown, () => ({ source: { kind: 'live' }, model: { state: 'none' }, profile: fakeProfile() }), {
+    createProfilerHandlers(shown, { profile: fakeProfile, state: () => ({ source: { kind: 'live' }, model: { state: 'none' }, profile: summarizeProfile(fakeProfile()) }) }, {
       saveFile: (suggestedName, _kind, pieces) => {
         written.push({ name: suggestedName, text: [...pieces].join('') });
         return Promise.resolve(suggestedName);
@@ -140,7 +141,7 @@ describe('the profiler\'s panel', () => {
 
   it('saves what it shows, so that it can be opened again, and a trace', async () => {
     const saved = fakeProfile({ startedAtMs: 1_790_000_000_000, environment: { from: 'a file' } });
-    const handlers = handlersOf({ saved: { name: 'other.json', profile: saved } });
+    const handlers = handlersOf({ saved: { name: 'other.json', profile: saved, summary: summarizeProfile(saved) } });
     await handlers['profile-export']({ format: 'json' }, signal);
     await handlers['profile-export']({ format: 'trace' }, signal);
     const [json, trace] = written;
@@ -150,7 +151,7 @@ describe('the profiler\'s panel', () => {
   });
 
   it('goes back from a file to what is recorded', async () => {
-    const shown: ShownProfile = { saved: { name: 'other.json', profile: fakeProfile() } };
+    const shown: ShownProfile = { saved: { name: 'other.json', profile: fakeProfile(), summary: summarizeProfile(fakeProfile()) } };
     const handlers = handlersOf(shown);
     expect(await handlers['view-ready']({}, signal)).toMatchObject({ source: { kind: 'saved', name: 'other.json' } });
     expect(await handlers['live-show']({}, signal)).toMatchObject({ source: { kind: 'live' } });

@@ -46,6 +46,11 @@ export function formatSpeed(tokensPerSecond: number | undefined): string {
   return tokensPerSecond === undefined ? `${missing} tok/s` : `${tokensPerSecond < 99.5 ? trimZero(tokensPerSecond.toFixed(1)) : tokensPerSecond.toFixed(0)} tok/s`;
 }
 
+/** `63 %`, `0.4 %`: what is little is not nothing. */
+export function formatShare(fraction: number): string {
+  return fraction > 0 && fraction < 0.0095 ? `${fraction < 0.0005 ? '< 0.1' : (fraction * 100).toFixed(1)} %` : `${Math.round(fraction * 100)} %`;
+}
+
 /** `63 %` */
 export function formatPercent(percent: number | undefined): string {
   return percent === undefined ? missing : `${Math.round(percent)} %`;

@@ -1,6 +1,7 @@
 /** Layout and type of the editor panels; colours are the theme's. */
 
 import { css } from 'lit';
+import { selectStyles } from './selectStyles';
 
 export const panelStyles = css`
   :host {
@@ -87,18 +88,7 @@ export const panelStyles = css`
     gap: 2px 8px;
     min-width: 0;
   }
-  select {
-    font: inherit;
-    max-width: 100%;
-    color: var(--vscode-dropdown-foreground);
-    background: var(--vscode-dropdown-background);
-    border: 1px solid var(--vscode-dropdown-border, var(--vscode-contrastBorder, transparent));
-    border-radius: 4px;
-    padding: 2px 4px;
-  }
-  select:focus-visible {
-    outline: 1px solid var(--vscode-focusBorder);
-  }
+  ${selectStyles}
   .problem {
     display: flex;
     gap: 6px;

@@ -6,7 +6,8 @@ import { formatBytes } from '../../../src/common/byteFormat';
 import type { OperatorRow, OperatorTable } from '../../../src/common/profileSummary';
 import { baseStyles } from '../../common/baseStyles';
 import { cssProperties } from '../../common/cssProperties';
-import { formatDuration, formatPercent } from '../../common/numberFormat';
+import { formatDuration, formatPercent, formatShare } from '../../common/numberFormat';
+import { selectStyles } from '../../common/selectStyles';
 import { tableStyles } from '../../common/tableStyles';
 
 const groupings = { byType: 'operator', byLayer: 'layer', byNode: 'node' } as const;
@@ -17,7 +18,7 @@ const mostRows = 60;
 
 @customElement('glm-operators')
 export class Operators extends LitElement {
-  static override styles = [...baseStyles, tableStyles];
+  static override styles = [...baseStyles, tableStyles, selectStyles];
 
   @property({ attribute: false }) operators: readonly OperatorTable[] = [];
   @state() private kind: OperatorTable['kind'] = 'decode';
@@ -68,7 +69,7 @@ export class Operators extends LitElement {
     return html`<tr>
       <th scope="row">${row.label}</th>
       <td class="number">${formatDuration(row.ms)}</td>
-      <td><span class="meter" aria-hidden="true"><span ${cssProperties({ width: `${Math.min(100, row.share * 100)}%` })}></span></span> ${formatPercent(row.share * 100)}</td>
+      <td><span class="meter" aria-hidden="true"><span ${cssProperties({ width: `${Math.min(100, row.share * 100)}%` })}></span></span> ${formatShare(row.share)}</td>
       <td class="number">${row.numNodes}</td>
       <td class="number">${formatBytes(row.bytes)}</td>
       <td class="number">${achieved(row)}</td>
@@ -82,5 +83,6 @@ function achieved({ flopsPerSecond, bytesPerSecond, flops = 0, bytes = 0 }: Oper
   if (flopsPerSecond !== undefined && flops > 50 * bytes) {
     return flopsPerSecond >= 1e12 ? `${(flopsPerSecond / 1e12).toFixed(1)} TFLOP/s` : `${(flopsPerSecond / 1e9).toFixed(0)} GFLOP/s`;
   }
-  return bytesPerSecond === undefined ? 'n/a' : `${formatBytes(bytesPerSecond)}/s`;
+  // Decimal, as bandwidths are quoted.
+  return bytesPerSecond === undefined ? 'n/a' : bytesPerSecond >= 1e12 ? `${(bytesPerSecond / 1e12).toFixed(2)} TB/s` : `${(bytesPerSecond / 1e9).toFixed(bytesPerSecond >= 1e11 ? 0 : 1)} GB/s`;
 }

@@ -7,7 +7,7 @@ import type { GenerationProfile } from '../../../src/common/profile';
 import { phaseTable } from '../../../src/profiling/phaseTable';
 import { baseStyles } from '../../common/baseStyles';
 import { cssProperties } from '../../common/cssProperties';
-import { formatDuration, formatPercent } from '../../common/numberFormat';
+import { formatDuration, formatPercent, formatShare } from '../../common/numberFormat';
 import { tableStyles } from '../../common/tableStyles';
 import { phaseTitle } from '../timeline/tracks';
 
@@ -47,7 +47,7 @@ export class Phases extends LitElement {
               (row) => html`<tr>
                 <th scope="row">${phaseTitle(row.kind)}${row.kind === 'copy' ? html` <span class="muted">within steps</span>` : nothing}</th>
                 <td class="number">${formatDuration(row.totalMs)}</td>
-                <td><span class="meter" aria-hidden="true"><span ${cssProperties({ width: `${Math.min(100, row.share * 100)}%` })}></span></span> ${formatPercent(row.share * 100)}</td>
+                <td><span class="meter" aria-hidden="true"><span ${cssProperties({ width: `${Math.min(100, row.share * 100)}%` })}></span></span> ${formatShare(row.share)}</td>
                 <td class="number">${row.count}</td>
                 <td class="number">${formatDuration(row.meanMs)}</td>
                 <td class="number">${formatDuration(row.longestMs)}</td>

@@ -36,7 +36,8 @@ export function readTimelineColours(element: Element): TimelineColours {
   const style = getComputedStyle(element);
   const read = (name: string, fallback: string): string => style.getPropertyValue(name).trim() || fallback;
   const text = read('--vscode-editor-foreground', read('--vscode-foreground', '#888'));
-  const chart = (name: string): string => read(`--vscode-charts-${name}`, text);
+  // Some high-contrast themes have no orange.
+  const chart = (name: string): string => read(`--vscode-charts-${name}`, name === 'orange' ? chart('yellow') : text);
   const muted = read('--glm-muted', text);
   return {
     text,
@@ -208,21 +209,22 @@ function visibleMaximum(track: CurveTrack, { startMs, endMs }: TimeWindow): numb
 
 /** Where there is about a reading for each column of pixels, columns are filled as they are: a path of thousands of corners takes many times as long to fill. */
 function isDense(times: Float64Array, { startMs, endMs }: TimeWindow, width: number): boolean {
-  return firstAtOrAfter(times, endMs) - firstAtOrAfter(times, startMs) > width / 2;
+  return firstAtOrAfter(times, endMs) - firstAtOrAfter(times, startMs) > width;
 }
 
 function drawLine(ctx: CanvasRenderingContext2D, times: Float64Array, values: Float64Array, plot: Plot, colour: string): void {
   const { window, xOf, yOf } = plot;
   if (isDense(times, window, plot.width)) {
     ctx.fillStyle = colour;
-    let before = NaN;
+    let [before, beforeX] = [NaN, NaN];
     visitColumns(times, values, window.startMs, window.endMs, xOf, (x, low, high, last) => {
       if (!Number.isNaN(low)) {
-        // From where the column before ended, so that steep parts have no holes.
+        // From where the column before ended, so that steep parts and columns without a reading leave no holes.
         const [from, until] = [yOf(before > high ? before : high), yOf(before < low ? before : low)];
-        ctx.fillRect(x, Math.round(from) - 1, 1, Math.max(1.5, Math.round(until - from) + 1));
+        const left = Number.isNaN(before) ? x : beforeX + 1;
+        ctx.fillRect(left, Math.round(from) - 1, x + 1 - left, Math.max(1.5, Math.round(until - from) + 1));
       }
-      before = last;
+      [before, beforeX] = [last, x];
     });
     return;
   }

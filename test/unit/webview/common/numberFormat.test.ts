@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatBytes } from '../../../../src/common/byteFormat';
-import { formatContext, formatCount, formatDuration, formatPercent, formatSpeed, formatUsedOfTotal } from '../../../../webview/common/numberFormat';
+import { formatContext, formatCount, formatDuration, formatPercent, formatShare, formatSpeed, formatUsedOfTotal } from '../../../../webview/common/numberFormat';
 
 const gib = 1024 ** 3;
 
@@ -30,5 +30,9 @@ describe('number formats', () => {
 
   it('never make a zero of a missing reading', () => {
     expect([formatCount(undefined), formatDuration(undefined), formatSpeed(undefined), formatPercent(undefined)]).toEqual(['n/a', 'n/a', 'n/a tok/s', 'n/a']);
+  });
+
+  it('tells little from nothing in shares', () => {
+    expect([0, 0.0001, 0.0044, 0.0094, 0.0096, 0.634, 1].map(formatShare)).toEqual(['0 %', '< 0.1 %', '0.4 %', '0.9 %', '1 %', '63 %', '100 %']);
   });
 });

@@ -1,4 +1,4 @@
-/** `node dist/testGpu.js [kernels-speed | pipeline-speed | profile | alignment-costs … | name part]`: checks that need an NVIDIA GPU. See tools/gpu/README.md for preparing a machine. */
+/** `node dist/testGpu.js [kernels-speed | pipeline-speed | profile | alignment-costs … | name part…]`: checks that need an NVIDIA GPU, or for `webgpu` any GPU with Vulkan. See tools/gpu/README.md for preparing a machine. */
 
 import { countCudaDevices } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
@@ -10,9 +10,11 @@ import { faultChecks } from './faultChecks';
 import { fusedDecoderChecks } from './fusedDecoderCheck';
 import { measureFusedDecoder } from './fusedDecoderSpeed';
 import { runChecks } from './harness';
+import { int8CacheChecks } from './int8CacheChecks';
 import { holdMemoryHere } from './memoryHolder';
 import { measurePipeline, profileSteps } from './pipelineSpeed';
 import { profilerChecks } from './profilerChecks';
+import { webgpuChecks } from './webgpuChecks';
 
 async function main(): Promise<number> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -36,8 +38,18 @@ async function main(): Promise<number> {
     await holdMemoryHere(Number(process.argv[3]));
     return 0;
   }
-  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks, ...profilerChecks].filter((check) => wanted === undefined || check.name.includes(wanted));
-  return runChecks(checks, countCudaDevices(CudaDriver.load()), print);
+  const wantedParts = process.argv.slice(2);
+  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks, ...profilerChecks, ...int8CacheChecks, ...webgpuChecks];
+  return runChecks(checks.filter(({ name }) => wantedParts.length === 0 || wantedParts.some((part) => name.includes(part))), countGpus(), print);
+}
+
+/** 0 without an NVIDIA driver: what needs none still runs. */
+function countGpus(): number {
+  try {
+    return countCudaDevices(CudaDriver.load());
+  } catch {
+    return 0;
+  }
 }
 
 void main().then((failed) => process.exit(failed === 0 ? 0 : 1));

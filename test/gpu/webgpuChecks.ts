@@ -17,7 +17,10 @@ import { compareLogits } from './logitDrift';
 /** Over the logits' standard deviation; f16 has eight times the steps of bf16, with which transformers drifts by 0.012 to 0.033. */
 const mostDrift = 0.03;
 
-const webgpuOptions = (source: string, changes: Partial<LoadOptions> = {}): LoadOptions => loadOptions(source, { provider: 'webgpu', weights: 'int4', ...changes, allowSoftwareGpu: process.env.GLM_ALLOW_SOFTWARE_GPU === '1' });
+/** For trying this file on a machine without a GPU. */
+const allowsSoftware = process.env.GLM_ALLOW_SOFTWARE_GPU === '1';
+
+const webgpuOptions = (source: string, changes: Partial<LoadOptions> = {}): LoadOptions => loadOptions(source, { provider: 'webgpu', weights: 'int4', ...changes, allowSoftwareGpu: allowsSoftware });
 
 const adapters: GpuCheck = {
   devices: 0,
@@ -27,6 +30,9 @@ const adapters: GpuCheck = {
     const best = preferredVulkanAdapter(listed);
     if (best === undefined) {
       throw new Error(listed === undefined ? 'libvulkan.so.1 is not there' : `the loader found no adapter; VK_DRIVER_FILES=${process.env.VK_DRIVER_FILES ?? ''}`);
+    }
+    if (best.kind === 'software' && !allowsSoftware) {
+      throw new Error(`"${best.name}" draws in software`);
     }
     return Promise.resolve(JSON.stringify(listed));
   },

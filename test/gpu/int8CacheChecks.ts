@@ -2,13 +2,15 @@
 
 import { join } from 'node:path';
 import { scoreBundledText } from '../../src/bench/quality';
+import { evaluationDialogues } from '../../src/bench/text/evaluationDialogues';
 import { textEngineOf } from '../../src/bench/engineAccess';
 import { listBudgets } from '../../src/engine/worker/deviceBudgets';
 import { gpuBudgetSources } from '../../src/engine/worker/gpuBudgetSources';
-import { calibrationIds, findKvScales } from '../../src/engine/worker/kvScales/measureKvScales';
+import { findKvScales } from '../../src/engine/worker/kvScales/measureKvScales';
 import { openModel, planModel } from '../../src/engine/worker/planModel';
 import { openStages, type StageRunner } from '../../src/engine/worker/stages/openStages';
 import type { LoadOptions } from '../../src/common/protocol/engine';
+import type { GlmTokenizer } from '../../src/tokenizer/glmTokenizer';
 import { generate, loadOptions, openEngine, tinyCheckpoints } from './engineFixture';
 import type { GpuCheck } from './harness';
 import { compareLogits } from './logitDrift';
@@ -19,14 +21,14 @@ const mostDrift = 0.066;
 const mostPerplexityRatio = 1.03;
 const demoFolder = (): string => process.env.GLM_DEMO_MODEL ?? join(__dirname, '..', 'models', 'glm-local-demo-chat');
 
-async function withRunner<T>(options: LoadOptions, fusedDecode: boolean, work: (runner: StageRunner, texts: readonly (readonly number[])[]) => Promise<T>): Promise<T> {
+async function withRunner<T>(options: LoadOptions, fusedDecode: boolean, work: (runner: StageRunner, tokenizer: GlmTokenizer) => Promise<T>): Promise<T> {
   const opened = await openModel(options.source, process.env);
   const { plan } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
   const stageOptions = { config: opened.config, tensors: opened.checkpoint.tensors, plan, maxBatch: options.maxBatch, cacheFolder: options.cacheFolder, prefillChunkTokens: 48 };
   const kvScales = options.kvCache === 'int8' ? await findKvScales(stageOptions, opened.tokenizer) : undefined;
   const runner = await openStages({ ...stageOptions, kvScales, fusedDecode });
   try {
-    return await work(runner, calibrationIds(opened.tokenizer));
+    return await work(runner, opened.tokenizer);
   } finally {
     await runner.dispose();
   }
@@ -69,7 +71,8 @@ const tiny = tinyCheckpoints().map(
       const plain = await run('auto', true);
       const [own, runtimes] = [await run('int8', true), await run('int8', false)];
       const drifts = [largestDrift(own.rows, plain.rows), largestDrift(runtimes.rows, plain.rows), largestDrift(own.rows, runtimes.rows)];
-      const detail = `rms ${drifts.map((drift) => drift.toExponential(2)).join(' with own kernels, ')} between both, with the runtime's in the middle; ${plain.bytes} → ${own.bytes} bytes`;
+      const [withOwn, withRuntimes, between] = drifts.map((drift) => drift.toExponential(2));
+      const detail = `rms ${withOwn} with own kernels, ${withRuntimes} with the runtime's, ${between} between both; ${plain.bytes} → ${own.bytes} bytes`;
       if (!drifts.every((drift) => drift <= mostDrift) || !((drifts[0] ?? 0) > 0) || own.bytes * 2 !== plain.bytes) {
         throw new Error(detail);
       }
@@ -108,11 +111,12 @@ const decodedText: GpuCheck = {
   name: 'int8 cache: text decoded token by token by the demo model is as probable as with bf16',
   async run() {
     const perplexity = (kvCache: 'auto' | 'int8'): Promise<number> =>
-      withRunner(loadOptions(demoFolder(), { kvCache, contextTokens: 512 }), true, async (runner, texts) => {
-        // The first text is prose, the last a conversation; a quarter of each is the prompt.
+      withRunner(loadOptions(demoFolder(), { kvCache, contextTokens: 512 }), true, async (runner, tokenizer) => {
         const logProbs: number[] = [];
-        for (const ids of [texts[0] ?? [], texts[texts.length - 1] ?? []]) {
-          const promptTokens = Math.ceil(ids.length / 4);
+        for (const { question, answer } of evaluationDialogues) {
+          const asked = { role: 'user', content: question } as const;
+          const promptTokens = tokenizer.renderChat({ messages: [asked], addGenerationPrompt: true }).ids.length;
+          const ids = [...tokenizer.renderChat({ messages: [asked, { role: 'assistant', content: answer }], addGenerationPrompt: false }).ids];
           const rows = await forcedRows(runner, ids, promptTokens);
           ids.slice(promptTokens).forEach((id, index) => logProbs.push(logProb(rows[index] as Float32Array, id)));
         }

@@ -1,9 +1,7 @@
 /** Conversations in files: a list of messages, or an object with `messages` and, if wanted, `tools`. */
 
-import type { ChatInput, ChatMessage, ChatRole, ToolDefinition } from '../common/chat';
+import type { ChatInput, ChatMessage, ToolDefinition } from '../common/chat';
 import { InputFileError } from './inputFile';
-
-const roles: readonly ChatRole[] = ['system', 'user', 'assistant', 'observation', 'tool'];
 
 /** Checks what was parsed from a messages file. @throws {InputFileError} */
 export function toChatInput(path: string, value: unknown): ChatInput {
@@ -27,14 +25,15 @@ export function toTools(path: string, value: unknown): readonly ToolDefinition[]
 
 function toMessage(path: string, value: unknown, index: number): ChatMessage {
   const { role, content } = isObject(value) ? value : {};
-  if (!roles.includes(role as ChatRole)) {
-    throw new InputFileError(path, `message ${index} has no role, or one besides ${roles.join(', ')}.`);
+  // Which roles there are is the template's business.
+  if (typeof role !== 'string' || role === '') {
+    throw new InputFileError(path, `message ${index} has no "role", such as system, user or assistant.`);
   }
   if (typeof content !== 'string' && content !== null && content !== undefined && !(Array.isArray(content) && content.every(isObject))) {
     throw new InputFileError(path, `the content of message ${index} is neither a text nor a list of parts.`);
   }
   // A list of parts ([{"type": "text", "text": "…"}]) and other keys, such as metadata and tool_calls, are for the template.
-  return { ...(value as ChatMessage), role: role as ChatRole, content: (content ?? '') as string };
+  return value as ChatMessage;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

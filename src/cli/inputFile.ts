@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { GlmError } from '../common/errors';
+import { parseJsonKeepingNumbers } from '../common/pythonNumbers';
 import type { CliContext } from './cliContext';
 
 /** Cause: a file named on the command line cannot be read or does not hold what it should. Handled by: the command line's message. */
@@ -22,7 +23,7 @@ export async function readInputText(context: CliContext, path: string): Promise<
     }
     return Buffer.concat(chunks).toString('utf8');
   } catch (error) {
-    throw new InputFileError(path, (error as Error).message, error);
+    throw new InputFileError(path, whyUnreadable(error), error);
   }
 }
 
@@ -30,10 +31,35 @@ export async function readInputJson(context: CliContext, path: string): Promise<
   return parseInputJson(path, await readInputText(context, path));
 }
 
-export function parseInputJson(path: string, text: string): unknown {
+/** As {@link readInputJson}, for messages and tools: numbers keep the spelling that a template would give them in Python. */
+export async function readConversationJson(context: CliContext, path: string): Promise<unknown> {
+  return parseConversationJson(path, await readInputText(context, path));
+}
+
+export function parseConversationJson(path: string, text: string): unknown {
+  return parseInputJson(path, text, parseJsonKeepingNumbers);
+}
+
+function parseInputJson(path: string, text: string, parse: (text: string) => unknown = JSON.parse): unknown {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch (error) {
     throw new InputFileError(path, `it is not JSON (${(error as Error).message}).`, error);
+  }
+}
+
+function whyUnreadable(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'there is no such file. Check the path.';
+    case 'EISDIR':
+      return 'it is a folder. Name the file in it.';
+    case 'EACCES':
+    case 'EPERM':
+      return 'it may not be read. Check its permissions.';
+    default:
+      return `reading it failed (${message}).`;
   }
 }

@@ -1,7 +1,7 @@
 import { addAction, type RegisterCommand } from '../command';
 import { toChatInput, toTools } from '../chatFile';
 import { withEngine } from '../engineSession';
-import { readInputJson } from '../inputFile';
+import { readConversationJson } from '../inputFile';
 import { addModelOption } from '../options/loadOptions';
 import { jsonObject } from '../options/optionValues';
 
@@ -22,8 +22,8 @@ export const registerTemplate: RegisterCommand = (program, host) => {
     .option('--no-generation-prompt', "leave out the opening of the assistant's turn");
   addAction<Flags>(command, host, async (flags, invocation) => {
     const chat = {
-      ...toChatInput(flags.messages, await readInputJson(invocation.context, flags.messages)),
-      ...(flags.tools === undefined ? {} : { tools: toTools(flags.tools, await readInputJson(invocation.context, flags.tools)) }),
+      ...toChatInput(flags.messages, await readConversationJson(invocation.context, flags.messages)),
+      ...(flags.tools === undefined ? {} : { tools: toTools(flags.tools, await readConversationJson(invocation.context, flags.tools)) }),
       templateKwargs: flags.templateKwargs,
       addGenerationPrompt: flags.generationPrompt,
     };

@@ -5,7 +5,7 @@ import type { PromptInput } from '../../common/protocol/engine';
 import { toChatInput, toTools } from '../chatFile';
 import type { CliContext } from '../cliContext';
 import { UsageError } from '../command';
-import { InputFileError, parseInputJson, readInputJson, readInputText } from '../inputFile';
+import { InputFileError, parseConversationJson, readConversationJson, readInputText } from '../inputFile';
 import { collect, jsonObject, tokenIds } from './optionValues';
 
 export interface PromptFlags {
@@ -46,8 +46,8 @@ export async function readPrompts(flags: PromptFlags, context: CliContext): Prom
     return { inputs: [{ kind: 'text', text: flags.prompt }], areRows: false };
   }
   if (flags.messages !== undefined) {
-    const chat = toChatInput(flags.messages, await readInputJson(context, flags.messages));
-    const tools = flags.tools === undefined ? {} : { tools: toTools(flags.tools, await readInputJson(context, flags.tools)) };
+    const chat = toChatInput(flags.messages, await readConversationJson(context, flags.messages));
+    const tools = flags.tools === undefined ? {} : { tools: toTools(flags.tools, await readConversationJson(context, flags.tools)) };
     return { inputs: [{ kind: 'chat', chat: { ...chat, ...tools, templateKwargs: flags.templateKwargs } }], areRows: false };
   }
   const path = flags.batch ?? '-';
@@ -55,7 +55,7 @@ export async function readPrompts(flags: PromptFlags, context: CliContext): Prom
   if (lines.length === 0) {
     throw new InputFileError(path, 'it holds no prompt.');
   }
-  return { inputs: lines.map((line, index) => toPrompt(`${path} line ${index + 1}`, parseInputJson(`${path} line ${index + 1}`, line), flags)), areRows: true };
+  return { inputs: lines.map((line, index) => toPrompt(`${path} line ${index + 1}`, parseConversationJson(`${path} line ${index + 1}`, line), flags)), areRows: true };
 }
 
 function toPrompt(place: string, value: unknown, flags: PromptFlags): PromptInput {

@@ -168,6 +168,7 @@ describe('failures', () => {
 
   it.each([
     ['a file that is not there', () => ['template', '--model', 'm', '--messages', join(folder, 'nowhere.json')]],
+    ['a folder', () => ['template', '--model', 'm', '--messages', folder]],
     ['a file that is not JSON', () => ['template', '--model', 'm', '--messages', file('bad.json', '{')]],
     ['messages without a role', () => ['template', '--model', 'm', '--messages', file('norole.json', [{ content: 'x' }])]],
     ['a batch line of no known form', () => ['generate', '--model', 'm', '--batch', file('bad.jsonl', '{"text":"x"}')]],
@@ -175,6 +176,15 @@ describe('failures', () => {
     const run = await runFakeCli([...args(), '--json']);
     expect(run.code).toBe(1);
     expect(JSON.parse(run.stdout)).toMatchObject({ error: { code: 'input-file' } });
+    expect(run.stderr).not.toMatch(/E[A-Z]{4,}:/);
+  });
+
+  it('hand roles, absent contents and spelled numbers on to the template', async () => {
+    const messages = file('calls.json', '[{"role": "developer", "content": null, "tool_calls": [{"x": 1.0}]}]');
+    const { requests } = await runFakeCli(['template', '--model', 'm', '--messages', messages, '--json']);
+    const [message] = (requests[0]?.params as { chat: { messages: readonly { role: string; content: unknown; tool_calls: readonly { x: object }[] }[] } }).chat.messages;
+    expect(message).toMatchObject({ role: 'developer', content: null });
+    expect(Object.values(message?.tool_calls[0]?.x ?? {})).toEqual(['1.0']);
   });
 
   it('do not include help and version', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseJsonKeepingNumbers } from '../../../src/common/pythonNumbers';
 import { createTokenizer } from '../../../src/tokenizer/createTokenizer';
 import { fixtureFiles, fixtureTokenizer, idOf } from './fixtures';
 
@@ -80,8 +81,29 @@ describe('chat template', () => {
     ["{{ 'prefix'.removeprefix('pre') }}{{ 'a.py'.removesuffix('.py') }}{{ 'abc'.find('c') }}", 'fixa2'],
     ["{{ messages[0].content | trim }}{{ ' y ' | trim }}", 'Hiy'],
     ["{{ '😀a😀'.strip('😀') }}", 'a'],
+    ["{{ 'hELLO'.capitalize() }}{{ 'hELLO' | capitalize }}{{ '-'.join(['a', 'b']) }}{{ 'a\\r\\nb\\n'.splitlines() | length }}{{ '12'.isdigit() }}", 'HelloHelloa-b2True'],
   ])('has Python’s string methods: %s', (chatTemplateJinja, expected) => {
     expect(fixtureTokenizer('pairs', { chatTemplateJinja }).renderChat({ messages }).text).toBe(expected);
+  });
+
+  it.each([
+    ['{{ true }} {{ none }} {{ 1 == 2 }} {{ 1.0 }} {{ 6 / 2 }} {{ 0.00001 }} {{ unknown }}', 'True None False 1.0 3.0 1e-05 '],
+    [`{{ ['a', "it's", none, true, 1.5, {'k': (1, 2)}] }}`, `['a', "it's", None, True, 1.5, {'k': (1, 2)}]`],
+    ["{{ ['tab\\t', 'é', '\\u200b'] }}", String.raw`['tab\t', 'é', '\u200b']`],
+    ["{{ 'a' ~ true ~ none ~ 1 }}{{ [true] | string }}", 'aTrueNone1[True]'],
+    ["{{ {'b': [1, none], 'a': 'é'} | tojson }}{{ {'b': 1, 'a': 'é'} | tojson(ensure_ascii=True, sort_keys=True) }}{{ {'b': 1} | tojson(separators=(',', ':')) }}", '{"b": [1, null], "a": "é"}{"a": "\\u00e9", "b": 1}{"b":1}'],
+    ["{{ {'a': [], 'b': {'c': 1}} | tojson(indent=2) }}", '{\n  "a": [],\n  "b": {\n    "c": 1\n  }\n}'],
+    ['{% for part in messages[0].parts %}x{% else %}none{% endfor %}{% for m in messages if m.role == "user" %}{{ m.role }}{% endfor %}', 'noneuser'],
+  ])('writes values as Python writes them: %s', (chatTemplateJinja, expected) => {
+    expect(fixtureTokenizer('pairs', { chatTemplateJinja }).renderChat({ messages }).text).toBe(expected);
+  });
+
+  it('keeps how the numbers of a tool were spelled', () => {
+    const json = '[{"name": "f", "minimum": 0.0, "step": 1e-7, "most": 12345678901234567890, "size": 3, "half": 0.5}]';
+    const tools = parseJsonKeepingNumbers(json) as Record<string, unknown>[];
+    const render = (chatTemplateJinja: string): string => fixtureTokenizer('pairs', { chatTemplateJinja }).renderChat({ messages, tools }).text;
+    expect(render('{{ tools | tojson }}')).toBe(json.replace('1e-7', '1e-07'));
+    expect(render('{{ tools[0].minimum }} {{ tools[0] }}')).toBe("0.0 {'name': 'f', 'minimum': 0.0, 'step': 1e-07, 'most': 12345678901234567890, 'size': 3, 'half': 0.5}");
   });
 
   it('takes the tool template of a list when there are tools', () => {

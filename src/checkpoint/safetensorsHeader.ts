@@ -8,6 +8,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { formatBytes } from '../common/byteFormat';
@@ -52,7 +53,8 @@ export async function readSafetensorsHeader(path: string, signal?: AbortSignal):
 async function readHeaderBytes(path: string): Promise<{ headerBytes: Uint8Array; fileBytes: number; modifiedMs: number }> {
   let file;
   try {
-    file = await open(path, 'r');
+    // Without blocking, so that a named pipe in place of a file is opened, seen and refused instead of waited for.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     if (isAbsent(error)) {
       throw fail('shard-missing', path, 'is not there', 'It may not have been downloaded, or the link to it is broken.', {}, error);

@@ -27,7 +27,7 @@ export interface GlmConfig {
   /** The longest context the model was made for. */
   readonly maxContextTokens: number;
   readonly hasQkvBias: boolean;
-  /** lm_head is the embedding. Told by the absence of its tensor, the only reliable sign. */
+  /** lm_head is the embedding: its tensor is absent, and config.json does not deny it. */
   readonly hasTiedHead: boolean;
   /** From config.json; generation_config.json takes precedence. */
   readonly eosTokenIds: readonly number[];
@@ -75,10 +75,9 @@ function parseTransformersConfig(json: ConfigReader, architecture: 'glm' | 'glm4
   if (activation !== 'silu') {
     throw new UnsupportedModelError(`Its activation "${activation}" is not supported (only silu is).`, { modelType: architecture });
   }
-  // Version 5 of transformers moved the rope settings into one object; version 4 has them at the top.
-  const rope = json.tryObject('rope_parameters') ?? json;
-  const scaling = json.tryObject('rope_scaling') ?? rope;
-  const ropeType = scaling.tryText('rope_type') ?? scaling.tryText('type') ?? 'default';
+  // Version 5 of transformers moved the rope settings into one object; version 4 has them at the top. An older name of the object wins over it.
+  const rope = json.tryFilledObject('rope_scaling') ?? json.tryObject('rope_parameters') ?? json;
+  const ropeType = rope.tryText('rope_type') ?? rope.tryText('type') ?? 'default';
   if (ropeType !== 'default') {
     throw new UnsupportedModelError(`Its rope type "${ropeType}" is not supported (only the default is).`, { modelType: architecture });
   }
@@ -98,7 +97,7 @@ function parseTransformersConfig(json: ConfigReader, architecture: 'glm' | 'glm4
     vocabSize: json.count('vocab_size', 4_194_304),
     maxContextTokens: json.tryCount('max_position_embeddings', 16_777_216) ?? 131_072,
     hasQkvBias: json.tryFlag('attention_bias') ?? true,
-    hasTiedHead: !names.has('lm_head.weight'),
+    hasTiedHead: isHeadTied(json, names.has('lm_head.weight')),
     eosTokenIds: json.idList('eos_token_id'),
   };
 }
@@ -139,9 +138,14 @@ function parseRemoteCodeConfig(json: ConfigReader, names: ReadonlySet<string>): 
     vocabSize: json.count('padded_vocab_size', 4_194_304),
     maxContextTokens: json.tryCount('seq_length', 16_777_216) ?? 8192,
     hasQkvBias: json.tryFlag('add_qkv_bias') ?? false,
-    hasTiedHead: !names.has('transformer.output_layer.weight'),
+    hasTiedHead: isHeadTied(json, names.has('transformer.output_layer.weight')),
     eosTokenIds: json.idList('eos_token_id'),
   };
+}
+
+/** A head tensor is always used. Without one the embedding is the head, unless the file says outright that it is not: then the head is missing. */
+function isHeadTied(json: ConfigReader, hasHeadTensor: boolean): boolean {
+  return !hasHeadTensor && json.tryFlag('tie_word_embeddings') !== false;
 }
 
 /** What the attention kernel and the arithmetic between the values demand. */
@@ -194,6 +198,12 @@ class ConfigReader {
       throw new InvalidConfigError(key, 'is not an object.');
     }
     return value === undefined ? undefined : new ConfigReader(value as Readonly<Record<string, unknown>>);
+  }
+
+  /** As {@link tryObject}; an empty object counts as not set. */
+  tryFilledObject(key: string): ConfigReader | undefined {
+    const object = this.tryObject(key);
+    return object !== undefined && Object.keys(object.json).length > 0 ? object : undefined;
   }
 
   tryNumber(key: string): number | undefined {

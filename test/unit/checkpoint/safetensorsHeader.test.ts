@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
 import fc from 'fast-check';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -109,5 +111,14 @@ describe('readSafetensorsHeader', () => {
   it('names a missing file', async () => {
     await expect(readSafetensorsHeader(join(folder, 'none.safetensors'))).rejects.toMatchObject({ reason: 'shard-missing' });
     await expect(readSafetensorsHeader(folder)).rejects.toMatchObject({ reason: 'unreadable' });
+  });
+
+  it.skipIf(process.platform === 'win32')('refuses a named pipe and a link in a circle instead of waiting for them', async () => {
+    const pipe = join(folder, 'pipe.safetensors');
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
+    await expect(readSafetensorsHeader(pipe)).rejects.toMatchObject({ reason: 'unreadable', message: expect.stringContaining('is not a file') });
+    const circle = join(folder, 'circle.safetensors');
+    symlinkSync('circle.safetensors', circle);
+    await expect(readSafetensorsHeader(circle)).rejects.toMatchObject({ reason: 'unreadable' });
   });
 });

@@ -63,13 +63,23 @@ describe('parseGlmConfig', () => {
     expect(config).toMatchObject({ architecture: 'glm', ropeTheta: 5e6, rotaryDim: 128 });
   });
 
+  it('reads the rope settings in the order that transformers does: rope_scaling, rope_parameters, the top level', () => {
+    const read = (changes: object): object => parseGlmConfig({ ...glm4, rope_theta: 20_000, partial_rotary_factor: 0.25, ...changes }, untied);
+    expect(read({ rope_scaling: null, rope_parameters: {} })).toMatchObject({ ropeTheta: 20_000, rotaryDim: 32 });
+    expect(read({ rope_parameters: { rope_theta: 5e6 }, rope_scaling: {} })).toMatchObject({ ropeTheta: 5e6, rotaryDim: 32 });
+    expect(read({ rope_parameters: { rope_theta: 5e6 }, rope_scaling: { rope_type: 'default', partial_rotary_factor: 1 } })).toMatchObject({ ropeTheta: 20_000, rotaryDim: 128 });
+  });
+
   it('reads the remote code’s names and multiplies its rope ratio', () => {
     expect(parseGlmConfig(remote, untied)).toMatchObject({ architecture: 'chatglm', numKvHeads: 2, headDim: 128, rotaryDim: 64, ropeTheta: 5e6, intermediateSize: 13_696, rmsNormEpsilon: 1.5625e-7 });
     expect(parseGlmConfig({ ...remote, multi_query_attention: false }, untied).numKvHeads).toBe(32);
   });
 
-  it('tells a tied head by the missing tensor, whatever the file says', () => {
-    expect(parseGlmConfig({ ...glm4, tie_word_embeddings: false }, ['model.embed_tokens.weight']).hasTiedHead).toBe(true);
+  it('tells a tied head by the missing tensor, unless the file denies it: then the tensor is missing', () => {
+    expect(parseGlmConfig({ ...glm4, tie_word_embeddings: undefined }, ['model.embed_tokens.weight']).hasTiedHead).toBe(true);
+    expect(parseGlmConfig({ ...glm4, tie_word_embeddings: true }, ['model.embed_tokens.weight']).hasTiedHead).toBe(true);
+    expect(parseGlmConfig({ ...glm4, tie_word_embeddings: false }, ['model.embed_tokens.weight']).hasTiedHead).toBe(false);
+    expect(parseGlmConfig({ ...remote, tie_word_embeddings: false }, []).hasTiedHead).toBe(false);
     expect(parseGlmConfig({ ...glm4, tie_word_embeddings: true }, untied).hasTiedHead).toBe(false);
   });
 

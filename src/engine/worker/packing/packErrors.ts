@@ -12,7 +12,7 @@ export class PackSpaceError extends GlmError {
   constructor(folder: string, neededBytes: number, freeBytes: number | undefined) {
     super(
       'pack-disk-full',
-      `Packing the weights needs ${formatBytes(neededBytes)} in ${folder}, where ${formatBytes(freeBytes)} are free. Free some space, or choose another folder in the setting glm.cacheFolder.`,
+      `Packing the weights needs ${formatBytes(neededBytes)} in ${folder}, where ${formatBytes(freeBytes)} are free. Free some space, or choose another folder in the setting glm.cacheFolder (command line: --cache-folder).`,
       { fields: { folder, neededBytes, freeBytes }, next: [{ label: 'Choose a cache folder', command: 'workbench.action.openSettings', args: ['glm.cacheFolder'] }] },
     );
   }
@@ -26,7 +26,7 @@ export class PackSpaceError extends GlmError {
 export class PackFolderError extends GlmError {
   constructor(folder: string, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super('pack-folder-unwritable', `Packed weights cannot be written to ${folder}: ${reason}. Make the folder writable, or choose another one in the setting glm.cacheFolder.`, {
+    super('pack-folder-unwritable', `Packed weights cannot be written to ${folder}: ${reason}. Make the folder writable, or choose another one in the setting glm.cacheFolder (command line: --cache-folder).`, {
       fields: { folder, reason },
       next: [{ label: 'Choose a cache folder', command: 'workbench.action.openSettings', args: ['glm.cacheFolder'] }],
       cause,
@@ -46,7 +46,7 @@ export class PackSourceError extends GlmError {
 }
 
 const spaceCodes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
-const permissionCodes: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'];
+const permissionCodes: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST'];
 
 /** A file system error as one of the errors above; what is none of them comes back as it is. */
 export function wordPackError(error: unknown, folder: string, neededBytes: number, freeBytes: number | undefined): unknown {

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -57,6 +57,9 @@ describe('packCheckpoint', () => {
     ['cut short', (path: string) => truncateSync(path, statSync(path).size - 1)],
     ['of another version', (path: string) => writeFileSync(path, Buffer.from(readFileSync(path).toString('latin1').replace('"version":1', '"version":0'), 'latin1'))],
     ['empty', (path: string) => writeFileSync(path, '')],
+    ['of a header that is no text', (path: string) => writeFileSync(path, readFileSync(path).fill(0xff, 16, 40))],
+    ['of a header longer than the file', (path: string) => writeFileSync(path, readFileSync(path).fill(0xff, 8, 16))],
+    ['of other places for its tensors', (path: string) => writeFileSync(path, Buffer.from(readFileSync(path).toString('latin1').replace(/("u8",\[[\d,]+\]),(\d)/, '$1,9'), 'latin1'))],
   ])('replaces a file that is %s', async (_, damage) => {
     const first = await pack();
     const whole = readFileSync(first.path);
@@ -114,6 +117,13 @@ describe('packCheckpoint', () => {
     if (process.getuid?.() !== 0) {
       await expect(pack({ cacheFolder: locked })).rejects.toMatchObject({ code: 'pack-folder-unwritable', message: expect.stringContaining(locked) });
     }
+  });
+
+  it('names the folder when a folder stands where the packed file should', async () => {
+    const { path } = await pack();
+    rmSync(path);
+    mkdirSync(path);
+    await expect(pack()).rejects.toMatchObject({ code: 'pack-folder-unwritable' });
   });
 
   it('says that the checkpoint ended early, and leaves nothing behind', async () => {

@@ -11,7 +11,7 @@ import type { KvFormat, WeightFormat } from './dtype';
 export type DeviceMapRequest =
   | { readonly kind: 'auto' | 'balanced' | 'sequential' }
   | { readonly kind: 'single'; readonly device?: DeviceId }
-  | { readonly kind: 'map'; readonly map: Readonly<Record<string, string | number>> };
+  | { readonly kind: 'map'; readonly map: Readonly<Record<string, string | number>>; /** The file it was read from. */ readonly file?: string };
 
 /** A device as the planner sees it. Bytes as just measured, never the card's total. */
 export interface DeviceBudget {

@@ -19,7 +19,7 @@ export function findStageOnCpu(facts: AlignmentFacts): readonly AlignmentMessage
   const layers = stages.map((stage) => `${stage.firstLayer}-${stage.endLayer - 1}`).join(', ');
   const roomiest = gpus.reduce((best, device) => (device.freeBytes > best.freeBytes ? device : best));
   const hasRoom = roomiest.freeBytes >= bytes;
-  const reload: NextStep = { label: 'Reload the model with the device map "auto"', command: 'glm.reloadModel' };
+  const reload: NextStep = { label: 'Set the device map "auto" and reload', command: 'glm.fixAlignment', args: ['deviceMap'] };
   return [
     composeMessage(facts, {
       kind: 'stage-on-cpu',

@@ -1,8 +1,11 @@
 /** The options of every command that loads a model, and what they become. */
 
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { tryParseDeviceId, type DeviceId, type ProviderKind } from '../../common/deviceId';
 import { weightFormats, type KvFormat, type WeightFormat } from '../../common/dtype';
+import { namesMapFile, parseDeviceMapText } from '../../devices/plan/deviceMapText';
 import type { DeviceMapRequest } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
 import { UsageError, type Invocation } from '../command';
@@ -46,7 +49,7 @@ export function addLoadOptions(command: Command): Command {
     .option('--max-batch <n>', 'sequences decoded together', wholeNumber(1, 1024))
     .option('--threads <n>', 'CPU threads of the engine', wholeNumber(1, 1024))
     .addOption(new Option('--accuracy-level <level>', 'int4 and int8 on the CPU: 4 rounds activations to int8 (fast), 0 keeps them in f32').choices(['0', '4']))
-    .option('--device-map <map>', 'auto, balanced, sequential, single, a device, or a JSON map of modules to devices', 'auto')
+    .option('--device-map <map>', 'auto, balanced, sequential, single, a device, or a JSON map of modules to devices, written out or in a .json file', 'auto')
     .option('--max-memory <limits>', 'most bytes per device: cuda:0=20GiB,cpu=64GiB or {"0": "20GiB"}', memoryLimits)
     .option('--include <devices>', 'use only these devices: cuda:0,cuda:1', deviceList)
     .option('--exclude <devices>', 'do not use these devices', deviceList)
@@ -97,7 +100,7 @@ export function toLoadOptions(flags: LoadFlags, env: Readonly<Record<string, str
   };
 }
 
-/** A name, a device (`cuda:1` means `single` on it), or a JSON map. */
+/** A name, a device (`cuda:1` means `single` on it), a JSON map, or a file with one. */
 export function parseDeviceMap(text: string): DeviceMapRequest {
   if (text === 'auto' || text === 'balanced' || text === 'sequential' || text === 'single') {
     return { kind: text };
@@ -106,8 +109,11 @@ export function parseDeviceMap(text: string): DeviceMapRequest {
   if (device !== undefined) {
     return { kind: 'single', device };
   }
+  if (namesMapFile(text)) {
+    return readMapFile(text);
+  }
   if (!text.trim().startsWith('{')) {
-    throw new UsageError(`--device-map takes auto, balanced, sequential, single, a device such as cuda:0, or a JSON map, not "${text}".`);
+    throw new UsageError(`--device-map takes auto, balanced, sequential, single, a device such as cuda:0, a JSON map, or a .json file with one, not "${text}".`);
   }
   let map: Readonly<Record<string, unknown>>;
   try {
@@ -121,4 +127,18 @@ export function parseDeviceMap(text: string): DeviceMapRequest {
     }
   }
   return { kind: 'map', map: map as Readonly<Record<string, string | number>> };
+}
+
+function readMapFile(name: string): DeviceMapRequest {
+  let text: string;
+  try {
+    text = readFileSync(name, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--device-map: ${name} can't be read: ${(error as Error).message}.`);
+  }
+  try {
+    return { kind: 'map', map: parseDeviceMapText(text), file: resolve(name) };
+  } catch (error) {
+    throw new UsageError(`--device-map: ${name} holds ${(error as Error).message}.`);
+  }
 }

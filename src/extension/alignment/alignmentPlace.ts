@@ -1,6 +1,7 @@
-/** Where the Problems pane shows a misalignment: the line of the setting that causes it, else the model's config.json. Pure. */
+/** Where the Problems pane shows a misalignment: the entry of the device-map file or the line of the setting that causes it. Pure. */
 
 import type { AlignmentKind, AlignmentMessage } from '../../common/alignment';
+import { findEntryOn, findKey, type EntryPlace } from '../../devices/plan/deviceMapText';
 
 /** The setting that decides about each kind. */
 const settingOfKind: Readonly<Record<AlignmentKind, string>> = {
@@ -20,21 +21,21 @@ export function settingBehind(message: AlignmentMessage): string {
   return settingOfKind[message.kind];
 }
 
-/** 0-based, the key's name with its quotes. */
-export interface SettingPlace {
-  readonly line: number;
-  readonly column: number;
-  readonly length: number;
+/** In a device-map file: the entry that puts layers where the message finds them, else where they could be, else its beginning. */
+export function placeInMap(mapText: string, { tensorDevice, consumerDevice }: Pick<AlignmentMessage, 'tensorDevice' | 'consumerDevice'>): EntryPlace {
+  return spellings(tensorDevice, consumerDevice).flatMap((device) => findEntryOn(mapText, device) ?? [])[0] ?? { line: 0, column: 0, length: 1 };
 }
 
-/** The key in the text of a settings.json; a key in a comment is none. Undefined when it is not set there. */
-export function findSetting(settingsText: string, name: string): SettingPlace | undefined {
-  const key = `"${name}"`;
-  for (const [line, text] of settingsText.split(/\r?\n/).entries()) {
-    const column = text.indexOf(key);
-    if (column >= 0 && !text.slice(0, column).includes('//') && /^\s*:/.test(text.slice(column + key.length))) {
-      return { line, column, length: key.length };
-    }
-  }
-  return undefined;
+/** The key in the text of a settings.json, or under `settings` in that of a .code-workspace file. Undefined when it is not set there. */
+export function findSetting(settingsText: string, name: string): EntryPlace | undefined {
+  return findKey(settingsText, name);
+}
+
+export function findWorkspaceSetting(workspaceText: string, name: string): EntryPlace | undefined {
+  return findKey(workspaceText, name, 'settings');
+}
+
+/** A map may call `cuda:1` just `1`. */
+function spellings(...devices: readonly (string | undefined)[]): readonly string[] {
+  return devices.flatMap((device) => (device === undefined ? [] : [device, ...(/^(cuda|webgpu):\d+$/.test(device) ? [device.replace(/^.*:/, '')] : [])]));
 }

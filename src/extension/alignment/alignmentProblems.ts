@@ -3,7 +3,8 @@
 import * as vscode from 'vscode';
 import type { AlignmentMessage } from '../../common/alignment';
 import type { GlmContext } from '../glmContext';
-import { findSetting, settingBehind } from './alignmentPlace';
+import { findSetting, findWorkspaceSetting, placeInMap, settingBehind } from './alignmentPlace';
+import type { EntryPlace } from '../../devices/plan/deviceMapText';
 
 interface AlignmentDiagnostic extends vscode.Diagnostic {
   readonly alignment?: AlignmentMessage;
@@ -14,7 +15,7 @@ export function registerAlignmentProblems(ctx: GlmContext): vscode.Disposable {
   let round = 0;
   const show = async (messages: readonly AlignmentMessage[]): Promise<void> => {
     const own = (round += 1);
-    const placed = await Promise.all(messages.filter((message) => message.state === 'found').map((message) => place(message, modelFolder(ctx))));
+    const placed = await Promise.all(messages.filter((message) => message.state === 'found').map((message) => place(message, causesOf(ctx))));
     if (own !== round) {
       // Newer messages came while the files were read.
       return;
@@ -34,7 +35,8 @@ export function registerAlignmentProblems(ctx: GlmContext): vscode.Disposable {
     }
   });
   const actions = vscode.languages.registerCodeActionsProvider(
-    [{ pattern: '**/.vscode/settings.json' }, { pattern: '**/config.json' }],
+    // Device maps may have any name.
+    [{ pattern: '**/*.{json,jsonc,code-workspace}' }],
     {
       provideCodeActions: (document, range): vscode.CodeAction[] =>
         ((collection.get(document.uri) ?? []) as readonly AlignmentDiagnostic[])
@@ -46,9 +48,19 @@ export function registerAlignmentProblems(ctx: GlmContext): vscode.Disposable {
   return vscode.Disposable.from(collection, actions, new vscode.Disposable(stop), new vscode.Disposable(stopState));
 }
 
-function modelFolder(ctx: GlmContext): string | undefined {
+/** What the loaded model was read from, and the device map if that came from a file. */
+interface Causes {
+  readonly modelFolder?: string;
+  readonly mapFile?: string;
+}
+
+function causesOf(ctx: GlmContext): Causes {
   const state = ctx.model.engineState;
-  return state.kind === 'ready' ? state.model.description.folder : undefined;
+  if (state.kind !== 'ready') {
+    return {};
+  }
+  const { deviceMap } = state.options;
+  return { modelFolder: state.model.description.folder, ...(deviceMap.kind === 'map' && deviceMap.file !== undefined ? { mapFile: deviceMap.file } : {}) };
 }
 
 interface Placed {
@@ -56,17 +68,27 @@ interface Placed {
   readonly diagnostic: vscode.Diagnostic;
 }
 
-/** The workspace's line when the workspace sets it, else the top of the model's config.json. Undefined when neither is there. */
-async function place(message: AlignmentMessage, folder: string | undefined): Promise<Placed | undefined> {
+/** The device-map file's entry when such a file decides, else the workspace's line when the workspace sets it, else the top of the model's config.json. Undefined when none is there. */
+async function place(message: AlignmentMessage, { modelFolder, mapFile }: Causes): Promise<Placed | undefined> {
   const setting = settingBehind(message);
+  const at = (uri: vscode.Uri, { line, column, length }: EntryPlace): Placed => ({ uri, diagnostic: toDiagnostic(message, setting, new vscode.Range(line, column, line, column + length)) });
+  if (setting === 'glm.deviceMap' && mapFile !== undefined) {
+    const uri = vscode.Uri.file(mapFile);
+    return at(uri, placeInMap(await readText(uri), message));
+  }
   for (const { uri: root } of vscode.workspace.workspaceFolders ?? []) {
     const uri = vscode.Uri.joinPath(root, '.vscode', 'settings.json');
     const found = findSetting(await readText(uri), setting);
     if (found !== undefined) {
-      return { uri, diagnostic: toDiagnostic(message, setting, new vscode.Range(found.line, found.column, found.line, found.column + found.length)) };
+      return at(uri, found);
     }
   }
-  return folder === undefined ? undefined : { uri: vscode.Uri.joinPath(vscode.Uri.file(folder), 'config.json'), diagnostic: toDiagnostic(message, setting, new vscode.Range(0, 0, 0, 1)) };
+  const { workspaceFile } = vscode.workspace;
+  const found = workspaceFile === undefined || workspaceFile.scheme === 'untitled' ? undefined : findWorkspaceSetting(await readText(workspaceFile), setting);
+  if (workspaceFile !== undefined && found !== undefined) {
+    return at(workspaceFile, found);
+  }
+  return modelFolder === undefined ? undefined : at(vscode.Uri.joinPath(vscode.Uri.file(modelFolder), 'config.json'), { line: 0, column: 0, length: 1 });
 }
 
 /** A file that is not there sets nothing. */

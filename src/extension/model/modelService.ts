@@ -224,6 +224,10 @@ export class ModelService implements ChatModel {
 
   private listenTo(client: EngineClient): void {
     client.on('memory-use', (memory) => this.setMemory(memory));
+    client.on('alignment-resolved', ({ keys }) => {
+      this.alignment = this.alignment.filter((message) => !keys.includes(message.key));
+      this.onAlignment.fire(this.alignmentMessages);
+    });
     client.on('alignment-message', (message) => {
       this.alignment = [...this.alignment.filter((old) => old.key !== message.key), message];
       this.onAlignment.fire(this.alignmentMessages);

@@ -1,7 +1,8 @@
 /** Reads and writes the settings under `glm.` in the editor's configuration. */
 
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { ChatSettings, ChatSettingsChange } from '../../common/protocol/webview';
@@ -34,7 +35,7 @@ export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
 
   /** @throws {GlmError} `bad-setting`. */
   loadOptions(source: string): LoadOptions {
-    return readLoadOptions(readOne, source, defaultCacheFolder());
+    return readLoadOptions(readOne, source, defaultCacheFolder(), readMapFile);
   }
 
   read(): ChatSettings {
@@ -88,6 +89,13 @@ export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
   dispose(): void {
     this.subscription.dispose();
   }
+}
+
+/** A relative path begins at a folder of the workspace, the first that has such a file. */
+function readMapFile(name: string): { readonly path: string; readonly text: string } | undefined {
+  const roots = (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath);
+  const path = (isAbsolute(name) ? [name] : roots.map((root) => join(root, name))).find((candidate) => existsSync(candidate));
+  return path === undefined ? undefined : { path, text: readFileSync(path, 'utf8') };
 }
 
 function readOne(name: string): unknown {

@@ -7,6 +7,7 @@ import type { KvFormat, WeightFormat } from '../../common/dtype';
 import { GlmError } from '../../common/errors';
 import type { DeviceMapRequest } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
+import { namesMapFile, parseDeviceMapText } from '../../devices/plan/deviceMapText';
 import type { GenerationOptions } from '../../common/sampling';
 
 /** Reads one setting by its name without the `glm.` prefix; undefined when it is unset. */
@@ -74,11 +75,11 @@ export function readSettings(read: SettingReader): Settings {
 }
 
 /**
- * What to load and how. `defaultCacheFolder` is used when no folder is set.
+ * What to load and how. `defaultCacheFolder` is used when no folder is set; `readMapFile` reads a file that `glm.deviceMap` names.
  *
  * @throws {GlmError} `bad-setting` naming the setting that cannot be understood.
  */
-export function readLoadOptions(read: SettingReader, source: string, defaultCacheFolder: string): LoadOptions {
+export function readLoadOptions(read: SettingReader, source: string, defaultCacheFolder: string, readMapFile: MapFileReader = noMapFile): LoadOptions {
   const contextTokens = read('contextLength');
   const cpuThreads = read('cpuThreads');
   const ortLibrary = text(read('ortLibrary')).trim();
@@ -92,7 +93,7 @@ export function readLoadOptions(read: SettingReader, source: string, defaultCach
     kvCache: oneOf<KvFormat | 'auto'>(read('kvCache'), ['auto', 'f32', 'f16', 'bf16', 'int8'], 'auto'),
     ...(isPositive(contextTokens) ? { contextTokens: Math.round(contextTokens) } : {}),
     maxBatch: 1,
-    deviceMap: parseDeviceMap(read('deviceMap')),
+    deviceMap: parseDeviceMap(read('deviceMap'), readMapFile),
     ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
     ...(includeDevices.length === 0 ? {} : { includeDevices }),
     ...(excludeDevices.length === 0 ? {} : { excludeDevices }),
@@ -104,7 +105,12 @@ export function readLoadOptions(read: SettingReader, source: string, defaultCach
   };
 }
 
-function parseDeviceMap(value: unknown): DeviceMapRequest {
+/** The text of a file as `glm.deviceMap` names it, with its whole path; undefined when there is none. */
+export type MapFileReader = (name: string) => { readonly path: string; readonly text: string } | undefined;
+
+const noMapFile: MapFileReader = () => undefined;
+
+function parseDeviceMap(value: unknown, readMapFile: MapFileReader): DeviceMapRequest {
   if (value === undefined || value === null || value === '' || value === 'auto') {
     return { kind: 'auto' };
   }
@@ -114,6 +120,9 @@ function parseDeviceMap(value: unknown): DeviceMapRequest {
   if (value === 'single') {
     return { kind: 'single' };
   }
+  if (typeof value === 'string' && namesMapFile(value)) {
+    return readMap(value.trim(), readMapFile);
+  }
   if (typeof value === 'string') {
     const device = tryParseDeviceId(value.trim());
     if (device !== undefined) {
@@ -122,7 +131,19 @@ function parseDeviceMap(value: unknown): DeviceMapRequest {
   } else if (isRecord(value) && Object.values(value).every((target) => typeof target === 'string' || typeof target === 'number')) {
     return Object.keys(value).length === 0 ? { kind: 'auto' } : { kind: 'map', map: value as Record<string, string | number> };
   }
-  throw badSetting('deviceMap', JSON.stringify(value), '`auto`, `balanced`, `sequential`, a device such as `cuda:0`, or a map from module names to devices');
+  throw badSetting('deviceMap', JSON.stringify(value), '`auto`, `balanced`, `sequential`, a device such as `cuda:0`, a map from module names to devices, or a JSON file with such a map');
+}
+
+function readMap(name: string, readMapFile: MapFileReader): DeviceMapRequest {
+  const file = readMapFile(name);
+  if (file === undefined) {
+    throw badSetting('deviceMap', `"${name}"`, 'a file that can be read; a relative path begins at the folder of the workspace');
+  }
+  try {
+    return { kind: 'map', map: parseDeviceMapText(file.text), file: file.path };
+  } catch (error) {
+    throw badSetting('deviceMap', `"${name}", and that file holds ${(error as SyntaxError).message}`, 'a JSON file such as {"model.layers.0-19": "cuda:0", "model.layers.20-39": "cpu"}');
+  }
 }
 
 function parseMaxMemory(value: unknown): Record<string, number> | undefined {

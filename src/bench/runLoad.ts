@@ -1,7 +1,7 @@
 /** One load plan: an engine process, its cases one after the other, and what else the plan asks of the loaded model. */
 
 import { isGlmError } from '../common/errors';
-import type { LoadedModel, PromptInput } from '../common/protocol/engine';
+import type { LoadedModel, LoadOptions, PromptInput } from '../common/protocol/engine';
 import { greedySampling } from '../common/sampling';
 import { bandwidthUse } from './bandwidthUse';
 import { ordinaryTokens, targetOf, textEngineOf, type BenchmarkEngine } from './engineAccess';
@@ -34,11 +34,13 @@ export interface LoadContext {
 export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, textsOf = [] }: LoadContext): Promise<LoadOutcome> {
   const engine = hooks.startEngine();
   const { signal } = hooks;
+  let stopBeside: (() => Promise<void>) | undefined;
   try {
     if (engine.pid !== undefined) {
       hooks.onEngine?.(engine.pid);
     }
     pace.loading(plan.label);
+    stopBeside = plan.beside === undefined ? undefined : await answerBeside(plan.beside, hooks);
     const model = await engine.request('model-load', plan.load, signal);
     const { possible, impossible } = splitByContext(plan.cases, model.description);
     impossible.forEach((each) => note(`"${each.name}" was left out: ${each.promptTokens + each.newTokens} tokens exceed the model's ${model.description.maxContextTokens}.`));
@@ -70,7 +72,38 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
     const outcome: LoadOutcome = { plan, model, cases, naturalStops: [] };
     return signal?.aborted ? outcome : await measureBeside(outcome, engine, signal, note, textsOf);
   } finally {
+    await stopBeside?.();
     await engine.end();
+  }
+}
+
+/** Loads a second model and lets it answer one short prompt after the other. @returns what ends that. */
+async function answerBeside(load: LoadOptions, { startEngine, onEngine, signal }: LoadHooks): Promise<() => Promise<void>> {
+  const engine = startEngine();
+  const stop = new AbortController();
+  try {
+    if (engine.pid !== undefined) {
+      onEngine?.(engine.pid);
+    }
+    const model = await engine.request('model-load', load, signal);
+    const ids = benchmarkPromptIds(16, ordinaryTokens(model));
+    const answering = (async () => {
+      for (let round = 0; !stop.signal.aborted; round += 1) {
+        const generationId = `beside-${round}`;
+        await engine.generate({ generationId, prompt: { kind: 'ids', ids }, options: { ...greedySampling, maxNewTokens: 32, minNewTokens: 32, stopStrings: [], ignoreEos: true } }, {}, stop.signal);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    // It is ended in the middle of an answer; what that says does not matter.
+    answering.catch(() => undefined);
+    return async () => {
+      stop.abort();
+      await answering.catch(() => undefined);
+      await engine.end();
+    };
+  } catch (error) {
+    await engine.end();
+    throw error;
   }
 }
 

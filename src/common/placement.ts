@@ -20,6 +20,8 @@ export interface DeviceBudget {
   readonly provider: ProviderKind;
   readonly freeBytes: number;
   readonly totalBytes?: number;
+  /** A software rasteriser that stands in for a GPU. */
+  readonly isSoftware?: boolean;
   /** Measured copy bandwidth in bytes per second, when known; balances unequal devices. */
   readonly bandwidthBytesPerSecond?: number;
 }

@@ -132,7 +132,8 @@ export interface BenchmarkEnvironment {
 
 /** What one kind of misplaced tensor costs, from the same generation with and without. */
 export interface AlignmentCost {
-  readonly tensor: string;
+  /** As messages name it; undefined where no single tensor is concerned. */
+  readonly tensor?: string;
   readonly kind: AlignmentKind;
   readonly label: string;
   /** As the engine reported it. */
@@ -143,6 +144,8 @@ export interface AlignmentCost {
   readonly costMsPerToken: number;
   /** False: the difference is within the noise of the runs. */
   readonly isSignificant: boolean;
+  /** Measured on a software stand-in for a GPU. */
+  readonly simulated?: boolean;
 }
 
 export interface BenchmarkReport {

@@ -18,6 +18,8 @@ export interface LoadPlan {
   readonly label: string;
   readonly load: LoadOptions;
   readonly cases: readonly CasePlan[];
+  /** A second model that answers all the while in an engine of its own. */
+  readonly beside?: LoadOptions;
   /** Also score the bundled text. */
   readonly scoresText?: boolean;
   /** Also time tokenizer and chat template. */

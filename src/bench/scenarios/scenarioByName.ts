@@ -46,7 +46,7 @@ export function scenarioByName(name: ScenarioName, base: LoadOptions, devices: r
       return devicesScenario(base, [...gpus.map((_, index) => gpus.slice(0, index + 1)), [cpuDevice]]);
     }
     case 'alignment':
-      return alignmentScenario(base, choices.cases);
+      return alignmentScenario(base, devices, choices.cases);
     case 'others':
       return againstOthersScenario(base, choices.others ?? [], choices.cases);
     default:

@@ -101,6 +101,8 @@ export interface LoadedModel {
   readonly runtimeVersion: string;
   /** What was not where it belongs right after loading; later changes come as events. */
   readonly alignment?: readonly AlignmentMessage[];
+  /** Some stage runs on a software stand-in for a GPU: it behaves like one, and its times say nothing about one. */
+  readonly simulated?: boolean;
   /** What one decode step reads, by stage. */
   readonly decodeReads?: readonly DecodeRead[];
 }

@@ -60,6 +60,7 @@ export interface AlignmentCostView {
   readonly misalignedTokensPerSecond: number;
   readonly costMsPerToken: number;
   readonly isSignificant: boolean;
+  readonly simulated?: boolean;
 }
 
 export interface ReportView {

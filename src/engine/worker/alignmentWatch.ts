@@ -15,7 +15,7 @@ import type { ServedRunner } from './servedModel';
 export interface AlignmentWatchSetup {
   readonly loaded: LoadedModel;
   readonly runner: Pick<ServedRunner, 'boundTensors' | 'memoryUse' | 'readMemory'>;
-  readonly options: Pick<LoadOptions, 'alignment' | 'allowSoftwareGpu' | 'alignmentCostsMs'>;
+  readonly options: Pick<LoadOptions, 'alignment' | 'alignmentCostsMs'>;
   readonly devicesAtPlan: readonly DeviceBudget[];
   readonly devicesNow: readonly DeviceBudget[];
   readonly otherModels: () => readonly OtherModel[];
@@ -87,7 +87,7 @@ export class AlignmentWatch implements Disposable {
         gpusLeftOut,
         memoryAtLoad: this.memoryAtLoad,
         memoryNow,
-        simulated: options.allowSoftwareGpu && loaded.plan.stages.some((stage) => stage.provider === 'webgpu'),
+        simulated: loaded.simulated === true,
       }),
     );
   }

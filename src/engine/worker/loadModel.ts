@@ -84,6 +84,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     loadMs: timer.nowMs() - startedMs,
     runtimeVersion: runner.runtimeVersion,
     decodeReads,
+    ...(devicesAtPlan.some(({ id, isSoftware }) => isSoftware === true && plan.stages.some((stage) => stage.device === id)) ? { simulated: true } : {}),
   };
   const usesGpu = plan.stages.some((stage) => stage.provider !== 'cpu');
   const devicesNow = usesGpu ? await listBudgets(options, gpuBudgetSources).catch(() => devicesAtPlan) : devicesAtPlan;

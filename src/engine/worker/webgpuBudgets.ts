@@ -17,7 +17,7 @@ export function listWebgpuBudgets(options: Pick<LoadOptions, 'provider' | 'allow
   }
   const best = preferredVulkanAdapter();
   const isUsable = best !== undefined && (best.kind !== 'software' || (options.allowSoftwareGpu && options.provider === 'webgpu'));
-  return Promise.resolve(isUsable ? [budget(best.name, best.freeBytes ?? best.memoryBytes, best.memoryBytes)] : []);
+  return Promise.resolve(isUsable ? [{ ...budget(best.name, best.freeBytes ?? best.memoryBytes, best.memoryBytes), ...(best.kind === 'software' ? { isSoftware: true } : {}) }] : []);
 }
 
 function budget(name: string, freeBytes: number, totalBytes: number): DeviceBudget {

@@ -68,7 +68,7 @@ async function measureAlignment(ctx: GlmContext, service: BenchmarkService): Pro
     throw new GlmError('no-model', 'No model has been chosen yet. Choose a GLM-4 checkpoint first.', { next: [{ label: 'Choose a model', command: 'glm.chooseModel' }] });
   }
   const [base, devices] = await Promise.all([ctx.loadOptions(source), ctx.devices.probe().catch(() => ctx.devices.devices)]);
-  const scenario = alignmentScenario(base);
+  const scenario = alignmentScenario(base, devices);
   const beside = await settleChatModel(ctx, devicesOf(scenario, devices));
   if (beside === 'cancelled') {
     return undefined;

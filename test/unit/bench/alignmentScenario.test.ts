@@ -19,7 +19,7 @@ function outcomes(scenario: Scenario, tpotOf: (label: string) => number): LoadOu
     const isKv = plan.load.misplace?.includes('kv') === true;
     const stage = { stageIndex: 0, device: deviceId('webgpu', 0), provider: 'webgpu', firstLayer: 0, endLayer: 1, hasEmbedding: true, hasHead: true, weightBytes: 0, kvBytes: 0, activationBytes: 0 } as const;
     const onGpu = { ...fakeLoadedModel.plan, stages: [stage] };
-    return { plan, model: { ...fakeLoadedModel, plan: onGpu, alignment: isKv ? [message] : [] }, cases: [measured], naturalStops: [] };
+    return { plan, model: { ...fakeLoadedModel, plan: onGpu, alignment: isKv ? [message] : [], simulated: true }, cases: [measured], naturalStops: [] };
   });
 }
 
@@ -30,14 +30,25 @@ describe('alignmentScenario', () => {
 
   it('repairs nothing, and measures each kind in the same shape as its baseline, in two rounds', () => {
     const round = [
-      ['off', [], undefined],
-      ['off', ['input_ids'], undefined],
-      ['off', ['logits'], undefined],
-      ['off', ['kv'], undefined],
-      ['off', [], 2],
-      ['off', ['hidden'], 2],
+      [[], undefined],
+      [['input_ids'], undefined],
+      [['positions'], undefined],
+      [['logits'], undefined],
+      [['kv'], undefined],
+      [['node'], undefined],
+      // The first layer on the CPU, a second model, all of it on the CPU.
+      [[], undefined],
+      [[], undefined],
+      [undefined, undefined],
+      [[], 2],
+      [['hidden'], 2],
     ];
-    expect(scenario.loads.map(({ load }) => [load.alignment, load.misplace, load.numStages])).toEqual([...round, ...round]);
+    expect(scenario.loads.map(({ load }) => [load.misplace, load.numStages])).toEqual([...round, ...round]);
+    expect(scenario.loads.every(({ load }) => load.alignment === 'off')).toBe(true);
+    const byLabel = Object.fromEntries(scenario.loads.map((load) => [load.label, load]));
+    expect(byLabel['first layer on cpu']?.load.deviceMap).toEqual({ kind: 'map', map: { '': 'webgpu:0', 'model.layers.0': 'cpu' } });
+    expect(byLabel['whole model on cpu']?.load).toMatchObject({ provider: 'cpu', weights: 'auto' });
+    expect(scenario.loads.filter(({ beside }) => beside !== undefined).map(({ label }) => label)).toEqual(new Array(2).fill('second model answering on the same device'));
     const names = scenario.loads.flatMap((load) => load.cases.map(({ name }) => name));
     expect(new Set(names).size).toBe(names.length);
   });
@@ -56,6 +67,15 @@ describe('alignmentScenario', () => {
     expect(byTensor.hidden?.costMsPerToken).toBeCloseTo(0.501, 3);
     expect(byTensor.input_ids).toMatchObject({ costMsPerToken: 0, isSignificant: false });
     expect(Object.keys(measuredCosts(costs)).sort()).toEqual(['hidden-state-through-host', 'host-bound-inputs:logits', 'kv-cache-on-cpu']);
+  });
+
+  it("compares a device map of the user's own with auto, and only that figure is told for its layers later", () => {
+    const own = alignmentScenario({ ...base, deviceMap: { kind: 'map', map: { model: 'cpu' } } });
+    const maps = Object.fromEntries(own.loads.map(({ label, load }) => [label, load.deviceMap.kind]));
+    expect(maps).toMatchObject({ aligned: 'auto', 'device map auto': 'auto', 'layers as the device map says': 'map' });
+    const costs = own.alignmentCosts?.(outcomes(own, (label) => (label === 'layers as the device map says' ? 30 : label === 'first layer on cpu' ? 12 : tpot(label)))) ?? [];
+    expect(measuredCosts(costs)['stage-on-cpu']).toBeCloseTo(20.04, 2);
+    expect(costs.every(({ simulated }) => simulated === true)).toBe(true);
   });
 
   it('says nothing about a kind that could not be measured, and names noise as noise', () => {

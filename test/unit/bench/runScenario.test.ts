@@ -167,6 +167,19 @@ describe('runScenario', () => {
     expect(engines.ended).toBe(3);
   });
 
+  it('lets a second model answer beside a load, and ends both engines', async () => {
+    const engines = new FakeEngines();
+    const cases = [{ name: 'c', promptTokens: 8, newTokens: 4, concurrency: 1 }];
+    const report = await runScenario({ name: 's', title: 's', loads: [{ label: 'shared', load: base, beside: { ...base, source: 'base' }, cases }] }, defaultSettings, hooks(engines));
+    expect(report.cases).toHaveLength(1);
+    expect(engines.loads.map(({ source }) => source)).toEqual(['base', 'chat']);
+    expect(engines.asked.some(({ generationId }) => generationId.startsWith('beside-'))).toBe(true);
+    expect(engines.ended).toBe(2);
+    const failing = new FakeEngines({ failLoadOf: 'base' });
+    await expect(runScenario({ name: 's', title: 's', loads: [{ label: 'shared', load: base, beside: { ...base, source: 'base' }, cases }] }, defaultSettings, hooks(failing))).rejects.toThrow('It does not fit');
+    expect(failing.ended).toBe(2);
+  });
+
   it('holds a step against the memory limit, and times text apart', async () => {
     const report = await runScenario(standardScenario(base), defaultSettings, hooks(new FakeEngines()));
     // 1 MB at 1 GB/s is 1 ms; the fake's TPOT is 2 ms.

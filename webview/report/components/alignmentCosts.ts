@@ -1,6 +1,6 @@
 /** `<glm-alignment-costs>`: what each kind of misplaced tensor costs, as a table whose last column is the plot. */
 
-import { css, html, LitElement, type TemplateResult } from 'lit';
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { AlignmentCostView } from '../../../src/common/protocol/reportView';
 import { baseStyles } from '../../common/baseStyles';
@@ -65,7 +65,7 @@ export class AlignmentCosts extends LitElement {
       <tbody>
         ${this.costs.map(
           (cost) => html`<tr>
-            <th scope="row">${cost.label}</th>
+            <th scope="row">${cost.label}${cost.simulated === true ? html` <span class="muted">(simulated)</span>` : nothing}</th>
             <td class="number">${cost.bytesPerToken}</td>
             <td class="number">${cost.alignedTokensPerSecond.toFixed(1)}</td>
             <td class="number">${cost.misalignedTokensPerSecond.toFixed(1)}</td>

@@ -24,7 +24,7 @@ function watch(where: { tensors: readonly BoundTensor[] | (() => never); others?
   const watched = new AlignmentWatch({
     loaded,
     runner: { boundTensors, memoryUse: () => [], readMemory: () => [{ device: gpu, freeBytes: where.freeBytes ?? 30 * gibibyte, totalBytes: 80 * gibibyte }] },
-    options: { alignment: 'warn', allowSoftwareGpu: false, alignmentCostsMs: costs },
+    options: { alignment: 'warn', alignmentCostsMs: costs },
     devicesAtPlan: [],
     devicesNow: [],
     otherModels: () => where.others ?? [],

@@ -11,6 +11,9 @@ import { optionsOf, plain, stringOf, unknown, type BatchObject, type DictObject,
 
 export function invokeMethod(site: CallSite, receiver: Value, name: string, receiverExpr: Expr): Value {
   const models = site.interpreter.modelsIn(receiver);
+  if (name === 'generate' && engineSettings.some((setting) => site.args.keywords.has(setting))) {
+    return unknown;
+  }
   if (models.length > 0) {
     return modelMethod(site, receiver, name, receiverExpr);
   }
@@ -207,12 +210,15 @@ function cudaEventMethod(site: CallSite, ref: RefValue, name: string): Value {
 /** Keywords that only a transformers model understands. */
 const generateSettings = ['min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'attention_mask', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
 
+/** Keywords of vLLM's `LLM.generate`. */
+const engineSettings = ['sampling_params', 'prompt_token_ids', 'use_tqdm'];
+
 /** Servers and inference engines, which take text and keep their tensors to themselves. */
 const engineName = /(client|engine|server|api|sglang|vllm|(^|[._])(llm|sampler))$/i;
 
 /** A generate() of something unknown counts when only a transformers model would understand its arguments. */
 function looksLikeGenerate({ interpreter, args }: CallSite, receiverExpr: Expr): boolean {
-  if (engineName.test(interpreter.textOf(receiverExpr))) {
+  if (engineName.test(interpreter.textOf(receiverExpr)) || engineSettings.some((setting) => args.keywords.has(setting))) {
     return false;
   }
   const limitsLength = args.keywords.has('max_new_tokens') || args.keywords.has('max_length');
@@ -224,6 +230,9 @@ function looksLikeGenerate({ interpreter, args }: CallSite, receiverExpr: Expr):
     (limitsLength && !isText && (args.positional[0]?.value.kind === 'tensor' || isNamedModel))
   );
 }
+
+/** Exchanges between processes: a region that contains one is an epoch of training or evaluation. */
+const collective = new Set(['gather', 'gather_for_metrics', 'pad_across_processes', 'wait_for_everyone', 'all_reduce', 'all_gather', 'barrier']);
 
 function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value {
   const { interpreter, args } = site;
@@ -246,11 +255,11 @@ function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value 
   if (name === 'generate' && looksLikeGenerate(site, receiverExpr)) {
     return consume(site, unknown, false, 'generate', receiverExpr);
   }
-  if (name === 'step' || name === 'backward') {
+  if (name === 'step' || name === 'backward' || collective.has(name)) {
     interpreter.facts.happenings.push({ kind: 'other-work', event: interpreter.tick() });
     return unknown;
   }
-  if (plainResults.has(name) || name === 'cpu' || name === 'batch_decode' || name === 'decode') {
+  if (plainResults.has(name) || name === 'cpu' || name === 'batch_decode' || name === 'decode' || name === 'add_batch') {
     interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
     return name === 'cpu' || name === 'decode' || name === 'batch_decode' ? unknown : plain;
   }

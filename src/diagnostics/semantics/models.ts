@@ -93,6 +93,10 @@ export function consume(site: CallSite, receiver: Value, certain: boolean, form:
       toEvent: event,
     });
   }
+  if (form === 'generate' || form === 'chat') {
+    // It reads every token back, which waits for whatever was queued before.
+    interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
+  }
   const returnsTensor = form === 'generate' && !args.keywords.has('return_dict_in_generate') && args.mappings.length <= 1 && models.length > 0;
   return returnsTensor ? { kind: 'tensor', places: [{ kind: 'unknown' }] } : unknown;
 }

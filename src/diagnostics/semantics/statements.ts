@@ -120,14 +120,15 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
   return completes;
 }
 
-/** `if model.device.type != …`, `if device_map is None`, `if not args.load_in_8bit`. */
+/** `if model.device.type != …`, `if device_map is None`, `if not args.load_in_8bit`, `if not model_parallel`, `if num_gpus == 1`. */
 function asksForPlacement(test: Expr): boolean {
-  const concerns = (name: string): boolean => /^(device|hf_device_map)$|device_map|quant|load_in|(8|4)_?bit|low_bit/i.test(name);
+  const concerns = (name: string): boolean => /^(device|hf_device_map)$|device_map|quant|load_in|(8|4)_?bit|low_bit|parallel|num_gpus|n_gpus?$/i.test(name);
   switch (test.kind) {
     case 'name':
       return test.id !== 'device' && concerns(test.id);
     case 'attribute':
-      return concerns(test.name) || asksForPlacement(test.object);
+      // `self.device` and `args.device` are settings; `model.device` is where the model is.
+      return test.name === 'device' && test.object.kind === 'name' && /^(self|args|cfg|config|opt|opts)$/.test(test.object.id) ? false : concerns(test.name) || asksForPlacement(test.object);
     case 'unary':
       return asksForPlacement(test.operand);
     case 'boolean':

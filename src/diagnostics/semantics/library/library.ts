@@ -133,6 +133,10 @@ function callTorch(site: CallSite, path: string, name: string): Value {
   if (/^torch\.(utils\.data\.)?DataLoader$/.test(path) || name === 'DataLoader') {
     return createLoader(site);
   }
+  if (path === 'torch.save' || ((name === 'tensor' || name === 'as_tensor') && first && holdsUnknown(interpreter, first))) {
+    // Writing, and making a tensor of values that lie on the GPU, read them back.
+    interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
+  }
   if ((name === 'tensor' || name === 'as_tensor') && first?.kind === 'tensor' && !args.keywords.has('device')) {
     return deriveTensor(site, [first]);
   }
@@ -146,6 +150,13 @@ function callTorch(site: CallSite, path: string, name: string): Value {
   }
   runCallbacks(site);
   return unknown;
+}
+
+/** `[[token]]`: a list whose innermost items may be tensors. */
+function holdsUnknown(interpreter: CallSite['interpreter'], value: Value): boolean {
+  const object = interpreter.object(value);
+  const items = object?.kind === 'list' ? (object.items ?? [object.element]) : value.kind === 'tuple' ? value.items : [];
+  return items.some((item) => item.kind === 'unknown' || item.kind === 'tensor' || holdsUnknown(interpreter, item));
 }
 
 function callBuiltin(site: CallSite, name: string): Value | undefined {

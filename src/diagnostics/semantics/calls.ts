@@ -40,13 +40,15 @@ export function invoke(site: CallSite, func: Value): Value {
   const results: Value[] = [];
   const [method] = methods;
   if (method) {
-    results.push(invokeMethod(site, methods.map((option) => option.receiver).reduce(joinValues), method.name, method.expr));
+    const receivers = methods.map((option) => option.receiver);
+    const isPerhaps = options.some((option) => option.kind === 'unknown');
+    results.push(invokeMethod(site, (isPerhaps ? [...receivers, unknown] : receivers).reduce(joinValues), method.name, method.expr));
   }
   if (models.length > 0) {
     results.push(consume(site, models.reduce(joinValues), options.length === models.length, 'forward', site.call.func));
   }
   for (const option of options) {
-    if (option.kind !== 'method' && !models.includes(option)) {
+    if (option.kind !== 'method' && !models.includes(option) && !(method && option.kind === 'unknown')) {
       results.push(invokeOption(site, option));
     }
   }

@@ -9,7 +9,7 @@ import type { Interpreter } from './interpreter';
 import type { CallArguments } from './parameters';
 import { joinValues } from './join';
 import { runBranches, tagAvailability } from './statements';
-import { constant, optionsOf, unknown, type Value } from './values';
+import { constant, optionsOf, spreadingMaps, unknown, type Value } from './values';
 
 export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Value {
   if (!interpreter.step()) {
@@ -89,7 +89,7 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       if (test.kind === 'availability') {
         interpreter.availabilityDepth--;
       }
-      return results.reduce(joinValues);
+      return whereGpuExists(test, results[0], results[1]) ?? results.reduce(joinValues);
     }
     case 'lambda':
       return { kind: 'function', def: expr, closure: frame };
@@ -111,6 +111,12 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       return unknown;
   }
   expr satisfies never;
+}
+
+/** `device_map="cuda:0" if is_available() else "auto"`: where a GPU exists the map names it, and elsewhere "auto" is the CPU. */
+function whereGpuExists(test: Value, then: Value | undefined, otherwise: Value | undefined): Value | undefined {
+  const isOneGpu = test.kind === 'availability' && then?.kind === 'device' && then.device.kind === 'availability';
+  return isOneGpu && otherwise?.kind === 'const' && spreadingMaps.has(otherwise.value) ? then : undefined;
 }
 
 /** An f-string: `f"cpu:{rank}"` is a CPU whatever the rank. */

@@ -34,7 +34,7 @@ export function joinValues(a: Value, b: Value): Value {
 }
 
 function worthKeeping(value: Value): boolean {
-  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'perhapsModel' || (option.kind === 'const' && (option.mayDiffer === true || spreadingMaps.has(option.value))) || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp' || option.kind === 'elapsed' || option.kind === 'rate');
+  return optionsOf(value).some((option) => option.kind === 'ref' || option.kind === 'perhapsModel' || option.kind === 'method' || (option.kind === 'const' && (option.mayDiffer === true || spreadingMaps.has(option.value))) || option.kind === 'tensor' || option.kind === 'device' || option.kind === 'timestamp' || option.kind === 'elapsed' || option.kind === 'rate');
 }
 
 function isNone(value: Value): boolean {

@@ -7,7 +7,7 @@ import { optionsOf, stringOf, unknown, type DeviceMap, type ModelLibrary, type M
 /** Where a class comes from decides how far its models behave like those of transformers. */
 export function libraryOf(path: string): ModelLibrary | undefined {
   const [root = '', second = ''] = path.split('.');
-  if (/^(ipex_llm|bigdl|intel_extension_for_transformers|optimum|openvino|openvino_genai|neural_compressor|auto_round|ctranslate2|onnxruntime|petals|airllm|deepsparse|intel_npu_acceleration_library)$/.test(root)) {
+  if (/^(ipex_llm|bigdl|intel_extension_for_transformers|optimum|openvino|openvino_genai|neural_compressor|auto_round|ctranslate2|onnxruntime|petals|airllm|deepsparse|intel_npu_acceleration_library|transformer_lens)$/.test(root)) {
     return root === 'optimum' && second === 'gptq' ? 'transformers' : 'foreign';
   }
   if (/^(diffusers|sentence_transformers|tensorflow|flax|vllm|mlx_lm|mlx_vlm|ctransformers|llama_cpp|timm|open_clip|spacy|keras_nlp|nemo|FlagEmbedding|fairseq|TTS|llamafactory|sglang|lmdeploy|xtuner)$/.test(root)) {

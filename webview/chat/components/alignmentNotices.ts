@@ -45,7 +45,8 @@ export class AlignmentNotices extends LitElement {
   }
 
   private renderMessage(message: AlignmentMessage): TemplateResult {
-    const cost = describeCost(message);
+    // The engine's own words tell bytes and times; what they leave out stands below.
+    const cost = /\b(Cost|Saved): /.test(message.message) ? (message.state === 'fixed' ? 'Fixed' : '') : describeCost(message);
     return html`
       <glm-notice
         kind=${message.state === 'fixed' ? 'fixed' : 'warning'}
@@ -54,7 +55,7 @@ export class AlignmentNotices extends LitElement {
         ?hasActions=${message.next.length > 0}
         .onDismiss=${() => askHost(this, 'alignment-dismiss', { key: message.key })}
       >
-        <div>${message.simulated ? 'Simulated: ' : ''}${withCode(message.message)}</div>
+        <div>${message.simulated === true && !message.message.endsWith('(simulated)') ? 'Simulated: ' : ''}${withCode(message.message)}</div>
         ${cost === '' ? nothing : html`<div class="cost muted numbers">${cost}</div>`}
         <div slot="actions" class="row">${nextStepButtons(this, message.next)}</div>
       </glm-notice>

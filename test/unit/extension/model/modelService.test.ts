@@ -70,6 +70,17 @@ describe('ModelService', () => {
     model.dismissAlignment('k');
     expect(model.alignmentMessages).toEqual([]);
   });
+
+  it('takes back a message whose cause is gone', async () => {
+    const { model, children } = makeChat();
+    await model.load('/models/fake-glm4');
+    for (const key of ['a', 'b']) {
+      children[0]?.server.emit('alignment-message', { kind: 'memory-taken', key, message: 'taken', state: 'found', next: [] });
+    }
+    children[0]?.server.emit('alignment-resolved', { keys: ['a'] });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(model.alignmentMessages.map(({ key }) => key)).toEqual(['b']);
+  });
 });
 
 describe('sourceName', () => {

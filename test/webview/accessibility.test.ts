@@ -6,7 +6,7 @@ import type { ScenarioName } from './support/scenarios';
 useBrowser();
 
 describe('for people who use a keyboard or a screen reader', () => {
-  it('Tab reaches model, header buttons, devices, answer tools, composer and Send, in that order', async () => {
+  it('Tab reaches model, header buttons, devices, answer tools, composer, its settings and Send, in that order', async () => {
     const page = await openChat({ scenario: 'chat' });
     const names: string[] = [];
     for (let index = 0; index < 24; index += 1) {
@@ -20,7 +20,7 @@ describe('for people who use a keyboard or a screen reader', () => {
       });
       names.push(name);
     }
-    const order = ['model-button', 'New chat', 'Chat history', 'Chat settings', 'device', 'Edit question', 'Copy code', 'Copy answer', 'Regenerate', 'composer', 'Attach a file', 'send'];
+    const order = ['model-button', 'New chat', 'Chat history', 'device', 'Edit question', 'Copy code', 'Copy answer', 'Regenerate', 'composer', 'Chat settings', 'Attach a file', 'send'];
     const places = order.map((name) => names.indexOf(name));
     expect(places, names.join(', ')).toEqual([...places].sort((a, b) => a - b));
     expect(places).not.toContain(-1);

@@ -36,7 +36,7 @@ describe('asking', () => {
     expect(await waitForRequest(page, 'next-step-run')).toEqual({ command: 'glm.openSettings', args: ['glm.contextLength'] });
   });
 
-  it('says nothing but the room left while there is plenty of it', async () => {
+  it('says nothing but the room left while there is plenty of it, and tells when it has become scarce', async () => {
     const page = await openChat({ scenario: 'chat' });
     await page.evaluate(() => {
       window.fakeHost.emit('generation-state', { turnId: 'long', contextLimit: { promptTokens: 100, contextTokens: 4096, roomTokens: 3996, maxNewTokens: 8000 } });
@@ -44,6 +44,8 @@ describe('asking', () => {
     });
     await page.getByText('context ends after 3,996').waitFor();
     expect(await page.locator('[data-test=context-notice]').count()).toBe(0);
+    await page.evaluate(() => window.fakeHost.emit('answer-delta', { turnId: 'long', text: ' on', generatedTokens: 3500 }));
+    await page.getByText('The context of 4,096 tokens is nearly full: this answer ends after 3,996 tokens at the latest.').waitFor();
   });
 
   it('leads from an empty view to a first answer with one click', async () => {
@@ -205,14 +207,26 @@ describe('scrolling', () => {
   const long = { text: Array.from({ length: 4000 }, (_, index) => `Line ${index} of the answer.\n\n`).join(''), tokensPerSecond: 400 };
   const distance = (element: Element): number => element.scrollHeight - element.scrollTop - element.clientHeight;
 
-  /** Where the view stands once a way up from `endPx` has ended. */
-  async function settledTop(scroller: Locator, endPx: number): Promise<number> {
-    let topPx = endPx;
+  /** Notes when the view moves up, which nothing but the user's wheel does while an answer grows. */
+  const noteMovesUp = (element: HTMLElement | SVGElement): void => {
+    let lastTopPx = element.scrollTop;
+    element.addEventListener('scroll', () => {
+      if (element.scrollTop < lastTopPx) {
+        element.dataset['movedUp'] = 'yes';
+      }
+      lastTopPx = element.scrollTop;
+    });
+  };
+
+  /** Where the view stands once it has moved up and come to rest. */
+  async function restingTop(scroller: Locator): Promise<number> {
+    await expect.poll(() => scroller.getAttribute('data-moved-up')).toBe('yes');
+    let topPx = Number.NaN;
     await expect
       .poll(async () => {
         const before = topPx;
         topPx = await scroller.evaluate((element) => element.scrollTop);
-        return topPx < endPx - 100 && topPx === before;
+        return topPx === before;
       })
       .toBe(true);
     return topPx;
@@ -227,11 +241,11 @@ describe('scrolling', () => {
     const scroller = page.locator('glm-conversation .scroller');
     await expect.poll(() => scroller.evaluate(distance)).toBeLessThan(40);
     await scroller.hover();
-    const endPx = await scroller.evaluate((element) => element.scrollTop);
+    await scroller.evaluate(noteMovesUp);
     await page.mouse.wheel(0, -400);
     // The view yields with the wheel's event; the browser moves it some frames later.
     await page.locator('[data-test=jump]').waitFor();
-    const topPx = await settledTop(scroller, endPx);
+    const topPx = await restingTop(scroller);
     const length = (): Promise<number> => scroller.evaluate((element) => element.scrollHeight);
     const before = await length();
     await expect.poll(length).toBeGreaterThan(before + 400);

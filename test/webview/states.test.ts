@@ -50,6 +50,10 @@ describe('each state', () => {
       }
       expect(await wideElements(page), panel).toEqual([]);
       expect(await namelessElements(page), panel).toEqual([]);
+      if (panel !== 'conversation') {
+        await page.locator('[data-test=back]').click();
+        await page.locator('glm-panel').waitFor({ state: 'detached' });
+      }
     }
     await page.locator('[data-test=model-button]').click();
     await page.locator('[data-test=model-menu]').waitFor();

@@ -30,7 +30,7 @@ export const codePoints = {
   refresh: 0xeb37,
   search: 0xea6d,
   send: 0xec0f,
-  'settings-gear': 0xeb51,
+  settings: 0xeb52,
   'stop-circle': 0xeba5,
   thinking: 0xec59,
   trash: 0xea81,

@@ -13,6 +13,15 @@ import { textOfParts, toChatMessages } from './requestMessages';
 const vendor = 'glm-local';
 
 export function registerLanguageModelProvider(ctx: GlmContext): void {
+  try {
+    register(ctx);
+  } catch (error) {
+    // Editors built from the same source may lack the interface, or a policy may forbid it; the chat view works all the same.
+    ctx.log.log('warn', 'languageModel', `The model is not offered to other extensions: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function register(ctx: GlmContext): void {
   const changed = new vscode.EventEmitter<void>();
   ctx.own(
     changed,

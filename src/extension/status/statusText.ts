@@ -26,7 +26,7 @@ export function statusText(state: ModelState, tokensPerSecond: number | undefine
       const devices = [...new Set(model.plan.stages.map((stage) => stage.device))].join(', ');
       return state.notRespondingForMs === undefined
         ? { text: `$(comment-discussion) ${model.description.name}${speed}`, tooltip: `GLM Local: ${model.description.name}, ${model.weights} on ${devices}, ${model.contextTokens.toLocaleString('en-US')} tokens of context`, isWarning: false }
-        : { text: `$(warning) ${model.description.name} not responding`, tooltip: `The engine has sent no sign of life for ${Math.round(state.notRespondingForMs / 1000)} s. It may come back; "GLM: Restart Engine" starts it again.`, isWarning: true };
+        : { text: `$(warning) ${model.description.name} not responding`, tooltip: `The engine has sent no sign of life for more than ${Math.round(state.notRespondingForMs / 1000)} s. It may come back; "GLM: Restart Engine" starts it again.`, isWarning: true };
     }
     case 'failed':
     case 'lost':

@@ -100,7 +100,7 @@ export class AnswerTurn extends LitElement {
         ? html`<div class="live numbers">${this.live.generatedTokens.toLocaleString('en-US')} tokens · ${formatSpeed(this.live.tokensPerSecond)}${this.renderRoom(this.generation)}</div>`
         : nothing}
       ${turn.error === undefined ? nothing : html`<glm-error-notice data-test="answer-error" headline=${turn.text === '' ? 'No answer' : 'The answer was cut short'} .error=${turn.error}></glm-error-notice>`}
-      <glm-context-notice .limit=${this.generation?.contextLimit} .figures=${turn.figures}></glm-context-notice>
+      <glm-context-notice .limit=${this.generation?.contextLimit} .generatedTokens=${this.live?.generatedTokens ?? 0} .figures=${turn.figures}></glm-context-notice>
       ${isUnderWay ? nothing : this.renderEnd(turn)}
     `;
   }

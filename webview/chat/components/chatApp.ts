@@ -109,6 +109,7 @@ export class ChatApp extends LitElement {
               .draft=${memory.draft}
               .onDraft=${this.rememberDraft}
               .onSend=${this.send}
+              .onSettings=${this.openSettings}
             ></glm-composer>
           `
         : this.renderProblem()}
@@ -167,6 +168,8 @@ export class ChatApp extends LitElement {
       this.remember({ panel });
     }
   };
+
+  private readonly openSettings = (): void => this.remember({ panel: 'settings' });
 
   private readonly closePanel = (): void => {
     this.remember({ panel: undefined });

@@ -79,7 +79,6 @@ export class ChatHeader extends LitElement {
         <glm-model-menu .model=${chat.model} .choices=${chat.choices}></glm-model-menu>
         ${iconButton('add', 'New chat', () => askHost(this, 'conversation-new', {}), { testId: 'new-chat' })}
         ${iconButton('history', 'Chat history', () => this.onPanel('history'), { pressed: this.panel === 'history', testId: 'history-button' })}
-        ${iconButton('settings-gear', 'Chat settings', () => this.onPanel('settings'), { pressed: this.panel === 'settings', testId: 'settings-button' })}
       </div>
       ${loaded === undefined ? nothing : this.renderFacts(loaded)}
       ${devices.length === 0
@@ -112,7 +111,7 @@ export class ChatHeader extends LitElement {
       .tokensPerSecond=${chat.live === undefined ? figures?.decodeTokensPerSecond : chat.live.tokensPerSecond}
       .ttftMs=${figures?.ttftMs}
       .speeds=${chat.speeds}
-      .contextUsedTokens=${chat.contextUsedTokens}
+      .contextUsedTokens=${chat.contextUsedTokens ?? (chat.conversation.turns.length === 0 ? 0 : undefined)}
       .contextTokens=${loaded.contextTokens}
     ></glm-speed-line>`;
   }

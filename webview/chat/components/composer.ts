@@ -117,6 +117,7 @@ export class Composer extends LitElement {
   @property({ attribute: false }) draft = '';
   @property({ attribute: false }) onDraft: (draft: string) => void = () => {};
   @property({ attribute: false }) onSend: (text: string) => void = () => {};
+  @property({ attribute: false }) onSettings: () => void = () => {};
   @query('textarea') private readonly area!: HTMLTextAreaElement;
 
   /** Moves the focus here, with `text` put in place of the draft when given. */
@@ -166,6 +167,7 @@ export class Composer extends LitElement {
           @paste=${this.onPaste}
         ></textarea>
         <div class="bar">
+          ${iconButton('settings', 'Chat settings', () => this.onSettings(), { testId: 'settings-button' })}
           ${iconButton('attach', 'Attach a file', () => askHost(this, 'attachment-add', {}), { testId: 'attach' })}
           <span class="hint" id="hint" role="status" data-test="hint">
             ${readiness.reason ?? nothing}

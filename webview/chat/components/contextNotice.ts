@@ -8,7 +8,7 @@ import { baseStyles } from '../../common/baseStyles';
 import { nextStepButtons } from './nextSteps';
 import './notice';
 
-/** With more room than this most answers end by themselves; the live figures name it all the same. */
+/** With more room left than this most answers end by themselves; the live figures name it all the same. */
 const scarceTokens = 512;
 
 @customElement('glm-context-notice')
@@ -17,6 +17,8 @@ export class ContextNotice extends LitElement {
 
   /** Set while the answer is under way and the context cannot hold all that it may generate. */
   @property({ attribute: false }) limit: GenerationState['contextLimit'];
+  /** Of the answer under way. */
+  @property({ type: Number }) generatedTokens = 0;
   /** Set when the answer has ended. */
   @property({ attribute: false }) figures: ConversationTurn['figures'];
 
@@ -27,6 +29,10 @@ export class ContextNotice extends LitElement {
         'info',
         `The context is nearly full: ${count(limit.promptTokens)} of ${count(limit.contextTokens)} tokens are in use. The answer ends after ${count(limit.roomTokens)} more at the latest.`,
       );
+    }
+    if (limit !== undefined && limit.roomTokens - this.generatedTokens < scarceTokens) {
+      // No figure that moves with every token: it would be read out each time.
+      return this.renderNotice('info', `The context of ${count(limit.contextTokens)} tokens is nearly full: this answer ends after ${count(limit.roomTokens)} tokens at the latest.`);
     }
     if (figures?.stopReason === 'context') {
       return this.renderNotice('warning', `The answer was cut: its ${count(figures.generatedTokens)} tokens and the ${count(figures.promptTokens)} before them fill the context.`);

@@ -81,7 +81,7 @@ export class ModelStatus extends LitElement {
         return model.notRespondingForMs === undefined
           ? nothing
           : html`<glm-notice kind="warning" role="status" data-test="not-responding" ?hasActions=${true}>
-              The engine has not responded for ${formatDuration(model.notRespondingForMs)}. It may be busy with a long step; nothing was ended.
+              The engine has not responded for more than ${formatDuration(model.notRespondingForMs)}. It may be busy with a long step; nothing was ended.
               <vscode-button slot="actions" appearance="secondary" @click=${() => askHost(this, 'model-reload', {})}>Restart engine</vscode-button>
             </glm-notice>`;
       default:

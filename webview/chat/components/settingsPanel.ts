@@ -42,11 +42,17 @@ export class SettingsPanel extends LitElement {
         gap: 10px 12px;
         margin: 10px 0 12px;
       }
+      /* Label, field and help share rows with those beside them: a label of two lines pushes no field out of line. */
       .field {
-        display: flex;
-        flex-direction: column;
-        gap: 2px;
+        display: grid;
+        grid-row: span 3;
+        grid-template-rows: subgrid;
+        align-items: start;
+        row-gap: 2px;
         min-width: 0;
+      }
+      .field label {
+        align-self: end;
       }
       label,
       .label {

@@ -22,7 +22,7 @@ import { installIconFont } from '../common/codicons';
 import './components/chatApp';
 import type { ChatApp } from './components/chatApp';
 import { connectToHost, type WebviewApi } from './hostConnection';
-import { ChatStore } from './state/chatStore';
+import { ChatStore, type FrameScheduler } from './state/chatStore';
 import { ViewMemoryKeeper } from './state/viewMemory';
 
 declare function acquireVsCodeApi(): WebviewApi;
@@ -35,7 +35,7 @@ document.adoptedStyleSheets = [...document.adoptedStyleSheets, page];
 installIconFont(document);
 
 const api = acquireVsCodeApi();
-const store = new ChatStore((callback) => requestAnimationFrame(callback));
+const store = new ChatStore(afterFirstPaint((callback) => requestAnimationFrame(callback)));
 const host = connectToHost(api, window, (event) => store.dispatch({ kind: 'host-event', event, atMs: performance.now() }));
 
 // Asked first: the host gathers its state while the view is being built.
@@ -49,3 +49,26 @@ app.store = store;
 app.host = host;
 app.memoryKeeper = new ViewMemoryKeeper(api);
 (document.getElementById('root') ?? document.body).replaceChildren(app);
+
+/**
+ * Holds states back until the frame of the view has been painted, once: the host's first answer may bring a long conversation,
+ * and composer and header need not wait for it.
+ */
+function afterFirstPaint(scheduleFrame: FrameScheduler): FrameScheduler {
+  let hasPainted = false;
+  const painted = new Promise<void>((resolve) =>
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        hasPainted = true;
+        resolve();
+      }),
+    ),
+  );
+  return (callback) => {
+    if (hasPainted) {
+      scheduleFrame(callback);
+    } else {
+      void painted.then(() => scheduleFrame(callback));
+    }
+  };
+}

@@ -76,7 +76,7 @@ export class ChatHeader extends LitElement {
     const loaded = chat.model.kind === 'ready' ? chat.model.model : undefined;
     return html`
       <div class="title">
-        <glm-model-menu .model=${chat.model} .choices=${chat.choices}></glm-model-menu>
+        <glm-model-menu .model=${chat.model} .choices=${chat.choices} ?isConnecting=${chat.connection === 'connecting'}></glm-model-menu>
         ${iconButton('add', 'New chat', () => askHost(this, 'conversation-new', {}), { testId: 'new-chat' })}
         ${iconButton('history', 'Chat history', () => this.onPanel('history'), { pressed: this.panel === 'history', testId: 'history-button' })}
       </div>

@@ -89,11 +89,12 @@ export class ConversationView extends LitElement {
     const hidden = this.showsAll ? 0 : Math.max(0, turns.length - numTurnsShown);
     return html`
       <div class="scroller" tabindex="-1" role="region" aria-label="Conversation" @scroll=${this.onScroll} @wheel=${this.onWheel}>
-        ${turns.length === 0 && this.chat.generation === undefined
+        ${this.chat.connection === 'connecting'
+          ? nothing
+          : turns.length === 0 && this.chat.generation === undefined
           ? html`<glm-empty-state
               .model=${this.chat.model}
               .choices=${this.chat.choices}
-              ?isHostReady=${this.chat.connection === 'ready'}
               ?canSend=${readinessToSend(this.chat).canSend}
             ></glm-empty-state>`
           : html`<div class="turns">

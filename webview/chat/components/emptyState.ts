@@ -76,7 +76,6 @@ export class EmptyState extends LitElement {
 
   @property({ attribute: false }) model: ModelState = { kind: 'none' };
   @property({ attribute: false }) choices: readonly ModelChoice[] = [];
-  @property({ type: Boolean }) isHostReady = false;
   @property({ type: Boolean }) canSend = false;
 
   override render(): TemplateResult {
@@ -87,15 +86,13 @@ export class EmptyState extends LitElement {
       </svg>
       <h2>Ask GLM</h2>
       <p class="muted">${this.subtitle()}</p>
-      ${this.isHostReady
-        ? html`<ul aria-label="Suggested questions">
-            ${suggestions.map(
-              ({ text, language }) =>
-                html`<li><button class="plain suggestion" data-test="suggestion" lang=${language} ?disabled=${!this.canSend} @click=${() => askHost(this, 'prompt-send', { text })}>${text}</button></li>`,
-            )}
-          </ul>`
-        : nothing}
-      ${this.model.kind === 'none' && this.isHostReady ? html`<button class="link" @click=${() => askHost(this, 'model-choose', {})}>Choose a model first</button>` : nothing}
+      <ul aria-label="Suggested questions">
+        ${suggestions.map(
+          ({ text, language }) =>
+            html`<li><button class="plain suggestion" data-test="suggestion" lang=${language} ?disabled=${!this.canSend} @click=${() => askHost(this, 'prompt-send', { text })}>${text}</button></li>`,
+        )}
+      </ul>
+      ${this.model.kind === 'none' ? html`<button class="link" @click=${() => askHost(this, 'model-choose', {})}>Choose a model first</button>` : nothing}
     `;
   }
 

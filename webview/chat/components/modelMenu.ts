@@ -111,11 +111,13 @@ export class ModelMenu extends LitElement {
 
   @property({ attribute: false }) model: ModelState = { kind: 'none' };
   @property({ attribute: false }) choices: readonly ModelChoice[] = [];
+  /** Until the host has answered it is not known whether there is a model. */
+  @property({ type: Boolean }) isConnecting = false;
   @state() private isOpen = false;
   @query('.current') private readonly button!: HTMLButtonElement;
 
   override render(): TemplateResult {
-    const name = modelName(this.model);
+    const name = this.isConnecting ? 'GLM' : modelName(this.model);
     const isDemo = this.model.kind === 'ready' && this.model.model.description.isDemo;
     return html`
       <button

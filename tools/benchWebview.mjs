@@ -106,7 +106,8 @@ async function measureStreaming(browser, scripts, { text, startTokens }) {
   await page.locator('[data-test=stop]').waitFor();
   await page.waitForTimeout(1500);
   await browser.startTracing(page, { categories: traceCategories });
-  await page.locator('[data-test=send]').waitFor({ timeout: 120_000 });
+  // A locator would search the whole growing page in every frame, on the thread that is measured.
+  await page.waitForFunction(() => window.fakeHost.state.current.generation === undefined, undefined, { timeout: 120_000, polling: 500 });
   const trace = JSON.parse((await browser.stopTracing()).toString());
   const shown = await page.evaluate(() => window.fakeHost.state.current.conversation.turns.at(-1).text.length);
   const heapBytes = await page.evaluate(() => performance.memory?.usedJSHeapSize);

@@ -139,9 +139,8 @@ describe('the chat in a window', () => {
   });
 
   it('announces the end of the context before it cuts', async () => {
-    session.changeSettings({ 'glm.contextLength': 200, 'glm.maxNewTokens': 1000, 'glm.ignoreEos': true });
+    await session.reopenWith({ 'glm.contextLength': 200, 'glm.maxNewTokens': 1000, 'glm.ignoreEos': true });
     await newChat();
-    await session.runCommand('GLM: Reload Model');
     await expect.poll(facts, poll).toMatch(/200/);
     await session.ask('What does device_map="auto" do?');
     const seen = new Set<string>();
@@ -158,13 +157,14 @@ describe('the chat in a window', () => {
   });
 
   it('frees an idle model and loads it again for the next question', async () => {
-    session.changeSettings({ 'glm.contextLength': 0, 'glm.maxNewTokens': 32, 'glm.ignoreEos': false, 'glm.idleUnloadMinutes': 0.05 });
+    await session.reopenWith({ 'glm.contextLength': 0, 'glm.maxNewTokens': 32, 'glm.ignoreEos': false, 'glm.idleUnloadMinutes': 0.1 });
+    await expect.poll(facts, poll).toMatch(/4k/);
     await expect.poll(() => session.processes('engineWorker.js').length, poll).toBe(0);
-    session.changeSettings({ 'glm.contextLength': 0, 'glm.maxNewTokens': 32, 'glm.ignoreEos': false, 'glm.idleUnloadMinutes': 30 });
+    await expect.poll(facts, poll).toBe('');
     await newChat();
     await session.ask('What can you do?');
     await expect.poll(async () => (await session.inChat('figures')).count(), poll).toBe(1);
-    expect(session.processes('engineWorker.js')).toHaveLength(1);
+    expect(await textOf(await session.inChat('stop-reason'))).toMatch(/complete|cut at max new tokens/);
   });
 
   it('breaks no content policy and throws no error in the view', () => {

@@ -140,10 +140,12 @@ export class Session {
     await input.press('Enter');
   }
 
-  /** Changes user settings while VS Code runs, as an edit of settings.json does. */
-  changeSettings(settings: Readonly<Record<string, unknown>>): void {
+  /** Changes user settings and opens the window anew: the served editor, which has no native file watcher, reads them only then. */
+  async reopenWith(settings: Readonly<Record<string, unknown>>): Promise<void> {
     const file = join(this.folder, 'user/User/settings.json');
     writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), ...settings }, undefined, 2));
+    await this.open();
+    await this.openChat();
   }
 
   /** Everything of the chat view with this mark, open shadow roots included. */

@@ -151,7 +151,7 @@ describe('the chat in a window', () => {
         return (await (await session.inChat('figures')).count()) > 0;
       }, { ...poll, interval: 20 })
       .toBe(true);
-    expect([...seen].join('\n')).toMatch(/before: The context is nearly full: \d+ of 200 tokens are in use\. The answer ends after \d+ more at the latest\./);
+    expect([...seen].join('\n')).toMatch(/before:\s+The context is nearly full: \d+ of 200 tokens are in use\. The answer ends after \d+ more at the latest\./);
     await expect.poll(async () => textOf(await session.inChat('context-notice')), poll).toMatch(/The answer was cut/);
     expect(await textOf(await session.inChat('stop-reason'))).toBe('context full');
   });

@@ -37,7 +37,7 @@ const patterns: readonly Pattern[] = [
   {
     id: 'generate-device-mismatch',
     library: 'transformers',
-    pattern: /You are calling \.generate\(\) with the `?input_ids`? being on a device type different than your model's device\.(?:[^\n]{0,80}is on (\w+), whereas the model is on (\w+))?/,
+    pattern: /You are calling \.generate\(\) with the `?input_ids`? being on a device type different than your model['’]s device\.(?:[^\n]{0,80}is on (\w+), whereas the model is on (\w+))?/,
     meaning: 'The tokenizer’s tensors were handed to generate() where they were created, and the model lies elsewhere. Every step copies them.',
     advice: 'Append .to(model.device) to the call that creates the inputs.',
     rules: ['GLM101', 'GLM102'],
@@ -45,15 +45,24 @@ const patterns: readonly Pattern[] = [
   {
     id: 'two-devices',
     library: 'PyTorch',
-    pattern: new RegExp(String.raw`Expected all tensors to be on the same device, but (?:found at least two devices, (${device})(?: and |, )(${device})|got \w+ is on (${device}), different from other tensors on (${device}))`),
+    pattern: new RegExp(String.raw`Expected all tensors to be on the same device, but (?:found at least two devices, (${device})(?: and |, )(${device})|got \w+ is on (${device}), different from other tensors on (${device}))|Expected object of device type (${device}) but got device type (${device}) for argument|[Tt]ensor on device (${device}) is not on the expected device (${device})|indices should be either on (${device}) or on the same device as the indexed tensor \((${device})\)`),
     meaning: 'One operation got tensors from two devices: inputs that were not moved, or only some of them.',
     advice: 'Move every tensor of the call to model.device; look for an attention_mask or position_ids that was forgotten, or for a literal "cuda:0" beside a device_map.',
     rules: ['GLM106', 'GLM101', 'GLM103', 'GLM105', 'GLM102'],
   },
   {
+    id: 'input-and-weight-devices',
+    library: 'PyTorch',
+    // A difference of dtype alone (FloatTensor against HalfTensor) is another problem.
+    pattern: /Input type \((?:torch\.(?:cuda|mps|xpu)\.\w+\) and weight type \(torch\.(?!cuda|mps|xpu)|torch\.(?!cuda|mps|xpu)\w+\) and weight type \(torch\.(?:cuda|mps|xpu)\.)\w+\) should be the same|Placeholder storage has not been allocated on MPS device/,
+    meaning: 'A layer got its input on one device while its weights lie on another: the inputs or the model were not moved.',
+    advice: 'Move the inputs to model.device.',
+    rules: ['GLM101', 'GLM106', 'GLM102'],
+  },
+  {
     id: 'moving-hooked-model',
     library: 'accelerate',
-    pattern: /You shouldn't move a model that is dispatched using accelerate hooks|You shouldn't move a model when it is dispatched on multiple devices/,
+    pattern: /You shouldn['’]t move a model (?:that is dispatched using accelerate hooks|when it is dispatched on multiple devices)/,
     meaning: 'device_map has placed the layers, and a later .to() or .cuda() tries to move them again.',
     advice: 'Delete the move; the model is where it belongs.',
     rules: ['GLM104'],
@@ -61,7 +70,7 @@ const patterns: readonly Pattern[] = [
   {
     id: 'moving-offloaded-model',
     library: 'accelerate',
-    pattern: /You can't move a model that has some modules offloaded to cpu or disk/,
+    pattern: /You can['’]t move a model that has some modules offloaded to cpu or disk/,
     meaning: 'Some layers did not fit on the GPUs and were offloaded; such a model cannot be moved as a whole.',
     advice: 'Delete the .to() or .cuda() after from_pretrained(…, device_map=…).',
     rules: ['GLM104'],
@@ -69,7 +78,7 @@ const patterns: readonly Pattern[] = [
   {
     id: 'parameters-on-meta',
     library: 'accelerate',
-    pattern: /Some parameters are on the meta device(?: \(device\))? because they were offloaded to the (?:cpu|disk)(?: and (?:disk|cpu))?/,
+    pattern: /Some parameters are on the meta device(?: \(?device\)?)? because they were offloaded to the (?:cpu|disk)(?: and (?:disk|cpu))?/,
     meaning: 'The model does not fit on the GPUs: layers stay on the CPU or on disk and are copied in at every step.',
     advice: 'Load in a smaller dtype or quantized, or accept the speed; and take inputs to model.device, not to a literal device.',
     rules: ['GLM103', 'GLM104', 'GLM302'],
@@ -77,7 +86,7 @@ const patterns: readonly Pattern[] = [
   {
     id: 'moving-bitsandbytes-model',
     library: 'bitsandbytes',
-    pattern: /`?\.to`? is not supported for `?(?:4-bit|8-bit)`?(?: or `?8-bit`?)? (?:bitsandbytes )?models/,
+    pattern: /(?:`?\.(?:to|cuda)`?|Calling `?(?:to|cuda)\(\)`?) is not supported for `?(?:4-bit|8-bit)`?(?: or `?8-bit`?)? (?:bitsandbytes |quantized )?models/,
     meaning: 'bitsandbytes has placed and cast the 4-bit or 8-bit model already.',
     advice: 'Delete the .to() or .cuda() on the model.',
     rules: ['GLM104'],

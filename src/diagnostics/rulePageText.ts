@@ -1,5 +1,6 @@
 /** Renders rule pages as Markdown: what the files in docs/rules hold. */
 import { ruleUrl } from './ruleUrl';
+import { usage } from './usageText';
 import { rules } from './rules/registry';
 import type { Rule } from './rules/rule';
 
@@ -98,7 +99,7 @@ export function renderRuleList(language: PageLanguage): string {
     (rule) =>
       `| [${rule.code}](${rulePageFile(rule.code, language)}) | ${rule.name}: ${rule.pages[language].title} | ${severityWords[language][rule.severity]} | ${rule.isOnByDefault ? word.on : word.off} | ${word[rule.fixSafety]} |`,
   );
-  return [`<!-- ${word.generated} -->`, `# ${word.list}`, ...word.intro, '', word.columns, ...rows, ''].join('\n');
+  return [`<!-- ${word.generated} -->`, `# ${word.list}`, ...word.intro, '', word.columns, ...rows, '', ...usage[language]].join('\n');
 }
 
 /** Every generated file: name in docs/rules → text. */

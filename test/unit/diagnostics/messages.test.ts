@@ -15,6 +15,14 @@ const printed: readonly (readonly [text: string, id: string, rule: string | unde
   ["You shouldn't move a model that is dispatched using accelerate hooks.", 'moving-hooked-model', 'GLM104', []],
   ["RuntimeError: You can't move a model that has some modules offloaded to cpu or disk.", 'moving-offloaded-model', 'GLM104', []],
   ['Some parameters are on the meta device (device) because they were offloaded to the cpu (and disk).', 'parameters-on-meta', 'GLM103', []],
+  ['Some parameters are on the meta device device because they were offloaded to the cpu.', 'parameters-on-meta', 'GLM103', []],
+  ['You shouldn’t move a model when it is dispatched on multiple devices.', 'moving-hooked-model', 'GLM104', []],
+  ['RuntimeError: Expected object of device type cuda but got device type cpu for argument #3 \'index\' in call to _th_index_select', 'two-devices', 'GLM106', ['cuda', 'cpu']],
+  ['RuntimeError: Tensor on device cuda:0 is not on the expected device meta!', 'two-devices', 'GLM106', ['cuda:0', 'meta']],
+  ['RuntimeError: indices should be either on cpu or on the same device as the indexed tensor (cpu)', 'two-devices', 'GLM106', ['cpu', 'cpu']],
+  ['RuntimeError: Input type (torch.FloatTensor) and weight type (torch.cuda.HalfTensor) should be the same or input should be a MKLDNN tensor and weight is a dense tensor', 'input-and-weight-devices', 'GLM101', []],
+  ['RuntimeError: Placeholder storage has not been allocated on MPS device!', 'input-and-weight-devices', 'GLM101', []],
+  ['ValueError: Calling `cuda()` is not supported for `8-bit` quantized models with the installed version of bitsandbytes.', 'moving-bitsandbytes-model', 'GLM104', []],
   ['Some parameters are on the meta device because they were offloaded to the cpu and disk.', 'parameters-on-meta', 'GLM103', []],
   ['ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models. Please use the model as it is, since the model has already been set to the correct devices and casted to the correct `dtype`.', 'moving-bitsandbytes-model', 'GLM104', []],
   ["Specified provider 'CUDAExecutionProvider' is not in available provider names. Available providers: CPUExecutionProvider", 'provider-not-available', undefined, []],
@@ -46,6 +54,7 @@ describe('recognizeMessages', () => {
   });
 
   it('is silent about other text', () => {
+    expect(recognizeMessages('Input type (torch.cuda.FloatTensor) and weight type (torch.cuda.HalfTensor) should be the same')).toEqual([]);
     expect(recognizeMessages('All tensors are fine. You can move a model. .to is supported.')).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 /** How a command of `glm` is declared: its options with commander, its body as a function that returns when the work is done. */
 
+import { setMaxListeners } from 'node:events';
 import type { Command } from 'commander';
 import { CancelledError, GlmError, isGlmError } from '../common/errors';
 import type { Log, LogLevel } from '../common/log';
@@ -41,6 +42,8 @@ export function addAction<Options extends object>(command: Command, host: Comman
       const options = command.opts<Options & { readonly json?: boolean; readonly verbose?: boolean }>();
       const output = createOutput(host.context.stdout, host.context.stderr, options.json === true);
       const controller = new AbortController();
+      // Every prompt of a batch listens to it.
+      setMaxListeners(0, controller.signal);
       const stopListening = host.context.onInterrupt(() => controller.abort());
       try {
         const code = await body(options, { context: host.context, output, signal: controller.signal, log: createCliLog(output, options.verbose === true) });

@@ -27,7 +27,13 @@ process.on('SIGINT', () => {
 });
 
 // A reader that went away, such as `head`, is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCode.done : exitCode.failed));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') {
+    process.exit(exitCode.done);
+  }
+  process.stderr.write(`Standard output can't be written (${error.message}). Free some space, or write to another place.\n`);
+  process.exit(exitCode.failed);
+});
 
 /** Of CUDA, once it has been looked for. */
 let libraryFolders: readonly string[] = [];

@@ -28,6 +28,7 @@ export interface Sink {
 
 export function createOutput(stdout: Sink, stderr: Sink, json: boolean): Output {
   let statusLength = 0;
+  let lastNote = '';
   const clearStatus = (): void => {
     if (statusLength > 0) {
       stderr.write(`\r${' '.repeat(statusLength)}\r`);
@@ -48,6 +49,7 @@ export function createOutput(stdout: Sink, stderr: Sink, json: boolean): Output 
     },
     note(line) {
       clearStatus();
+      lastNote = line;
       stderr.write(`${line}\n`);
     },
     status(text) {
@@ -61,7 +63,10 @@ export function createOutput(stdout: Sink, stderr: Sink, json: boolean): Output 
     },
     failure(error) {
       clearStatus();
-      stderr.write(`${error.message}\n`);
+      // The log may have said it already, such as the end of the engine.
+      if (!lastNote.endsWith(error.message)) {
+        stderr.write(`${error.message}\n`);
+      }
       for (const step of error.next) {
         // A message may name its next step itself.
         if (!error.message.includes(step.label)) {

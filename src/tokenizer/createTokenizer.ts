@@ -106,7 +106,10 @@ function utf8Length(text: string): number {
 /** generation_config.json before config.json before the tokenizer's eos_token. */
 function findEosIds({ generationConfigJson, configJson }: TokenizerContext, json: TokenizerJson, eosToken: string | undefined): readonly number[] {
   for (const declared of [generationConfigJson?.eos_token_id, configJson?.eos_token_id]) {
-    const ids = (Array.isArray(declared) ? (declared as unknown[]) : [declared]).filter((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0);
+    const ids: readonly unknown[] = declared === undefined || declared === null ? [] : Array.isArray(declared) ? declared : [declared];
+    if (!ids.every((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)) {
+      throw new TokenizerError('broken', `${JSON.stringify(declared).slice(0, 100)} is neither a token id nor a list of them, but stands as eos_token_id in generation_config.json or config.json. Without it nobody knows where an answer ends. Download the file again.`);
+    }
     if (ids.length > 0) {
       return [...new Set(ids)];
     }

@@ -137,6 +137,9 @@ function checkModel(json: TokenizerJson): void {
       throw new TokenizerError('broken', `The tokenizer gives ${JSON.stringify(token.slice(0, 60))} the id ${String(id)}, which is not a whole number from 0 up. Download the tokenizer files again.`);
     }
   }
+  if (!json.model.merges.every((merge) => typeof merge === 'string' || (Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === 'string')))) {
+    throw new TokenizerError('broken', 'tokenizer.json has a merge that is neither two tokens nor one text. Download it again.');
+  }
   if (!isByteLevelDecoder(json.decoder)) {
     throw new TokenizerError('unsupported', 'The tokenizer does not decode bytes (ByteLevel), as every GLM-4 tokenizer does; it belongs to another kind of model. Choose a GLM-4 checkpoint.');
   }

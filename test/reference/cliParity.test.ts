@@ -1,7 +1,7 @@
 /** `glm` as a user runs it, on the committed tiny checkpoints, against what transformers computed for them. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildBundles, type Bundles } from '../fakes/bundles';
@@ -93,6 +93,35 @@ describe('glm as a process', () => {
     const rendered = glmJson<{ text: string; ids: number[] }>('template', '--model', checkpointFolder('tiny-edge'), '--messages', messages);
     expect(rendered.text).toContain('Hi <|assistant|>');
     expect(rendered.ids.length).toBeGreaterThan(0);
+  });
+
+  it('runs more prompts than slots, without a word on stderr', () => {
+    const ids = Array.from({ length: 12 }, (_, row) => ['--ids', `${row + 1},2,3`]).flat();
+    const { rows } = glmJson<{ rows: { ids: number[] }[] }>('generate', ...model, ...ids, '--max-batch', '4', '--max-new-tokens', '3', '--ignore-eos');
+    expect(rows.map((row) => row.ids.length)).toEqual(Array.from({ length: 12 }, () => 3));
+  });
+
+  it('says that a full device takes no output', () => {
+    if (!existsSync('/dev/full')) {
+      return;
+    }
+    const full = openSync('/dev/full', 'w');
+    const run = spawnSync(process.execPath, [bundles.path('cli'), 'devices', '--json'], { env: environment(), encoding: 'utf8', stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    expect(run.status).toBe(1);
+    expect(run.stderr).toContain("Standard output can't be written");
+  });
+
+  it('names the signal that ended the engine, once', async () => {
+    const child = spawn(process.execPath, [bundles.path('cli'), 'generate', ...model, '--ids', '1,2,3', '--context', '60000', '--max-new-tokens', '50000', '--ignore-eos'], { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    let stderr = '';
+    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(/\s+/);
+    children.forEach((pid) => process.kill(Number(pid), 'SIGKILL'));
+    expect(await ended).toBe(1);
+    expect(stderr.match(/was ended by signal 9 \(SIGKILL\)/g)).toHaveLength(1);
   });
 
   it('samples the same with the same seed, and otherwise with another', () => {

@@ -14,6 +14,7 @@ describe('createTokenizer with damaged or foreign files', () => {
     ['no merges', { tokenizerJson: '{"model": {"vocab": {}}}' }, 'tokenizer-broken'],
     ['another kind of model', { tokenizerJson: '{"model": {"type": "Unigram", "vocab": []}}' }, 'tokenizer-unsupported'],
     ['ids that are no numbers', { tokenizerJson: '{"model": {"vocab": {"a": "x"}, "merges": []}, "decoder": {"type": "ByteLevel"}}' }, 'tokenizer-broken'],
+    ['a merge that is no text', { tokenizerJson: '{"model": {"vocab": {"a": 0}, "merges": [5]}, "decoder": {"type": "ByteLevel"}}' }, 'tokenizer-broken'],
     ['a decoder without bytes', { tokenizerJson: '{"model": {"vocab": {"a": 0}, "merges": []}, "decoder": {"type": "Metaspace"}}' }, 'tokenizer-unsupported'],
     ['an added token without content', { tokenizerJson: '{"model": {"vocab": {"a": 0}, "merges": []}, "decoder": {"type": "ByteLevel"}, "added_tokens": [{"id": 1}]}' }, 'tokenizer-broken'],
     ['a SentencePiece model', { tokenizerModel: '\n\u0011\u0003<unk>' }, 'tokenizer-broken'],
@@ -35,6 +36,7 @@ describe('stop list', () => {
     const configJson = { eos_token_id: 7 };
     expect(fixtureTokenizer('pairs', {}, { generationConfigJson, configJson }).eosIds).toEqual([5, 6]);
     expect(fixtureTokenizer('pairs', {}, { generationConfigJson: {}, configJson }).eosIds).toEqual([7]);
+    expect(() => fixtureTokenizer('pairs', {}, { generationConfigJson: { eos_token_id: '5' }, configJson })).toThrowError(code('tokenizer-broken'));
     const plain = fixtureTokenizer('pairs');
     expect(plain.eosIds).toEqual([idOf(plain, '<|endoftext|>')]);
   });

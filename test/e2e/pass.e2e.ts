@@ -60,9 +60,9 @@ async function setLength(minTokens: number, maxTokens: number): Promise<void> {
   await (await session.inChat('back')).click();
 }
 
-/** Asks for a long answer in a new chat, so that there is time to interrupt it, and waits for its first words. */
+/** Asks for an answer that nearly fills the context, so that even on a fast machine there is time to interrupt it, and waits for its first words. */
 async function beginLongAnswer(question: string): Promise<void> {
-  await setLength(1700, 1700);
+  await setLength(3800, 3800);
   await (await session.inChat('new-chat')).click();
   await expect.poll(answers, poll).toEqual([]);
   await ask(question);
@@ -146,6 +146,7 @@ describe('GLM Local in VS Code', () => {
       }, poll)
       .toBe(true);
     await expect.poll(() => session.statusBarItem.innerText(), poll).toMatch(/tok\/s/);
+    await (await session.inChat('stop')).dispatchEvent('click');
     await untilAnswered();
   });
 

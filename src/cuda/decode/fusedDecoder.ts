@@ -6,10 +6,11 @@
  */
 
 import type { CudaContext } from '../cudaContext';
-import { CudaEvent, CudaStream } from '../cudaStream';
+import { CudaStream } from '../cudaStream';
 import { KernelGraph, KernelModule } from '../kernelModule';
 import { compileKernels } from '../nvrtc';
 import kernelSource from './kernels.cu';
+import { timeLaunches, type TimedLaunches } from './kernelTimer';
 import { launchPicking, pickedBytes, readTopRows, topCount, type TopLogits } from './topLogits';
 
 /** The numbers that the kernels are specialised for. */
@@ -80,14 +81,6 @@ export interface FusedTuning {
   readonly overlap: boolean;
   /** Runs of positions per KV head in attention; undefined fills the device. */
   readonly splits?: number;
-}
-
-/** A kernel of a step as the device timed it. */
-export interface KernelTime {
-  readonly name: string;
-  /** From the start of the step. */
-  readonly startMs: number;
-  readonly durationMs: number;
 }
 
 /** Picked by measurement on H200; see docs/performance.md. */
@@ -233,45 +226,29 @@ export class FusedDecoder implements Disposable {
   /**
    * Runs the step kernel by kernel with an event after each, and waits.
    *
-   * An event costs about a microsecond of its own, and a device that catches up with the host waits between kernels: while it is `busySteps` of captured steps
-   * behind, the host queues what is timed. All of them decode the same token at the same place, which writes the same keys and values.
+   * A device that catches up with the host waits between kernels: while it is `busySteps` of captured steps behind, the host queues what is timed. All of them decode the same token at the same place, which writes the same keys and values.
    *
    * @returns the kernels in their order, and how long queueing them took.
    */
-  timeKernels(tokenId: number, position: number, busySteps: number): { readonly kernels: readonly KernelTime[]; readonly queueMs: number } {
-    const names: string[] = [];
-    const events: CudaEvent[] = [];
-    const mark = (): void => {
-      const event = new CudaEvent(this.context, 'timing');
-      this.stream.record(event);
-      events.push(event);
-    };
+  timeKernels(tokenId: number, position: number, busySteps: number): TimedLaunches {
     const state = Int32Array.of(tokenId, position);
-    try {
-      for (let step = 0; step < busySteps; step += 1) {
-        this.stream.upload(this.state, state);
-        this.graph.replay(this.stream.native);
-      }
+    for (let step = 0; step < busySteps; step += 1) {
       this.stream.upload(this.state, state);
-      this.knownState = undefined;
-      const queuedFromMs = performance.now();
-      mark();
-      this.onLaunched = (name) => {
-        names.push(name);
-        mark();
-      };
-      this.launchStep();
-      const queueMs = performance.now() - queuedFromMs;
-      this.wait();
-      const start = events[0] as CudaEvent;
-      const kernels = names.map((name, index) => {
-        const [before, after] = [events[index] as CudaEvent, events[index + 1] as CudaEvent];
-        return { name, startMs: before.msSince(start), durationMs: after.msSince(before) };
-      });
-      return { kernels, queueMs };
+      this.graph.replay(this.stream.native);
+    }
+    this.stream.upload(this.state, state);
+    this.knownState = undefined;
+    try {
+      return timeLaunches(
+        this.stream,
+        (onLaunched) => {
+          this.onLaunched = onLaunched;
+          this.launchStep();
+        },
+        () => this.wait(),
+      );
     } finally {
       this.onLaunched = undefined;
-      events.forEach((event) => event[Symbol.dispose]());
     }
   }
 

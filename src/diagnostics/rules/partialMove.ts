@@ -46,8 +46,11 @@ function isMoved(tensor: TensorArgument): boolean {
   return tensor.places.length > 0 && tensor.places.every((place) => place.kind === 'moved' && isAccelerator(place.device));
 }
 
+/** Lengths and sizes are read by Python, on the CPU. */
+const sizeName = /(^|_)(sizes?|lengths?)$/;
+
 function isLeft(tensor: TensorArgument): boolean {
-  return tensor.places.length > 0 && tensor.places.every((place) => place.kind === 'unmoved' || place.kind === 'loaded');
+  return !(tensor.keyword !== undefined && sizeName.test(tensor.keyword)) && tensor.places.length > 0 && tensor.places.every((place) => place.kind === 'unmoved' || place.kind === 'loaded');
 }
 
 /** Something unknown takes tensors of its own on the CPU (lengths, seeds); what a tokenizer made or a transformers model expects is different. */

@@ -116,7 +116,8 @@ export function elementAt(interpreter: Interpreter, value: Value, position: numb
       if (object?.kind === 'dict' && object.entries.size === 0) {
         return object.rest ?? unknown;
       }
-      return unknown;
+      // `model, info = Class.from_pretrained(…, output_loading_info=True)`, and loaders that return their model first.
+      return object?.kind === 'model' && position === 0 ? option : unknown;
     })
     .reduce(joinValues);
 }

@@ -110,14 +110,11 @@ function dottedName(interpreter: Interpreter, expr: Expr): string | undefined {
 /** Arguments whose tensors never need to be where the model is. */
 const notInputs = new Set(['past_key_values', 'streamer', 'generation_config', 'logits_processor', 'stopping_criteria', 'tokenizer', 'prefix_allowed_tokens_fn', 'image_sizes', 'history', 'pad_token_id', 'eos_token_id', 'assistant_model', 'prompt_lookup_num_tokens', 'max_new_tokens', 'max_length', 'min_length', 'min_new_tokens', 'temperature']);
 
-/** Lengths and sizes are read by Python, on the CPU. */
-const sizeName = /(^|_)(sizes?|lengths?)$/;
-
 function tensorArguments(site: CallSite): readonly TensorArgument[] {
   const { interpreter, args } = site;
   const found: TensorArgument[] = [];
   const addTo = (list: TensorArgument[], value: Value, expr: Expr | undefined, keyword: string | undefined, isUnpacked: boolean): void => {
-    if (keyword !== undefined && (notInputs.has(keyword) || sizeName.test(keyword))) {
+    if (keyword !== undefined && notInputs.has(keyword)) {
       return;
     }
     const argument = tensorArgument(interpreter, value, expr, keyword, isUnpacked);

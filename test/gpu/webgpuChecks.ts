@@ -97,6 +97,7 @@ async function measureRunner(options: LoadOptions, how: Pick<OpenStagesOptions, 
     maxBatch: 1,
     cacheFolder: options.cacheFolder,
     prefillChunkTokens,
+    allowSoftwareGpu: options.allowSoftwareGpu,
     ...how,
     log: { log: (level, _source, message, fields) => void (/decode steps|prompts/i.test(message) && messages.push(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
   });

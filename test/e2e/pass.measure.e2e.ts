@@ -103,12 +103,12 @@ describe('the profiler in VS Code', () => {
 
   it('saves the profile and a trace', async () => {
     await (await inProfiler('export-json')).click();
-    await session.enter(/Save As|Save/, join(session.workspace, 'mine.glm-profile.json'));
+    await session.enter('Show Local', join(session.workspace, 'mine.glm-profile.json'));
     await expect.poll(async () => textOf(await inProfiler('done')), poll).toBe('Saved mine.glm-profile.json');
     const profile = parseProfile(fileText('mine.glm-profile.json'), 'mine');
     expect([profile.generations.length, profile.operators.length]).toEqual([2, 2]);
     await (await inProfiler('export-trace')).click();
-    await session.enter(/Save As|Save/, join(session.workspace, 'mine.trace.json'));
+    await session.enter('Show Local', join(session.workspace, 'mine.trace.json'));
     await expect.poll(async () => textOf(await inProfiler('done')), poll).toBe('Saved mine.trace.json');
     const { traceEvents } = JSON.parse(fileText('mine.trace.json')) as ChromeTrace;
     expect(traceEvents.filter(({ name }) => name === 'process_name').map(({ args }) => args?.name)).toEqual(['Requests', 'Device cpu']);
@@ -128,7 +128,7 @@ describe('the profiler in VS Code', () => {
     };
     writeFileSync(join(session.workspace, 'large.json'), JSON.stringify(fakeProfile({ operators: [large] })));
     await session.runCommand('GLM: Open Saved Profile');
-    await session.enter(/Open Profile|Open/, join(session.workspace, 'large.json'));
+    await session.enter('Show Local', join(session.workspace, 'large.json'));
     const startedMs = performance.now();
     const frame = await session.frameWith('glm-profiler');
     await frame.locator('h1', { hasText: 'large.json' }).waitFor({ timeout: 30_000 });
@@ -173,7 +173,7 @@ describe('benchmarks in VS Code', () => {
       ['export-png', 'r.png'],
     ] as const) {
       await (await inReport(mark)).click();
-      await session.enter(/Save As|Save/, join(session.workspace, file));
+      await session.enter('Show Local', join(session.workspace, file));
       await expect.poll(async () => textOf(await inReport('done')), poll).toBe(`Saved ${file}`);
     }
     const report = JSON.parse(fileText('r.json')) as BenchmarkReport;

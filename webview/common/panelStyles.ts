@@ -20,6 +20,14 @@ export const panelStyles = css`
   :host-context(.vscode-high-contrast-light) {
     --glm-muted: var(--vscode-foreground);
   }
+  /* For scroll bars and sliders, which the browser draws. */
+  :host-context(.vscode-dark),
+  :host-context(.vscode-high-contrast) {
+    color-scheme: dark;
+  }
+  :host-context(.vscode-high-contrast-light) {
+    color-scheme: light;
+  }
   main {
     max-width: 1280px;
     margin: 0 auto;

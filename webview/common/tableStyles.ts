@@ -38,4 +38,19 @@ export const tableStyles = css`
     height: 100%;
     background: var(--vscode-charts-blue, currentColor);
   }
+  /* Narrow: figures before pictures, and names in several lines rather than figures out of sight. */
+  @media (max-width: 420px) {
+    .meter {
+      display: none;
+    }
+    th,
+    td {
+      padding-inline-end: 10px;
+    }
+    tbody th {
+      white-space: normal;
+      overflow-wrap: anywhere;
+      min-width: 76px;
+    }
+  }
 `;

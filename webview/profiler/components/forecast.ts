@@ -16,13 +16,10 @@ const positionsFor = (most: number): number => Math.max(1, Math.ceil(2 * (Math.l
 
 const shares = [
   { of: 'weightBytes', label: 'weights', tone: 'blue' },
-  { of: 'kvBytes', label: 'KV cache', tone: 'orange' },
+  { of: 'kvBytes', label: 'KV cache', tone: 'yellow' },
   { of: 'activationBytes', label: 'per sequence', tone: 'purple' },
   { of: 'fixedBytes', label: 'fixed', tone: 'green' },
 ] as const;
-
-/** Some high-contrast themes have no orange. */
-const colourOf = (tone: string): string => `var(--vscode-charts-${tone}, var(--vscode-charts-yellow, currentColor))`;
 
 @customElement('glm-forecast')
 export class Forecast extends LitElement {
@@ -114,10 +111,10 @@ export class Forecast extends LitElement {
     return html`<div class="device" data-test="device">
       <div class="row numbers">
         <strong>${device.device}</strong><span>${formatBytes(device.predictedBytes)}${device.availableBytes === undefined ? '' : ` of ${formatBytes(device.availableBytes)} available`}</span>
-        ${shares.map(({ of, label, tone }) => html`<span class="muted"><span class="swatch" ${cssProperties({ background: colourOf(tone) })}></span>${label} ${formatBytes(device[of])}</span>`)}
+        ${shares.map(({ of, label, tone }) => html`<span class="muted"><span class="swatch" ${cssProperties({ background: `var(--vscode-charts-${tone})` })}></span>${label} ${formatBytes(device[of])}</span>`)}
       </div>
       <div class="bar" role="img" aria-label="${device.device}: ${formatBytes(device.predictedBytes)} predicted${device.availableBytes === undefined ? '' : `, ${formatBytes(device.availableBytes)} available`}">
-        ${shares.map(({ of, tone }) => html`<span ${cssProperties({ width: `${(100 * device[of]) / whole}%`, background: colourOf(tone) })}></span>`)}
+        ${shares.map(({ of, tone }) => html`<span ${cssProperties({ width: `${(100 * device[of]) / whole}%`, background: `var(--vscode-charts-${tone})` })}></span>`)}
         ${device.fits === false ? html`<span class="limit" ${cssProperties({ left: `${(100 * (device.availableBytes ?? 0)) / whole}%` })}></span>` : nothing}
       </div>
     </div>`;

@@ -43,7 +43,7 @@ export class Operators extends LitElement {
         </label>
       </div>
       <p data-test="clock"><strong>${table.clock === 'device time' ? 'Device time' : 'Host time'}${table.mode === 'extra' ? ', extra uncaptured steps' : ''}.</strong> ${table.note}</p>
-      <p class="numbers">A step takes ${formatDuration(table.stepMs)}${table.hasPlainStep ? '' : ' (as profiled)'}; the nodes add up to ${formatDuration(table.nodesMs)} over ${table.numSteps} steps after ${table.contextTokens} tokens.</p>
+      <p class="numbers">A ${table.hasPlainStep ? 'plain' : 'profiled'} step takes ${formatDuration(table.stepMs)}, its nodes together ${formatDuration(table.nodesMs)}: medians of ${table.numSteps} ${table.numSteps === 1 ? 'step' : 'steps'} after ${table.contextTokens} tokens.</p>
       <div class="scroller" tabindex="0" role="region" aria-label="Time by ${groupings[this.grouping]}">
         <table data-test="operators">
           <thead>

@@ -16,6 +16,8 @@ export class Phases extends LitElement {
   static override styles = [...baseStyles, tableStyles];
 
   @property({ attribute: false }) generation: GenerationProfile | undefined;
+  /** Then a step is the wait for it. */
+  @property({ type: Boolean }) queued = false;
 
   override render(): TemplateResult | typeof nothing {
     const { generation } = this;
@@ -26,7 +28,7 @@ export class Phases extends LitElement {
     const { promptTokens, reusedTokens, generatedTokens, clock } = generation;
     return html`<p data-test="request">
         ${promptTokens} prompt tokens${reusedTokens === 0 ? '' : ` (${reusedTokens} of them reused)`}, ${generatedTokens} generated, ${formatDuration(totalMs)} from submit to end; the phases cover ${formatPercent(covered * 100)}.
-        ${clock === 'device' ? '' : 'Timed by the host: on a GPU a step holds the wait for its result.'}
+        ${clock === 'device' ? '' : this.queued ? 'Timed by the host: work on a GPU is queued, so a step is the wait for it.' : 'Timed by the host.'}
       </p>
       <div class="scroller" tabindex="0" role="region" aria-label="Phases of the last request">
         <table data-test="phases">

@@ -106,7 +106,7 @@ export class ProfilerApp extends LitElement {
       ${isLive ? this.renderNextStep(shown) : nothing}
       ${profile.hints.length === 0 ? nothing : html`<section aria-labelledby="hints"><h2 id="hints">What it suggests</h2><ul data-test="hints">${profile.hints.map((hint) => html`<li>${hint.text}</li>`)}</ul></section>`}
       <section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2><glm-timeline .data=${this.timeline} ?live=${isLive}></glm-timeline></section>
-      ${last === undefined ? nothing : html`<section aria-labelledby="phases"><h2 id="phases">Last generation</h2><glm-phases .generation=${last}></glm-phases></section>`}
+      ${last === undefined ? nothing : html`<section aria-labelledby="phases"><h2 id="phases">Last generation</h2><glm-phases .generation=${last} ?queued=${profile.model?.stages.some(({ provider }) => provider !== 'cpu') ?? true}></glm-phases></section>`}
       ${profile.operators.length === 0 ? nothing : html`<section aria-labelledby="operators"><h2 id="operators">Hot operators</h2><glm-operators .operators=${profile.operators}></glm-operators></section>`}
       ${profile.placement === undefined ? nothing : html`<section aria-labelledby="placement"><h2 id="placement">Placement</h2><glm-placement .placement=${profile.placement} .operators=${profile.operators}></glm-placement></section>`}
       ${profile.forecast === undefined ? nothing : html`<section aria-labelledby="forecast"><h2 id="forecast">Memory forecast</h2><glm-forecast .basis=${profile.forecast}></glm-forecast></section>`}

@@ -36,8 +36,7 @@ export function readTimelineColours(element: Element): TimelineColours {
   const style = getComputedStyle(element);
   const read = (name: string, fallback: string): string => style.getPropertyValue(name).trim() || fallback;
   const text = read('--vscode-editor-foreground', read('--vscode-foreground', '#888'));
-  // Some high-contrast themes have no orange.
-  const chart = (name: string): string => read(`--vscode-charts-${name}`, name === 'orange' ? chart('yellow') : text);
+  const chart = (name: string): string => read(`--vscode-charts-${name}`, text);
   const muted = read('--glm-muted', text);
   return {
     text,
@@ -47,16 +46,17 @@ export function readTimelineColours(element: Element): TimelineColours {
     font: `11px ${read('--vscode-font-family', 'sans-serif')}`,
     tones: {
       weights: chart('blue'),
-      kv: chart('orange'),
+      // Orange is nearly black in some themes and missing in others.
+      kv: chart('yellow'),
       activations: chart('purple'),
       others: read('--vscode-disabledForeground', muted),
       line: chart('green'),
-      queue: chart('yellow'),
+      queue: muted,
       tokenize: chart('purple'),
       prefill: chart('blue'),
       decode: chart('green'),
       copy: chart('red'),
-      sample: chart('orange'),
+      sample: chart('yellow'),
       detokenize: chart('purple'),
     },
   };

@@ -50,7 +50,7 @@ export const tableStyles = css`
     tbody th {
       white-space: normal;
       overflow-wrap: anywhere;
-      min-width: 76px;
+      min-width: 92px;
     }
   }
 `;

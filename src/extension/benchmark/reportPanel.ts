@@ -92,7 +92,7 @@ const editorReportActions: ReportActions = {
   copyText: async (text) => vscode.env.clipboard.writeText(text),
   saveFile: async (suggestedName, { label, extension }, content) => {
     const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-    const target = await vscode.window.showSaveDialog({ filters: { [label]: [extension] }, ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder, suggestedName) }) });
+    const target = await vscode.window.showSaveDialog({ title: `GLM: Save ${label}`, filters: { [label]: [extension] }, ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder, suggestedName) }) });
     if (target === undefined) {
       return undefined;
     }

@@ -102,7 +102,7 @@ export class ProfilerPanel implements vscode.Disposable {
 const editorProfilerActions: ProfilerActions = {
   saveFile: async (suggestedName, { label, extension }, pieces) => {
     const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-    const target = await vscode.window.showSaveDialog({ filters: { [label]: [extension] }, ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder, suggestedName) }) });
+    const target = await vscode.window.showSaveDialog({ title: `GLM: Save ${label}`, filters: { [label]: [extension] }, ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder, suggestedName) }) });
     if (target === undefined) {
       return undefined;
     }

@@ -101,7 +101,9 @@ async function runScript(engine: TransformersEngine, args: readonly string[], fo
       }
       if (event.event === 'warming') {
         const compiled = event.variant === 'compiled';
-        endAfter(engine.warmupLimitMs, `transformers (${event.variant}) did not finish ${compiled ? 'compiling and warming up' : 'warming up'} within ${Math.round(engine.warmupLimitMs / 1000)} s and was ended.`);
+        const later = engine.variants.slice(engine.variants.findIndex((variant) => variant === event.variant) + 1);
+        const leftOut = later.length === 0 ? '' : `, so ${later.join(' and ')} was not measured either`;
+        endAfter(engine.warmupLimitMs, `transformers (${event.variant}) did not finish ${compiled ? 'compiling and warming up' : 'warming up'} within ${Math.round(engine.warmupLimitMs / 1000)} s and was ended${leftOut}.`);
       } else if (event.event !== 'run' || event.isCounted) {
         clearTimeout(limit);
       }

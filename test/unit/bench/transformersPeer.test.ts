@@ -75,7 +75,9 @@ describe.skipIf(process.platform === 'win32')('measureTransformers', () => {
     expect(failed.notes.join(' ')).toContain('BackendCompilerFailed');
     const hung = await measureTransformers(engine('compile-hangs', { warmupLimitMs: 300 }), runOf());
     expect(hung.cases.map((each) => each.engine)).toEqual(['transformers 5.17.0 (eager)']);
-    expect(hung.notes.join(' ')).toMatch(/did not finish compiling and warming up within 0 s/);
+    expect(hung.notes.join(' ')).toMatch(/did not finish compiling and warming up within 0 s and was ended\./);
+    const first = await measureTransformers(engine('compile-hangs', { warmupLimitMs: 300, variants: ['compiled', 'eager'] }), runOf());
+    expect(first.notes.join(' ')).toMatch(/was ended, so eager was not measured either\./);
   });
 
   it('keeps the runs before a crash, with the reason', async () => {

@@ -107,6 +107,8 @@ describe('the chat in a window', () => {
     await (await session.chatFrame()).getByRole('button', { name: 'Insert at cursor' }).click();
     const lines = session.page.locator('.monaco-editor .view-lines').first();
     await expect.poll(async () => (await lines.innerText()).replaceAll('\u00a0', ' '), poll).toMatch(/# here:\s*print\("from the chat"\)/);
+    // The cursor goes to the editor after that; a palette opened earlier would be closed by it.
+    await session.page.locator('.monaco-editor.focused').waitFor();
   });
 
   it('takes a chosen file along, and shows which', async () => {

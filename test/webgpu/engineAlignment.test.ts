@@ -55,7 +55,7 @@ describe('an engine on two devices', () => {
     await answer();
     await answer();
     expect(told.map(({ kind, state, simulated, next }) => [kind, state, simulated, next[0]?.command])).toEqual([['stage-on-cpu', 'found', true, 'glm.fixAlignment']]);
-    expect(told[0]?.message).toMatch(/^1 layer \(1, .+\) is on cpu, whereas the rest of the model is on webgpu:0\. webgpu:0 has .+ free and could hold them\. \(simulated\)$/);
+    expect(told[0]?.message).toMatch(/^1 layer \(1, .+\) is on cpu, whereas the rest of the model is on webgpu:0\. webgpu:0 has .+ free and could hold it\. \(simulated\)$/);
     expect(model.alignment).toEqual(told);
     await engine.unload();
   });

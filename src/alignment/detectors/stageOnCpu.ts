@@ -19,13 +19,13 @@ export function findStageOnCpu(facts: AlignmentFacts): readonly AlignmentMessage
   const layers = stages.map((stage) => (stage.endLayer - stage.firstLayer === 1 ? String(stage.firstLayer) : `${stage.firstLayer}-${stage.endLayer - 1}`)).join(', ');
   const roomiest = gpus.reduce((best, device) => (device.freeBytes > best.freeBytes ? device : best));
   const hasRoom = roomiest.freeBytes >= bytes;
-  const reload: NextStep = { label: 'Set the device map "auto" and reload', command: 'glm.fixAlignment', args: ['deviceMap'] };
+  const reload: NextStep = { label: 'Use device map "auto"', command: 'glm.fixAlignment', args: ['deviceMap'] };
   return [
     composeMessage(facts, {
       kind: 'stage-on-cpu',
       cause: cpuDevice,
       message: `${numLayers} ${numLayers === 1 ? 'layer' : 'layers'} (${layers}, ${formatBytes(bytes)} with ${numLayers === 1 ? 'its' : 'their'} KV cache) ${numLayers === 1 ? 'is' : 'are'} on cpu, whereas the rest of the model is on ${[...new Set(facts.plan.stages.filter((stage) => stage.provider !== 'cpu').map((stage) => stage.device))].join(' and ')}. ${
-        hasRoom ? `${roomiest.id} has ${formatBytes(roomiest.freeBytes)} free and could hold them.` : `No GPU has room for them; the roomiest, ${roomiest.id}, has ${formatBytes(roomiest.freeBytes)} free.`
+        hasRoom ? `${roomiest.id} has ${formatBytes(roomiest.freeBytes)} free and could hold ${numLayers === 1 ? 'it' : 'them'}.` : `No GPU has room for ${numLayers === 1 ? 'it' : 'them'}; the roomiest, ${roomiest.id}, has ${formatBytes(roomiest.freeBytes)} free.`
       }`,
       state: openState(facts),
       tensorDevice: cpuDevice,

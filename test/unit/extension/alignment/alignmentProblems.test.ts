@@ -85,7 +85,7 @@ const stageOnCpu: AlignmentMessage = {
   state: 'found',
   tensorDevice: cpuDevice,
   consumerDevice: deviceId('cuda', 0),
-  next: [{ label: 'Set the device map "auto" and reload', command: 'glm.fixAlignment', args: ['deviceMap'] }],
+  next: [{ label: 'Use device map "auto"', command: 'glm.fixAlignment', args: ['deviceMap'] }],
 };
 const idsOnCpu: AlignmentMessage = { kind: 'host-bound-inputs', key: 'i', message: 'input_ids is on cpu', state: 'found', next: [{ label: 'Keep input_ids on cuda:0', command: 'glm.fixAlignment' }] };
 
@@ -152,7 +152,7 @@ describe('misalignments in the Problems pane', () => {
     await show(stageOnCpu, idsOnCpu);
     const actions = editor.actions?.provideCodeActions({ uri: { path: '/models/glm/config.json' } }, {}) ?? [];
     expect(actions.map(({ title, command, isPreferred }) => [title, command.command, command.arguments, isPreferred])).toEqual([
-      ['Set the device map "auto" and reload', 'glm.fixAlignment', ['deviceMap'], true],
+      ['Use device map "auto"', 'glm.fixAlignment', ['deviceMap'], true],
       ['Keep input_ids on cuda:0', 'glm.fixAlignment', [], true],
     ]);
     editor.inWorkspace.add('deviceMap');

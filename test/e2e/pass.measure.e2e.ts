@@ -1,11 +1,13 @@
 /**
- * Measuring in a real VS Code with the packaged extension: the profiler beside an answer that streams, a profiled generation, its files. Steps build on each other.
+ * Measuring in a real VS Code with the packaged extension: the profiler beside an answer that streams, a profiled generation, its files; then a benchmark from the
+ * palette with its form, its report, its files, and one that is cancelled. Steps build on each other.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { BenchmarkReport } from '../../src/bench/report/schema';
 import type { OperatorProfile } from '../../src/common/profile';
 import type { ChromeTrace } from '../../src/profiling/chromeTrace';
 import { parseProfile } from '../../src/profiling/parseProfile';
@@ -15,6 +17,7 @@ import { Session, textsIn } from './support/session';
 let session: Session;
 const poll = { timeout: 60_000, interval: 100 };
 const inProfiler = async (mark: string): Promise<Locator> => (await session.frameWith('glm-profiler')).locator(`[data-test="${mark}"]`);
+const inReport = async (mark: string): Promise<Locator> => (await session.frameWith('glm-report')).locator(`[data-test="${mark}"]`);
 const textOf = async (locator: Locator): Promise<string> => (await textsIn(locator)).join('\n');
 const fileText = (name: string): string => readFileSync(join(session.workspace, name), 'utf8');
 
@@ -134,6 +137,64 @@ describe('the profiler in VS Code', () => {
     expect(await textOf(await inProfiler('subject'))).toMatch(/recorded/);
     await (await inProfiler('live')).click();
     await expect.poll(async () => textOf(await inProfiler('subject')), poll).toMatch(/live/);
+  });
+});
+
+/** Of all reports that are open. */
+async function reportTexts(): Promise<string> {
+  const texts = await Promise.all(session.page.frames().map((frame) => textsIn(frame.locator('glm-report')).catch(() => [])));
+  return texts.flat().join('\n');
+}
+
+/** Fills the form of a benchmark of one short case, and starts it. */
+async function startBenchmark(runs: number): Promise<void> {
+  await session.runCommand('GLM: Run Benchmark');
+  await session.pick('Standard');
+  await session.pick('Lengths');
+  await session.enter('Tokens of the prompt', '48, 16');
+  await session.pick(/Runs per case: /);
+  await session.enter('Counted runs', String(runs));
+  await session.pick('prompt 48, 16 new');
+  await session.enter('Tokens of the prompt', '64, 16');
+  await session.pick(`${runs} counted runs`);
+}
+
+describe('benchmarks in VS Code', () => {
+  it('run from the palette with a changed form, and show their report', async () => {
+    await startBenchmark(5);
+    const dialog = session.page.locator('.monaco-dialog-box');
+    await dialog.waitFor({ timeout: 60_000 });
+    expect(await dialog.innerText()).toMatch(/glm-local-demo-chat is loaded for the chat/);
+    await dialog.getByRole('button', { name: 'Unload It First' }).click();
+    await expect.poll(() => session.page.locator('.notifications-toasts').innerText().catch(() => ''), poll).toMatch(/run \d of 6|loading/);
+    const frame = await session.frameWith('glm-report', 60_000);
+    await expect.poll(async () => (await textsIn(frame.locator('glm-report'))).join(' '), poll).toMatch(/prompt 64, 16 new.*exactly 16 tokens; stop tokens are ignored/s);
+    await photograph('report');
+  });
+
+  it('export the report', async () => {
+    for (const [mark, file] of [
+      ['export-json', 'r.json'],
+      ['export-csv', 'r.csv'],
+      ['export-png', 'r.png'],
+    ] as const) {
+      await (await inReport(mark)).click();
+      await session.enter('GLM: Save', join(session.workspace, file));
+      await expect.poll(async () => textOf(await inReport('done')), poll).toBe(`Saved ${file}`);
+    }
+    const report = JSON.parse(fileText('r.json')) as BenchmarkReport;
+    expect(report.cases.map(({ name }) => name)).toEqual(['prompt 64, 16 new']);
+    expect(fileText('r.csv').split('\n')[0]).toMatch(/case/);
+    expect(readFileSync(join(session.workspace, 'r.png')).subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  it('keep what was measured when they are cancelled', async () => {
+    await startBenchmark(900);
+    const toast = session.page.locator('.notifications-toasts .notification-list-item').filter({ hasText: 'GLM benchmark' });
+    await expect.poll(() => toast.innerText().catch(() => ''), poll).toMatch(/run [2-9]\d* of/);
+    await toast.hover();
+    await toast.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(reportTexts, poll).toMatch(/cancelled/i);
   });
 
   it('break no content policy and throw no error in their pages', () => {

@@ -136,7 +136,11 @@ export class Session {
     const widget = this.page.locator('.quick-input-widget').filter({ hasText: title });
     await widget.waitFor();
     const input = widget.locator('input').first();
-    await input.fill(text);
+    // A file dialog writes its own suggestion when it has read the folder, also over what was typed meanwhile.
+    for (let attempt = 0; attempt < 10 && (await input.inputValue()) !== text; attempt += 1) {
+      await input.fill(text);
+      await this.page.waitForTimeout(300);
+    }
     await input.press('Enter');
   }
 

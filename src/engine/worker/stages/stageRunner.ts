@@ -7,21 +7,21 @@ import type { OperatorProfile } from '../../../common/profile';
 import type { OperatorProfileParams } from '../../../common/protocol/engine';
 import type { DecodeRow, StepLogits, StepRunner } from '../../../generation/stepRunner';
 import type { LayerKeysAndValues } from '../../../model/kvScales';
-import { RunOptions } from '../../../ort/running';
-import type { Value } from '../../../ort/value';
+import type { RunOptions } from '../../../ort/running';
 import type { MemoryInfo } from '../../../ort/memory';
 import type { TimedCopy } from '../../../profiling/phaseRecorder';
 import { forbiddingVariables } from './attentionKernel';
+import { CallQueue, type IsGivenUp } from './callQueue';
 import type { CudaBatch } from './cudaBatch';
 import type { CudaPrefill } from './cudaPrefill';
 import { groupSlots } from './slotGroups';
 import type { SlotDecoder } from './slotDecoder';
 import { withMemoryReadings, type MemoryReading } from './memoryShortage';
-import { openHandOver, type HandOver } from './handOver';
 import { measureOperators } from '../profile/operatorSteps';
 import { stageFacts, type StageFacts } from '../profile/stageFacts';
-import type { Stage, StageBorder } from './stage';
-import { StepBufferCache, StepBuffers, type StepShape } from './stepBuffers';
+import type { Stage } from './stage';
+import { StageSteps } from './stageSteps';
+import type { StepBuffers, StepShape } from './stepBuffers';
 
 export interface StageRunnerOptions {
   readonly vocabSize: number;
@@ -42,9 +42,6 @@ export interface StageRunnerOptions {
 /** Until so many chunks after a decode step, answers are taken to be under way, and fewer chunks are queued so that the next step soon has its turn. */
 const shortQueueChunks = 4;
 
-/** What is left to do for a call when its work has been queued: wait and read. */
-type Finish<T> = () => Promise<T>;
-
 /** What the engine gets from `openStages`. */
 export class StageRunner implements StepRunner {
   readonly vocabSize: number;
@@ -54,22 +51,11 @@ export class StageRunner implements StepRunner {
 
   private chunkTokens: number;
   private readonly lengths: number[];
-  private readonly buffers: StepBufferCache;
-  private readonly hidden = new Map<string, HandOver>();
-  private readonly runOptions: RunOptions;
+  private readonly steps: StageSteps;
+  private readonly calls: CallQueue;
   private slotDecoder: SlotDecoder | undefined;
-  private copyListener: ((copy: TimedCopy) => void) | undefined;
-  /** Of extra steps under way that are profiled. */
-  private timedOptions: readonly RunOptions[] = [];
-  private isInterrupted = false;
-  /** Calls that were made before the last interrupt are given up. */
-  private interrupts = 0;
-  /** Calls whose work has been queued and is waited for. */
-  private readonly finishing = new Set<Promise<unknown>>();
   /** Chunks of prompts that were queued since the last decode step. */
   private chunksSinceDecode = Infinity;
-  private tail: Promise<unknown> = Promise.resolve();
-  private isDisposed = false;
 
   constructor(
     private readonly stages: readonly Stage[],
@@ -78,14 +64,9 @@ export class StageRunner implements StepRunner {
   ) {
     ({ vocabSize: this.vocabSize, contextTokens: this.contextTokens, maxBatch: this.maxBatch, prefillChunkTokens: this.chunkTokens, runtimeVersion: this.runtimeVersion } = options);
     this.lengths = new Array<number>(options.maxBatch).fill(0);
-    const idDtype = stages[0]?.parts.precision.ids ?? 'i64';
-    this.buffers = new StepBufferCache((shape) => new StepBuffers(hostInfo, shape, idDtype, options.vocabSize));
-    this.runOptions = new RunOptions(hostInfo.library);
+    this.steps = new StageSteps(stages, hostInfo, options, () => this.calls.isInterrupted);
+    this.calls = new CallQueue({ onBegin: () => this.steps.clearTermination(), describe: (error) => withMemoryReadings(error, () => this.readMemory()) });
     this.slotDecoder = options.fused;
-    if (stages.some(({ parts: { device } }) => device.provider === 'cuda' || device.capturesSteps === true)) {
-      // Only cudaBatch.ts and webgpuCapture.ts capture and replay.
-      this.runOptions.setConfig('gpu_graph_id', '-1');
-    }
   }
 
   get prefillChunkTokens(): number {
@@ -133,18 +114,17 @@ export class StageRunner implements StepRunner {
   async prefill(slot: number, ids: Int32Array, wantLogits: boolean): Promise<StepLogits | undefined> {
     const { prefill } = this.options;
     if (prefill === undefined) {
-      return this.exclusive(async () => {
+      return this.calls.exclusive(async () => {
         const step = await this.append(slot, ids, 1);
         return wantLogits ? rowLogits(step.logitsArray) : undefined;
       });
     }
     this.assertChunk(slot, ids);
-    const { interrupts } = this;
     // Outside the queue of calls, so that a decode step that is ready meanwhile goes first.
-    if (!(await this.hasRoom(prefill, () => this.interrupts !== interrupts))) {
+    if (!(await this.hasRoom(prefill, this.calls.untilInterrupt()))) {
       throw new CancelledError('The run');
     }
-    return this.queued((isGivenUp) => {
+    return this.calls.queued((isGivenUp) => {
       this.assertChunk(slot, ids);
       const lengthBefore = this.length(slot);
       const chunk = prefill.enqueue(slot, ids, lengthBefore, wantLogits);
@@ -166,17 +146,17 @@ export class StageRunner implements StepRunner {
   async room(): Promise<void> {
     const { prefill } = this.options;
     if (prefill !== undefined) {
-      await this.hasRoom(prefill, () => this.isDisposed);
+      await this.hasRoom(prefill, () => this.calls.isClosed);
     }
   }
 
   /** As {@link prefill}, with the logits of every one of `ids`: f32[ids.length, vocabSize], the caller's to keep. For perplexity and parity. */
   async prefillAllLogits(slot: number, ids: Int32Array): Promise<Float32Array> {
-    return this.exclusive(async () => (await this.append(slot, ids, ids.length)).logitsArray.slice());
+    return this.calls.exclusive(async () => (await this.append(slot, ids, ids.length)).logitsArray.slice());
   }
 
   async decode(rows: readonly DecodeRow[]): Promise<readonly StepLogits[]> {
-    return this.queued(async (isGivenUp) => {
+    return this.calls.queued(async (isGivenUp) => {
       const tokenOf = new Map(rows.map(({ slot, tokenId }) => [slot, tokenId]));
       if (tokenOf.size !== rows.length) {
         throw new RangeError('a slot appears twice in one decode step');
@@ -213,15 +193,13 @@ export class StageRunner implements StepRunner {
 
   /** Makes the call under way fail with {@link CancelledError} at its next operator. Slots keep the lengths they had before that call. */
   interrupt(): void {
-    this.isInterrupted = true;
-    this.interrupts += 1;
-    this.runOptions.terminate();
-    this.timedOptions.forEach((options) => options.terminate());
+    this.calls.interrupt();
+    this.steps.terminate();
   }
 
   /** What a slot's cache holds in one layer, f32[numKvHeads, positions, headDim] each. */
   readCache(layerIndex: number, slot: number): Promise<LayerKeysAndValues> {
-    return this.exclusive(async () => {
+    return this.calls.exclusive(async () => {
       const stage = this.stages.find(({ parts: { placement } }) => layerIndex >= placement.firstLayer && layerIndex < placement.endLayer);
       if (stage === undefined) {
         throw new RangeError(`layer ${layerIndex} lies in no stage`);
@@ -258,7 +236,7 @@ export class StageRunner implements StepRunner {
 
   /** Times copies between stages from now on; undefined ends it. */
   listenToCopies(listener: ((copy: TimedCopy) => void) | undefined): void {
-    this.copyListener = listener;
+    this.steps.listenToCopies(listener);
     this.slotDecoder?.listenToCopies?.(listener);
   }
 
@@ -302,21 +280,17 @@ export class StageRunner implements StepRunner {
 
   /** Frees caches, weights and sessions, after the call under way, if any, has been interrupted. Disposing twice is harmless. */
   async dispose(): Promise<void> {
-    if (this.isDisposed) {
+    if (this.calls.isClosed) {
       return;
     }
-    this.isDisposed = true;
+    const closed = this.calls.close();
     this.interrupt();
-    await this.tail.catch(() => undefined);
-    await Promise.allSettled(this.finishing);
-    this.buffers[Symbol.dispose]();
+    await closed;
     this.slotDecoder?.[Symbol.dispose]();
     this.options.batch?.[Symbol.dispose]();
     this.options.prefill?.[Symbol.dispose]();
-    this.stages.forEach((stage) => stage.releaseBindings());
-    this.hidden.forEach((handOver) => handOver[Symbol.dispose]());
+    this.steps.releaseBuffers();
     this.stages.forEach((stage) => stage[Symbol.dispose]());
-    this.runOptions.dispose();
     this.hostInfo.dispose();
   }
 
@@ -350,65 +324,24 @@ export class StageRunner implements StepRunner {
   }
 
   private runTimed(slot: number, ids: Int32Array, optionsOf: readonly RunOptions[]): Promise<void> {
-    return this.exclusive(async () => {
+    return this.calls.exclusive(async () => {
       this.assertChunk(slot, ids);
-      optionsOf.forEach((options) => options.clearTermination());
-      this.timedOptions = optionsOf;
-      try {
-        await this.runStages(slot, { slotCount: 1, tokens: ids.length, positions: 1 }, ids, optionsOf);
-      } finally {
-        this.timedOptions = [];
-      }
+      await this.steps.runTimed(slot, { slotCount: 1, tokens: ids.length, positions: 1 }, ids, [this.length(slot)], optionsOf);
       this.lengths[slot] = this.length(slot) + ids.length;
     });
   }
 
-  private async runStages(firstSlot: number, shape: StepShape, ids: Int32Array, optionsOf: readonly RunOptions[] = []): Promise<StepBuffers> {
-    const step = this.buffers.get(shape);
-    const lengths = Array.from({ length: shape.slotCount }, (_, row) => this.length(firstSlot + row));
-    step.fill(ids, lengths);
-    let hiddenIn: Value | undefined;
-    for (const [index, stage] of this.stages.entries()) {
-      if (this.isInterrupted) {
-        throw new CancelledError('The run');
-      }
-      const handOver = index === this.stages.length - 1 ? undefined : this.hiddenAfter(index, shape);
-      const border: StageBorder = { hiddenIn, hiddenOut: handOver?.out };
-      await stage.run(firstSlot, step, border, optionsOf[index] ?? this.runOptions);
-      if (handOver?.copy !== undefined) {
-        const startMs = this.copyListener === undefined ? 0 : performance.now();
-        handOver.copy();
-        this.copyListener?.({ startMs, durationMs: performance.now() - startMs, bytes: handOver.out.byteLength, tokens: shape.tokens, from: stage.parts.device.id, to: (this.stages[index + 1] as Stage).parts.device.id });
-      }
-      hiddenIn = handOver?.in;
-    }
-    return step;
+  private runStages(firstSlot: number, shape: StepShape, ids: Int32Array): Promise<StepBuffers> {
+    return this.steps.run(
+      firstSlot,
+      shape,
+      ids,
+      Array.from({ length: shape.slotCount }, (_, row) => this.length(firstSlot + row)),
+    );
   }
 
-  /** Hidden states handed from stage `index` to the next: in one tensor when both share a device, from GPU to GPU directly, else through host memory. */
-  private hiddenAfter(index: number, shape: StepShape): HandOver {
-    const [from, to] = [this.stages[index] as Stage, this.stages[index + 1] as Stage];
-    const key = `${index}:${shape.slotCount}:${shape.tokens}`;
-    const known = this.hidden.get(key);
-    if (known !== undefined) {
-      return known;
-    }
-    // Decode shapes recur; of the prefill shapes only the latest is worth keeping.
-    const mostKept = 16;
-    const [oldest] = this.hidden.keys();
-    if (this.hidden.size >= mostKept && oldest !== undefined) {
-      this.hidden.get(oldest)?.[Symbol.dispose]();
-      this.hidden.delete(oldest);
-    }
-    const handOver = openHandOver(from, to, [shape.slotCount, shape.tokens, this.options.hiddenSize], this.hostInfo, to.isMisplaced('hidden'));
-    this.hidden.set(key, handOver);
-    return handOver;
-  }
-
-  private hasRoom(prefill: CudaPrefill, isGivenUp: () => boolean): Promise<boolean> {
-    const waiting = prefill.room(this.chunksSinceDecode < shortQueueChunks, isGivenUp);
-    this.finishing.add(waiting);
-    return waiting.finally(() => this.finishing.delete(waiting));
+  private hasRoom(prefill: CudaPrefill, isGivenUp: IsGivenUp): Promise<boolean> {
+    return this.calls.waitFor(prefill.room(this.chunksSinceDecode < shortQueueChunks, isGivenUp));
   }
 
   private assertChunk(slot: number, ids: Int32Array): void {
@@ -430,42 +363,6 @@ export class StageRunner implements StepRunner {
   /** What the drivers count on the GPUs of the stages now. */
   readMemory(): MemoryReading[] {
     return this.stages.flatMap(({ parts: { device } }) => (device.memoryReading === undefined ? [] : [{ device: device.id, ...device.memoryReading() }]));
-  }
-
-  /** Queues a call's work when the calls before have been queued, then waits for it beside them. */
-  private async queued<T>(work: (isGivenUp: () => boolean) => Promise<Finish<T>>): Promise<T> {
-    const finish = await this.exclusive(async () => {
-      const { interrupts } = this;
-      return work(() => this.interrupts !== interrupts);
-    });
-    const finishing = finish();
-    this.finishing.add(finishing);
-    try {
-      return await finishing;
-    } finally {
-      this.finishing.delete(finishing);
-    }
-  }
-
-  /** Calls wait for each other: buffers and cache belong to one at a time. */
-  private exclusive<T>(work: () => Promise<T>): Promise<T> {
-    if (this.isDisposed) {
-      return Promise.reject(new GlmError('used-after-dispose', 'The model has been unloaded.'));
-    }
-    const result = this.tail.then(async () => {
-      if (this.isDisposed) {
-        throw new CancelledError('The run');
-      }
-      this.isInterrupted = false;
-      this.runOptions.clearTermination();
-      try {
-        return await work();
-      } catch (error) {
-        throw withMemoryReadings(error, () => this.readMemory());
-      }
-    });
-    this.tail = result.catch(() => undefined);
-    return result;
   }
 }
 

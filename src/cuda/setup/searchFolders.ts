@@ -31,11 +31,11 @@ export interface SearchOptions {
 /** Folders that exist, each once, in the order in which a hit counts. */
 export async function findSearchFolders(options: SearchOptions): Promise<readonly SearchFolder[]> {
   const { platform, env } = options;
-  const { join: joinPath, delimiter } = platform === 'win32' ? win32 : posix;
+  const { delimiter } = platform === 'win32' ? win32 : posix;
   const split = (value: string | undefined): readonly string[] => (value ?? '').split(delimiter).filter((part) => part !== '');
   const named = (from: string, folders: readonly string[]): readonly SearchFolder[] => folders.map((folder) => ({ folder, from }));
   const toolkit = (root: string | undefined): readonly string[] =>
-    root === undefined || root === '' ? [] : platform === 'win32' ? [joinPath(root, 'bin'), joinPath(root, 'bin', 'x64')] : [joinPath(root, 'lib64'), joinPath(root, 'lib'), joinPath(root, 'targets', 'x86_64-linux', 'lib')];
+    root === undefined || root === '' ? [] : platform === 'win32' ? [join(root, 'bin'), join(root, 'bin', 'x64')] : [join(root, 'lib64'), join(root, 'lib'), join(root, 'targets', 'x86_64-linux', 'lib')];
   const condaPrefixes = [...(env.CONDA_PREFIX === undefined ? [] : [env.CONDA_PREFIX]), ...(await listCondaPrefixes(options))];
   const pythonPrefixes = [
     ...(env.VIRTUAL_ENV === undefined ? [] : [env.VIRTUAL_ENV]),

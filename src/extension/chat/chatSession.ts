@@ -5,28 +5,17 @@
  */
 
 import { formatBytes } from '../../common/byteFormat';
-import { GlmError, isGlmError, serializeError } from '../../common/errors';
+import { GlmError } from '../../common/errors';
 import type { Log } from '../../common/log';
-import type { ContextLimit, GenerateParams, GenerateResult, LoadedModel, PrefillProgress, TokenDelta } from '../../common/protocol/engine';
-import type { AnswerFigures, Attachment, ChatSettings, Conversation, ConversationTurn, GenerationState, ViewState } from '../../common/protocol/webview';
-import { ThinkSplitter } from '../../common/thinkSplit';
+import type { Attachment, ChatSettings, Conversation, ConversationTurn, GenerationState, ViewState } from '../../common/protocol/webview';
 import { Emitter } from '../emitter';
 import { addAttachment } from './attachments';
-import { buildPrompt } from './buildPrompt';
 import { appendTurn, contextTokensOf, cutBefore, newConversation, removeTurn, rename, replaceTurn } from './conversationEdits';
 import { largestConversationBytes, type ConversationStore } from './conversationStore';
-
-export interface ChatListener {
-  readonly onDelta: (delta: TokenDelta) => void;
-  readonly onPrefill: (progress: PrefillProgress) => void;
-  readonly onContextLimit?: (limit: ContextLimit) => void;
-}
+import { writeAnswer, type AnswerDelta, type AnsweringModel } from './writeAnswer';
 
 /** The model as the chat needs it. */
-export interface ChatModel {
-  /** Waits for a load under way, or loads what was last or is set; rejects when that fails. */
-  ensureReady(signal: AbortSignal): Promise<LoadedModel>;
-  generate(params: GenerateParams, listener: ChatListener, signal: AbortSignal): Promise<GenerateResult>;
+export interface ChatModel extends AnsweringModel {
   /** Frees the keys and values of a conversation; harmless when no model is loaded. */
   forget(conversationKey: string): void;
 }
@@ -41,14 +30,6 @@ export interface ChatSessionOptions {
   readonly rememberOpen: (id: string) => void;
   readonly nowMs?: () => number;
   readonly newId: () => string;
-}
-
-export interface AnswerDelta {
-  readonly turnId: string;
-  readonly text: string;
-  readonly thinking?: string;
-  readonly generatedTokens: number;
-  readonly tokensPerSecond?: number;
 }
 
 interface RunningAnswer {
@@ -231,71 +212,31 @@ export class ChatSession {
   }
 
   private async generate(running: RunningAnswer, asked: readonly ConversationTurn[]): Promise<void> {
-    const { signal } = running.controller;
-    const conversationKey = this.current.id;
     let savedAtMs = this.nowMs();
-    let generatedTokens = 0;
-    let promptTokens = 0;
-    let firstAt: { readonly tokens: number; readonly elapsedMs: number } | undefined;
-    let splitter = new ThinkSplitter(false);
-    const add = (parts: { readonly text: string; readonly thinking: string }, tokensPerSecond?: number): void => {
-      if (parts.text !== '' || parts.thinking !== '') {
-        running.turn = { ...running.turn, text: running.turn.text + parts.text, ...(parts.thinking === '' ? {} : { thinking: (running.turn.thinking ?? '') + parts.thinking }) };
-      }
-      this.onDelta.fire({ turnId: running.turn.id, text: parts.text, ...(parts.thinking === '' ? {} : { thinking: parts.thinking }), generatedTokens, tokensPerSecond });
-    };
-    try {
-      const model = await this.options.model.ensureReady(signal);
-      const settings = effectiveSettings(this.options.readSettings(), model);
-      const splits = model.description.thinks && settings.mode === 'chat';
-      splitter = new ThinkSplitter(splits);
-      running.turn = { ...running.turn, modelName: model.description.name };
-      const result = await this.options.model.generate(
-        { generationId: running.turn.id, prompt: buildPrompt(asked, settings), options: settings.options, conversationKey },
-        {
-          onPrefill: ({ doneTokens, totalTokens }) => {
-            promptTokens = totalTokens;
-            running.state = { ...running.state, prefillDoneTokens: doneTokens, prefillTotalTokens: totalTokens };
-            this.onGeneration.fire(running.state);
-          },
-          onContextLimit: (contextLimit) => {
-            running.state = { ...running.state, contextLimit };
-            this.onGeneration.fire(running.state);
-          },
-          onDelta: (delta) => {
-            generatedTokens = delta.generatedTokens;
-            firstAt ??= { tokens: delta.generatedTokens, elapsedMs: delta.elapsedMs };
-            const sinceFirstMs = delta.elapsedMs - firstAt.elapsedMs;
-            add(splits ? splitter.push(delta.text) : { text: delta.text, thinking: '' }, sinceFirstMs > 0 ? ((delta.generatedTokens - firstAt.tokens) / sinceFirstMs) * 1000 : undefined);
-            if (promptTokens > 0) {
-              this.setUsed(promptTokens + generatedTokens);
-            }
-            if (this.nowMs() - savedAtMs >= saveEveryMs) {
-              savedAtMs = this.nowMs();
-              void this.save();
-            }
-          },
+    const turn = await writeAnswer(
+      this.options.model,
+      { turn: running.turn, asked, conversationKey: this.current.id, readSettings: this.options.readSettings },
+      {
+        onDelta: (grown, delta) => {
+          running.turn = grown;
+          this.onDelta.fire(delta);
+          if (this.nowMs() - savedAtMs >= saveEveryMs) {
+            savedAtMs = this.nowMs();
+            void this.save();
+          }
         },
-        signal,
-      );
-      if (splits) {
-        const rest = splitter.end(result.stopReason === 'eos' || result.stopReason === 'stop-string');
-        add(rest);
-        if (rest.answerWasThinking) {
-          running.turn = { ...running.turn, text: running.turn.thinking ?? '', thinking: undefined };
-        }
-      }
-      this.finish(running, { ...running.turn, figures: figuresOf(result) });
-    } catch (error) {
-      if (signal.aborted) {
-        this.finish(running, { ...running.turn, figures: { promptTokens, reusedTokens: 0, generatedTokens, stopReason: 'cancelled' } });
-        return;
-      }
-      add(splitter.end(false));
-      const stopReason = isGlmError(error) && error.code === 'engine-lost' ? 'engine-lost' : 'error';
-      this.options.log.log('error', 'chat', `An answer failed: ${error instanceof Error ? error.message : String(error)}`);
-      this.finish(running, { ...running.turn, figures: { promptTokens, reusedTokens: 0, generatedTokens, stopReason }, error: withoutStack(error) });
+        onState: (change) => {
+          running.state = { ...running.state, ...change };
+          this.onGeneration.fire(running.state);
+        },
+        onUsed: (tokens) => this.setUsed(tokens),
+      },
+      running.controller.signal,
+    );
+    if (turn.error !== undefined) {
+      this.options.log.log('error', 'chat', `An answer failed: ${turn.error.message}`);
     }
+    this.finish(running, turn);
   }
 
   private finish(running: RunningAnswer, turn: ConversationTurn): void {
@@ -383,27 +324,4 @@ export class ChatSession {
       });
     }
   }
-}
-
-/** A base checkpoint has no template, so it can only continue text. */
-function effectiveSettings(settings: ChatSettings, model: LoadedModel): ChatSettings {
-  return model.description.hasChatTemplate ? settings : { ...settings, mode: 'completion' };
-}
-
-function figuresOf(result: GenerateResult): AnswerFigures {
-  return {
-    promptTokens: result.promptTokens,
-    reusedTokens: result.reusedTokens,
-    generatedTokens: result.ids.length,
-    ttftMs: result.ttftMs,
-    decodeTokensPerSecond: result.decodeTokensPerSecond,
-    prefillTokensPerSecond: result.prefillTokensPerSecond,
-    stopReason: result.stopReason,
-  };
-}
-
-/** Stacks are for the log; a conversation is shown and kept. */
-function withoutStack(error: unknown): ConversationTurn['error'] {
-  const data = serializeError(error);
-  return { ...data, stack: undefined, cause: undefined };
 }

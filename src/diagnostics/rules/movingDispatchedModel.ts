@@ -1,3 +1,4 @@
+import type { ModelMove } from '../semantics/facts';
 import type { ModelObject } from '../semantics/values';
 import { distinctBySpan } from './modelState';
 import type { Rule } from './rule';
@@ -15,29 +16,31 @@ export const movingDispatchedModel: Rule = {
       what: ['Reports `.to(device)` and `.cuda()` on a model that was loaded with a spreading `device_map` or in 4 or 8 bit, also chained to `from_pretrained(…)`.', 'A cast such as `.to(torch.bfloat16)` moves nothing and is not reported.'],
       why: ['accelerate answers "You can’t move a model that has some modules offloaded to cpu or disk", or the layers end up on one device behind the back of its hooks.', 'bitsandbytes models raise "`.to` is not supported for `4-bit` or `8-bit` bitsandbytes models".'],
       example: { bad: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto").to("cuda")', good: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")' },
-      fix: ['Deletes the call.', 'Unsafe: where everything did fit on one device, the program may have relied on the move.'],
+      fix: ['Deletes the call; none is offered where only some paths give a map, because the others need the move.', 'Unsafe: where everything did fit on one device, the program may have relied on the move.'],
       options: [],
-      limits: ['Silent when only some paths load the model that way, and for libraries that document a move after their own loading (ipex-llm, AutoAWQ).', 'A map that names one device (`device_map={"": 0}`) installs no hooks and is not reported.'],
+      limits: ['Silent when only some paths load the model that way and the move is not chained to the loading, and for libraries that document a move after their own loading (ipex-llm, AutoAWQ).', 'A map that names one device (`device_map={"": 0}`) installs no hooks and is not reported.'],
     },
     zh: {
       title: '已分派的模型又被移动',
       what: ['报告对以会拆分的 `device_map` 或 4/8 比特方式加载的模型调用 `.to(device)` 或 `.cuda()`，包括链在 `from_pretrained(…)` 之后的写法。', '`.to(torch.bfloat16)` 之类的类型转换不移动模型，不报告。'],
       why: ['accelerate 会报 "You can’t move a model that has some modules offloaded to cpu or disk"，或者各层在钩子不知情的情况下被放到同一设备。', 'bitsandbytes 模型会抛出 "`.to` is not supported for `4-bit` or `8-bit` bitsandbytes models"。'],
       example: { bad: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto").to("cuda")', good: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")' },
-      fix: ['删除该调用。', '不安全：如果所有层本来就放得进一个设备，程序可能依赖这次移动。'],
+      fix: ['删除该调用；若只有部分路径给出映射，则不提供修复，因为其余路径仍需要这次移动。', '不安全：如果所有层本来就放得进一个设备，程序可能依赖这次移动。'],
       options: [],
-      limits: ['仅部分路径如此加载时保持沉默；对文档中说明自行加载后需移动的库（ipex-llm、AutoAWQ）也不报告。', '只写一个设备的映射（`device_map={"": 0}`）不会安装钩子，不报告。'],
+      limits: ['仅部分路径如此加载、且移动没有链在加载之后时保持沉默；对文档中说明自行加载后需移动的库（ipex-llm、AutoAWQ）也不报告。', '只写一个设备的映射（`device_map={"": 0}`）不会安装钩子，不报告。'],
     },
   },
   check({ facts, textOf }) {
     return distinctBySpan(
       facts.modelMoves
-        .filter((move) => move.certain && !move.guarded && move.models.length > 0 && move.models.every(({ model }) => isPlacedByLibrary(model)))
+        .filter((move) => move.certain && !move.guarded && move.models.length > 0 && move.models.every(({ model }) => isPlacedByLibrary(model) || isPlacedInChain(move, model)))
         .map((move) => {
           const { call } = move;
           const receiver = call.func.kind === 'attribute' ? call.func.object : call.func;
           const isQuantized = move.models.every(({ model }) => model.quantized.every((quantized) => quantized));
-          const reason = isQuantized ? 'it was loaded in 4 or 8 bit, and bitsandbytes has placed it already' : 'device_map has placed its layers already';
+          const isAlwaysPlaced = move.models.every(({ model }) => isPlacedByLibrary(model));
+          const placer = isAlwaysPlaced ? 'device_map' : 'device_map, where it is given,';
+          const reason = isQuantized ? 'it was loaded in 4 or 8 bit, and bitsandbytes has placed it already' : `${placer} has placed its layers already`;
           const method = call.func.kind === 'attribute' ? call.func.name : 'to';
           const name = receiver.kind === 'name' || receiver.kind === 'attribute' ? `\`${textOf(receiver)}\`` : 'This model';
           return {
@@ -45,7 +48,8 @@ export const movingDispatchedModel: Rule = {
             end: call.end,
             message: `${name} must not be moved with \`.${method}(…)\`: ${reason}.`,
             related: move.models.map(({ model }) => ({ span: model.origin, message: 'loaded here' })),
-            fix: { title: `Delete .${method}(…)`, safety: 'unsafe' as const, edits: [{ start: receiver.end, end: call.end, text: '' }] },
+            // Where only some paths give a map, the others still need the move.
+            fix: isAlwaysPlaced ? { title: `Delete .${method}(…)`, safety: 'unsafe' as const, edits: [{ start: receiver.end, end: call.end, text: '' }] } : undefined,
           };
         }),
     );
@@ -59,4 +63,11 @@ function isPlacedByLibrary(model: ModelObject): boolean {
   // Who quantizes a model of an unseen class may also want it moved, as ipex-llm does.
   const isQuantized = model.library === 'transformers' && model.quantized.every((quantized) => quantized);
   return isQuantized || model.deviceMaps.every((map) => map.kind === 'multi');
+}
+
+/** `from_pretrained(…, device_map="auto" if … else None).to(device)`: no branch can come between the map and the move. */
+function isPlacedInChain({ call }: ModelMove, model: ModelObject): boolean {
+  const isChained = call.func.kind === 'attribute' && model.origin.start >= call.func.object.start && model.origin.end <= call.func.object.end;
+  const kinds = model.deviceMaps.map(({ kind }) => kind);
+  return isChained && (model.library === 'transformers' || model.library === 'unseen') && kinds.includes('multi') && !kinds.includes('unknown');
 }

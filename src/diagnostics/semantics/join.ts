@@ -149,7 +149,7 @@ export function joinObjects(a: HeapObject, b: HeapObject): HeapObject {
     case 'dict': {
       const other = b as DictObject;
       const rest = a.rest && other.rest ? joinValues(a.rest, other.rest) : (a.rest ?? other.rest);
-      return { kind: 'dict', entries: joinEntries(a.entries, other.entries), rest };
+      return { kind: 'dict', entries: joinEntries(a.entries, other.entries, a.isOpen === true), rest, isOpen: a.isOpen };
     }
     case 'list': {
       const other = b as ListObject;
@@ -178,8 +178,8 @@ function joinModels(a: ModelObject, b: ModelObject): ModelObject {
   return { ...a, placements, deviceMaps, quantized: [...new Set([...a.quantized, ...b.quantized])], generationConfig: a.generationConfig ?? b.generationConfig, scattersInputs: a.scattersInputs === true || b.scattersInputs === true };
 }
 
-/** An entry that one path alone stores may be missing, which for a keyword argument means its default. */
-function joinEntries(a: ReadonlyMap<string, Value>, b: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {
+/** An entry that one path alone stores may be missing, which for a keyword argument means its default, and in an open dict anything. */
+function joinEntries(a: ReadonlyMap<string, Value>, b: ReadonlyMap<string, Value>, isOpen: boolean): ReadonlyMap<string, Value> {
   if (a === b) {
     return a;
   }
@@ -188,6 +188,10 @@ function joinEntries(a: ReadonlyMap<string, Value>, b: ReadonlyMap<string, Value
     const first = a.get(key);
     const second = b.get(key);
     const either = first ?? second ?? none;
+    if (isOpen) {
+      joined.set(key, joinValues(first ?? unknown, second ?? unknown));
+      continue;
+    }
     // A tensor that may be missing is still a tensor where it is used.
     const isTensor = optionsOf(either).some((option) => option.kind === 'tensor');
     joined.set(key, first && second ? joinValues(first, second) : isTensor ? either : union([...optionsOf(either), none]));

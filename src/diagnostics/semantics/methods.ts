@@ -242,6 +242,11 @@ function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value 
   if (name === 'from_pretrained') {
     return loadUnknownClass(site);
   }
+  if (name === 'parse_args' || name === 'parse_known_args') {
+    // What the program stores on its arguments (`args.device = …`) is read back elsewhere.
+    const namespace = interpreter.allocate({ kind: 'dict', entries: new Map(), isOpen: true });
+    return name === 'parse_args' ? namespace : { kind: 'tuple', items: [namespace, unknown] };
+  }
   if (name === 'prepare') {
     return prepareForAccelerate(site);
   }

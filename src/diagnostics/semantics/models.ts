@@ -41,6 +41,9 @@ export function modelMethod(site: CallSite, receiver: Value, name: string, recei
   if (chatLike.has(name)) {
     return consume(site, receiver, isCertain, 'chat', receiverExpr);
   }
+  if (name === 'prepare_inputs_for_generation') {
+    return preparedInputs(site);
+  }
   if (name === 'parameters' || name === 'buffers') {
     const [model] = models;
     const device = { kind: 'model', modelId: model?.ref.id ?? 0 } as const;
@@ -49,6 +52,12 @@ export function modelMethod(site: CallSite, receiver: Value, name: string, recei
   }
   runCallbacks(site);
   return unknown;
+}
+
+/** A hand-written decoding loop asks the model for its next arguments: the ids it gives come back among them. */
+function preparedInputs({ interpreter, args }: CallSite): Value {
+  const ids = args.positional[0]?.value ?? args.keywords.get('input_ids')?.value;
+  return interpreter.allocate({ kind: 'dict', entries: new Map(ids ? [['input_ids', ids]] : []), rest: undefined });
 }
 
 function moveModel(site: CallSite, receiver: Value, name: string): void {

@@ -154,6 +154,8 @@ export interface DictObject {
   readonly entries: ReadonlyMap<string, Value>;
   /** What unnamed keys may hold. */
   readonly rest?: Value;
+  /** Parsed arguments: an entry the program did not store may still come from the command line. */
+  readonly isOpen?: boolean;
 }
 
 export interface ListObject {

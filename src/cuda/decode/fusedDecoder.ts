@@ -1,5 +1,5 @@
 /**
- * Decodes one token of one sequence on one stage with the kernels of kernels.cu, as one captured graph.
+ * Decodes one token of one sequence on one stage with the kernels of kernels/, as one captured graph.
  *
  * Weights and KV cache belong to the caller and are shared with ONNX Runtime's prefill graph; this class owns its scratch memory and the graph.
  * Limit: every weight is read once per token, so a step takes at least weightBytes / memory bandwidth.
@@ -9,7 +9,7 @@ import type { CudaContext } from '../cudaContext';
 import { CudaStream } from '../cudaStream';
 import { KernelGraph, KernelModule } from '../kernelModule';
 import { compileKernels } from '../nvrtc';
-import kernelSource from './kernels.cu';
+import { kernelSource } from './kernels';
 import { timeLaunches, type TimedLaunches } from './kernelTimer';
 import { launchPicking, pickedBytes, readTopRows, topCount, type TopLogits } from './topLogits';
 
@@ -334,7 +334,7 @@ interface Scratch {
   readonly rotary: bigint;
 }
 
-/** `struct Matrix` of kernels.cu. */
+/** `struct Matrix` of kernels/rows.cu. */
 function matrix(value: FusedMatrix): Uint8Array {
   return new Uint8Array(BigUint64Array.of(value.weights, value.scales ?? 0n).buffer);
 }

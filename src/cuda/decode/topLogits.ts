@@ -1,4 +1,4 @@
-/** The highest 64 logits of each row, picked on the device by the kernels at the end of kernels.cu. */
+/** The highest 64 logits of each row, picked on the device by the kernels of kernels/picking.cu. */
 
 import type { CudaContext } from '../cudaContext';
 
@@ -20,7 +20,7 @@ export interface Picking {
   readonly scratch: readonly [bigint, bigint];
   /** i32[rows, 2, 64]: ids, then the values' bits. */
   readonly best: bigint;
-  /** i32[2] of a single sequence (see kernels.cu), or 0. */
+  /** i32[2] of a single sequence (see kernels/picking.cu), or 0. */
   readonly state: bigint;
 }
 

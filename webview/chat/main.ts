@@ -18,7 +18,7 @@ import {
   vsCodeTextField,
 } from '@vscode/webview-ui-toolkit';
 import { serializeError } from '../../src/common/errors';
-import { installIconFont } from '../common/codicons';
+import { preparePage, showApp } from '../common/page';
 import './components/chatApp';
 import type { ChatApp } from './components/chatApp';
 import { connectToHost, type WebviewApi } from './hostConnection';
@@ -29,10 +29,7 @@ declare function acquireVsCodeApi(): WebviewApi;
 
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeDivider(), vsCodeDropdown(), vsCodeOption(), vsCodeProgressRing(), vsCodeTextArea(), vsCodeTextField());
 
-const page = new CSSStyleSheet();
-page.replaceSync('html, body { height: 100%; margin: 0; padding: 0; } body { overflow: hidden; }');
-document.adoptedStyleSheets = [...document.adoptedStyleSheets, page];
-installIconFont(document);
+preparePage();
 
 const api = acquireVsCodeApi();
 const store = new ChatStore(afterFirstPaint((callback) => requestAnimationFrame(callback)));
@@ -48,7 +45,7 @@ const app = document.createElement('glm-chat') as ChatApp;
 app.store = store;
 app.host = host;
 app.memoryKeeper = new ViewMemoryKeeper(api);
-(document.getElementById('root') ?? document.body).replaceChildren(app);
+showApp(app);
 
 /**
  * Holds states back until the frame of the view has been painted, once: the host's first answer may bring a long conversation,

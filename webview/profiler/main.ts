@@ -6,8 +6,7 @@
 
 import { provideVSCodeDesignSystem, vsCodeButton, vsCodeProgressRing } from '@vscode/webview-ui-toolkit';
 import type { ProfilerViewContract } from '../../src/common/protocol/profilerView';
-import { isRpcMessage, RpcClient, type RpcMessage } from '../../src/common/protocol/rpc';
-import { installIconFont } from '../common/codicons';
+import { connectPanel, preparePage, showApp } from '../common/page';
 import './components/profilerApp';
 import type { ProfilerApp } from './components/profilerApp';
 
@@ -15,21 +14,13 @@ declare function acquireVsCodeApi(): { postMessage(message: unknown): void; setS
 
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeProgressRing());
 
-const page = new CSSStyleSheet();
-page.replaceSync('html, body { height: 100%; margin: 0; padding: 0; } body { overflow: hidden; }');
-document.adoptedStyleSheets = [...document.adoptedStyleSheets, page];
-installIconFont(document);
+preparePage();
 
 const api = acquireVsCodeApi();
-const client = new RpcClient<ProfilerViewContract>((message: RpcMessage) => api.postMessage(message));
-window.addEventListener('message', (event: MessageEvent<unknown>) => {
-  if (isRpcMessage(event.data)) {
-    client.receive(event.data);
-  }
-});
+const client = connectPanel<ProfilerViewContract>(api);
 // The editor brings a panel back after a reload of the window only when it has a state.
 api.setState({});
 
 const app = document.createElement('glm-profiler') as ProfilerApp;
 app.host = client;
-(document.getElementById('root') ?? document.body).replaceChildren(app);
+showApp(app);

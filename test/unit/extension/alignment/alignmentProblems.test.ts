@@ -60,7 +60,7 @@ vi.mock('vscode', () => {
     commands: { registerCommand: (id: string, run: (...args: unknown[]) => Promise<unknown>) => (editor.commands.set(id, run), new Disposable(() => undefined)) },
     window: { showErrorMessage: () => Promise.resolve(undefined) },
     workspace: {
-      workspaceFolders: [{ uri: uriOf('/work') }],
+      workspaceFolders: [{ uri: uriOf('/project') }],
       get workspaceFile() {
         return editor.workspaceFile;
       },
@@ -118,17 +118,17 @@ beforeEach(() => {
 
 describe('misalignments in the Problems pane', () => {
   it('are shown at the entry of the device-map file that causes them', async () => {
-    editor.files.set('/work/maps/two.json', '{\n  "model.layers.0-1": 0,\n  "model.layers.2-3": "cpu"\n}');
+    editor.files.set('/project/maps/two.json', '{\n  "model.layers.0-1": 0,\n  "model.layers.2-3": "cpu"\n}');
     // The setting names the file; the file's entry is nearer to the cause.
-    editor.files.set('/work/.vscode/settings.json', '{ "glm.deviceMap": "maps/two.json",\n "glm.deviceAlignment": "warn" }');
-    const { show } = open({ kind: 'map', map: {}, file: '/work/maps/two.json' });
-    expect(await show(stageOnCpu, idsOnCpu)).toEqual({ '/work/maps/two.json': [[2, '2 layers are on cpu']], '/work/.vscode/settings.json': [[1, 'input_ids is on cpu']] });
+    editor.files.set('/project/.vscode/settings.json', '{ "glm.deviceMap": "maps/two.json",\n "glm.deviceAlignment": "warn" }');
+    const { show } = open({ kind: 'map', map: {}, file: '/project/maps/two.json' });
+    expect(await show(stageOnCpu, idsOnCpu)).toEqual({ '/project/maps/two.json': [[2, '2 layers are on cpu']], '/project/.vscode/settings.json': [[1, 'input_ids is on cpu']] });
   });
 
   it('are shown at the line of the workspace, also where that is a file of its own', async () => {
-    editor.workspaceFile = { path: '/work/my.code-workspace', scheme: 'file', toString: () => '/work/my.code-workspace' };
-    editor.files.set('/work/my.code-workspace', '{"folders": [],\n"settings": {\n"glm.deviceMap": {"model": "cpu"} } }');
-    expect(await open().show(stageOnCpu)).toEqual({ '/work/my.code-workspace': [[2, '2 layers are on cpu']] });
+    editor.workspaceFile = { path: '/project/my.code-workspace', scheme: 'file', toString: () => '/project/my.code-workspace' };
+    editor.files.set('/project/my.code-workspace', '{"folders": [],\n"settings": {\n"glm.deviceMap": {"model": "cpu"} } }');
+    expect(await open().show(stageOnCpu)).toEqual({ '/project/my.code-workspace': [[2, '2 layers are on cpu']] });
   });
 
   it("are shown at the model's config.json, with a link to the setting, where the user's own settings decide", async () => {

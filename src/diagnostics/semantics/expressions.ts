@@ -124,9 +124,10 @@ function formatted(text: string): Value {
   return /^[fFrR]{1,2}["']cpu\b/.test(text) ? { kind: 'device', device: { kind: 'literal', name: 'cpu' } } : unknown;
 }
 
-/** A bound method is worth carrying around only when it is a model's (`Thread(target=model.generate)`) or an object's. */
+/** A bound method is worth carrying around only when it is a model's (`Thread(target=model.generate)`), of a model given by a caller not seen, or an object's. */
 function withoutLooseMethods(interpreter: Interpreter, value: Value): Value {
-  const isLoose = (option: Value): boolean => option.kind === 'method' && !(option.receiver.kind === 'ref' && interpreter.object(option.receiver)?.kind === 'model');
+  const isModels = (option: Extract<Value, { kind: 'method' }>): boolean => (option.receiver.kind === 'unknown' ? option.name === 'generate' : option.receiver.kind === 'ref' && interpreter.object(option.receiver)?.kind === 'model');
+  const isLoose = (option: Value): boolean => option.kind === 'method' && !isModels(option);
   return optionsOf(value).some(isLoose) ? optionsOf(value).map((option) => (isLoose(option) ? unknown : option)).reduce(joinValues) : value;
 }
 

@@ -2,8 +2,10 @@
 import type { BatchObject, DeviceMap, Device, DictObject, HeapObject, InstanceObject, ListObject, ModelObject, Place, TensorValue, Value } from './values';
 import { none, optionsOf, spreadingMaps, unknown } from './values';
 
-/** Wider unions say nothing useful any more. */
-const maxOptions = 8;
+/** Wider unions say nothing useful any more; three devices times three kinds of model is a script seen in the wild. */
+const maxOptions = 16;
+/** The same where one alternative is not seen: then each of many is less likely the one. */
+const maxOptionsBesideUnknown = 8;
 
 /**
  * Joins two values. None is dropped in favour of anything else: `x = None` before a branch that fills `x` is an idiom,
@@ -95,8 +97,9 @@ function union(options: readonly Value[]): Value {
   if (distinct.length === 1 && only) {
     return only;
   }
-  const kept = distinct.length > maxOptions ? latestLoads(distinct) : distinct;
-  return kept.length > maxOptions ? unknown : { kind: 'union', options: kept };
+  const limit = distinct.some((option) => option.kind === 'unknown') ? maxOptionsBesideUnknown : maxOptions;
+  const kept = distinct.length > limit ? latestLoads(distinct) : distinct;
+  return kept.length > limit ? unknown : { kind: 'union', options: kept };
 }
 
 /** Of the models that one call loaded on several ways through the program, the last. */

@@ -113,10 +113,7 @@ describe('the chat in a window', () => {
 
   it('takes a chosen file along, and shows which', async () => {
     await session.runCommand('GLM: Attach File');
-    const input = session.page.locator('.quick-input-widget input').first();
-    await input.waitFor();
-    await input.fill(join(session.workspace, 'ask_glm4.py'));
-    await input.press('Enter');
+    await session.enter('Attach a text file', join(session.workspace, 'ask_glm4.py'));
     await expect.poll(async () => textOf(await session.inChat('attachment')), poll).toContain('ask_glm4.py');
     await (await session.chatFrame()).getByRole('button', { name: 'Remove ask_glm4.py' }).click();
     await expect.poll(async () => (await session.inChat('attachment')).count(), poll).toBe(0);

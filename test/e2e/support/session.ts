@@ -90,6 +90,14 @@ export class Session {
     await input.waitFor();
     await input.fill(`>${title}`);
     await this.page.locator('.quick-input-list [role=option]').filter({ hasText: title }).first().click();
+    // The command's own box takes the place of the palette: what is typed before goes to the palette and is lost.
+    const isPalette = async (): Promise<boolean> => (await input.isVisible()) && (await input.inputValue({ timeout: 1000 }).catch(() => '')).startsWith('>');
+    for (const deadline = Date.now() + 30_000; await isPalette(); ) {
+      if (Date.now() > deadline) {
+        throw new Error(`The palette stayed open after "${title}" was chosen.`);
+      }
+      await this.page.waitForTimeout(50);
+    }
   }
 
   async openChat(): Promise<Frame> {

@@ -86,8 +86,8 @@ describe('tryParseBytes', () => {
   });
 
   it('reads a device map from the file that the setting names, and says what is wrong with it', () => {
-    const loadWith = (text: string | undefined) => readLoadOptions(reader({ deviceMap: 'maps/two.json' }), '/models/m', '/cache', (name) => (text === undefined ? undefined : { path: `/work/${name}`, text })).deviceMap;
-    expect(loadWith('{"model.layers.0-1": "cuda:0", "model.layers.2": "cpu"}')).toEqual({ kind: 'map', map: { 'model.layers.0-1': 'cuda:0', 'model.layers.2': 'cpu' }, file: '/work/maps/two.json' });
+    const loadWith = (text: string | undefined) => readLoadOptions(reader({ deviceMap: 'maps/two.json' }), '/models/m', '/cache', (name) => (text === undefined ? undefined : { path: `/project/${name}`, text })).deviceMap;
+    expect(loadWith('{"model.layers.0-1": "cuda:0", "model.layers.2": "cpu"}')).toEqual({ kind: 'map', map: { 'model.layers.0-1': 'cuda:0', 'model.layers.2': 'cpu' }, file: '/project/maps/two.json' });
     expect(() => loadWith(undefined)).toThrow(/glm\.deviceMap holds "maps\/two\.json", which cannot be understood\. It takes a file that can be read/);
     expect(() => loadWith('[]')).toThrow(/that file holds no JSON object/);
   });

@@ -5,6 +5,8 @@ export const exitCode = {
   failed: 1,
   /** Wrong usage: unknown command or option, or a value that cannot be meant. */
   usage: 2,
+  /** `bench compare`: nothing is known to be worse, but something could not be judged. */
+  undecided: 3,
   /** Ctrl-C: 128 + SIGINT. What was made until then has been printed. */
   cancelled: 130,
 } as const;

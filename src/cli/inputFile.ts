@@ -48,7 +48,8 @@ function parseInputJson(path: string, text: string, parse: (text: string) => unk
   }
 }
 
-function whyUnreadable(error: unknown): string {
+/** A file system's error in words, with what to do. */
+export function whyUnreadable(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'ENOENT':

@@ -1,8 +1,8 @@
 /** Reads a saved profile. The file may come from anywhere: what is wrong is named, and nothing of it gets further. */
 
+import { describeJsonError, describeOtherSchema, hasFields, isAmount, isBoolean, isCount, isNumber, isNumberList, isOneOf, isText, listOf, mapOf, matches, optional } from '../common/checkShape';
 import { GlmError } from '../common/errors';
 import { profileSchema, type Profile } from '../common/profile';
-import { hasFields, isAmount, isCount, isNumber, isNumberList, isOneOf, isText, listOf, mapOf, matches, optional, type Check } from './checkShape';
 
 /**
  * A profile that can't be read.
@@ -15,44 +15,38 @@ export class ProfileFormatError extends GlmError {
   }
 }
 
-/** Ten minutes and a few thousand profiled steps are some tens of megabytes. */
-const mostUnits = 512 * 1024 * 1024;
+/** Ten minutes and a few thousand profiled steps are some tens of megabytes. Readers that know a file's size before look at it first. */
+export const mostProfileBytes = 256 * 1024 * 1024;
 const mostSamples = 100_000;
+
+export function profileTooLarge(source: string, bytes: number): ProfileFormatError {
+  return new ProfileFormatError(source, `it has ${Math.round(bytes / 1024 ** 2)} MiB, more than any profile needs`);
+}
 
 /**
  * @param source  What to call it in an error.
  * @throws {ProfileFormatError}
  */
 export function parseProfile(text: string, source = 'The file'): Profile {
-  if (text.length > mostUnits) {
-    throw new ProfileFormatError(source, `it has ${Math.round(text.length / 1024 ** 2)} million characters, more than any profile needs`);
+  if (text.length > mostProfileBytes) {
+    throw profileTooLarge(source, text.length);
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new ProfileFormatError(source, `its JSON is broken (${cause instanceof Error ? cause.message : String(cause)})`, cause);
+    throw new ProfileFormatError(source, describeJsonError(text, cause), cause);
   }
-  const problem = isProfile(value, '');
+  const problem = describeOtherSchema(value, profileSchema) ?? isProfile(value, '');
   if (problem !== undefined) {
-    throw new ProfileFormatError(source, describeSchema(value) ?? problem.trim());
+    throw new ProfileFormatError(source, problem);
   }
   return value as Profile;
-}
-
-/** A newer or older schema explains everything else that may differ. */
-function describeSchema(value: unknown): string | undefined {
-  const schema: unknown = typeof value === 'object' && value !== null && Object.hasOwn(value, 'schema') ? (value as Readonly<Record<string, unknown>>).schema : undefined;
-  if (schema === profileSchema) {
-    return undefined;
-  }
-  return typeof schema === 'string' ? `its schema is "${schema.slice(0, 80)}"` : 'it names no schema';
 }
 
 const isDevice = matches(/^(cpu|(cuda|webgpu|amd|intel):\d{1,3})$/, 'device');
 const isProvider = isOneOf('cpu', 'cuda', 'webgpu');
 const isClock = isOneOf('device', 'host');
-const isBoolean: Check = (value, path) => (typeof value === 'boolean' ? undefined : `${path} is neither true nor false`);
 
 const isMemoryUse = hasFields({ device: isDevice, weightBytes: isAmount, kvBytes: isAmount, activationBytes: optional(isAmount), stagingBytes: isAmount });
 

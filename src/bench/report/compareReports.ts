@@ -1,32 +1,26 @@
 /** `glm bench compare A.json B.json`: which figures changed beyond chance, and which pairs may not be compared at all. Pure. */
 
-import { GlmError } from '../../common/errors';
 import { brokenRules, type BrokenRule } from '../comparability';
-import { medianRatioInterval, type RatioInterval } from '../statistics';
-import { reportSchema, type BenchmarkCase, type BenchmarkReport } from './schema';
-
-/**
- * A report that can't be read.
- *
- * Cause: not JSON, another schema, or fields of the wrong type. Handled by: the CLI and the report view, which show it.
- */
-export class ReportFormatError extends GlmError {
-  constructor(source: string, reason: string) {
-    super('bench-report-format', `${source} is not a benchmark report of the schema ${reportSchema}: ${reason}. Write it with "glm bench --json" of this version.`, { fields: { source } });
-  }
-}
+import { medianRatioInterval, reliableCount, summarize, type RatioInterval, type Summary } from '../statistics';
+import type { BenchmarkCase, BenchmarkReport } from './schema';
 
 export interface MetricChange {
   readonly metric: 'ttftMs' | 'tpotMs' | 'decodeTokensPerSecond' | 'prefillTokensPerSecond';
   readonly before: number;
   readonly after: number;
   readonly interval: RatioInterval;
-  /** `worse` and `better` only when the interval excludes no change. */
-  readonly verdict: 'better' | 'worse' | 'same';
+  /**
+   * `worse` and `better` only when the interval excludes no change and the median moved by at least the tolerance.
+   * `undecided` where a side is marked unreliable, unless the change is larger than what the two sides scatter together.
+   */
+  readonly verdict: 'better' | 'worse' | 'same' | 'undecided';
+  /** Why it is undecided. */
+  readonly doubt?: string;
 }
 
 export interface CaseComparison {
   readonly name: string;
+  /** Also `missing`, for a case that only one report has. */
   readonly broken: readonly BrokenRule[];
   /** Empty when a rule is broken: such figures are not compared. */
   readonly changes: readonly MetricChange[];
@@ -34,24 +28,42 @@ export interface CaseComparison {
   readonly reasons?: readonly string[];
 }
 
-/** Two runs on an idle machine stay below this; what moves more needs a reason. */
-const noteworthyChange = 0.03;
+/** Two runs on an idle machine stay below this; what moves more needs a reason. Also how far a median may move before it counts as a change. */
+export const noteworthyChange = 0.03;
 
 const metrics = ['ttftMs', 'tpotMs', 'prefillTokensPerSecond', 'decodeTokensPerSecond'] as const;
 const lowerIsBetter = new Set<string>(['ttftMs', 'tpotMs']);
 
-/** Pairs cases by name, in the order of `before`; cases that only one report has are left out. */
-export function compareReports(before: BenchmarkReport, after: BenchmarkReport): readonly CaseComparison[] {
+/**
+ * Pairs cases by name, in the order of `before`, then those that only `after` has.
+ *
+ * @param tolerance  How far a median may move, as a fraction, and still count as the same.
+ */
+export function compareReports(before: BenchmarkReport, after: BenchmarkReport, tolerance = noteworthyChange): readonly CaseComparison[] {
   const others = new Map(after.cases.map((each) => [each.name, each]));
-  return before.cases.flatMap((each) => {
-    const other = others.get(each.name);
-    if (other === undefined) {
-      return [];
-    }
-    const comparison = compareCases(each, other);
-    const moved = comparison.changes.some(({ interval }) => Math.abs(interval.ratio - 1) >= noteworthyChange);
-    return [moved ? { ...comparison, reasons: reasonsFor({ report: before, measured: each }, { report: after, measured: other }) } : comparison];
-  });
+  const known = new Set(before.cases.map((each) => each.name));
+  return [
+    ...before.cases.map((each) => {
+      const other = others.get(each.name);
+      if (other === undefined) {
+        return missing(each.name, 'only the report before has it');
+      }
+      const comparison = compareCases(each, other, tolerance);
+      const moved = comparison.changes.some(({ interval }) => Math.abs(interval.ratio - 1) >= noteworthyChange);
+      return moved ? { ...comparison, reasons: reasonsFor({ report: before, measured: each }, { report: after, measured: other }) } : comparison;
+    }),
+    ...after.cases.filter(({ name }) => !known.has(name)).map(({ name }) => missing(name, 'only the report after has it')),
+  ];
+}
+
+/** For a script that asks one question: did anything get slower? `undecided` when nothing certainly did, and something could not be told. */
+export function overallVerdict(comparisons: readonly CaseComparison[]): 'worse' | 'undecided' | 'not-worse' {
+  const verdicts = new Set(comparisons.flatMap((each) => each.changes.map((change) => change.verdict)));
+  return verdicts.has('worse') ? 'worse' : verdicts.has('undecided') || comparisons.some((each) => each.broken.length > 0) ? 'undecided' : 'not-worse';
+}
+
+function missing(name: string, explanation: string): CaseComparison {
+  return { name, broken: [{ rule: 'missing', explanation }], changes: [] };
 }
 
 interface Side {
@@ -79,60 +91,38 @@ function reasonsFor(before: Side, after: Side): readonly string[] {
   return [...unlike, ...weak];
 }
 
-function compareCases(before: BenchmarkCase, after: BenchmarkCase): CaseComparison {
+function compareCases(before: BenchmarkCase, after: BenchmarkCase, tolerance: number): CaseComparison {
   const broken = brokenRules(before, after);
   if (broken.length > 0) {
     return { name: before.name, broken, changes: [] };
   }
   const changes = metrics.map((metric): MetricChange => {
-    const a = before.samples.map((sample) => sample[metric]);
-    const b = after.samples.map((sample) => sample[metric]);
+    // From the samples, so that a report can't claim to be steadier than its runs were.
+    const [a, b] = [before, after].map(({ samples }) => samples.map((sample) => sample[metric])) as [number[], number[]];
+    const sides = [summarize(a), summarize(b)] as const;
     const interval = medianRatioInterval(a, b);
-    const grew = interval.ratio > 1;
-    const verdict = !interval.isDifferent ? 'same' : grew === lowerIsBetter.has(metric) ? 'worse' : 'better';
-    return { metric, before: before.summaries[metric]?.median ?? NaN, after: after.summaries[metric]?.median ?? NaN, interval, verdict };
+    return { metric, before: sides[0].median, after: sides[1].median, interval, ...judge(interval, sides, lowerIsBetter.has(metric), tolerance) };
   });
   return { name: before.name, broken, changes };
 }
 
 /**
- * Checks that `value` is a report of this schema.
- * @throws {ReportFormatError} naming the first thing that is wrong.
+ * An interval over the runs of one load knows nothing of what disturbed that load as a whole; the spread is what shows it.
+ * So a figure that is marked unreliable decides only when it moved by more than both sides scatter together.
  */
-export function parseReport(source: string, text: string): BenchmarkReport {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new ReportFormatError(source, `it is not JSON (${error instanceof Error ? error.message : String(error)})`);
+function judge(interval: RatioInterval, sides: readonly [Summary, Summary], isLowerBetter: boolean, tolerance: number): Pick<MetricChange, 'verdict' | 'doubt'> {
+  const [a, b] = sides;
+  const isMoved = interval.isDifferent && Math.abs(interval.ratio - 1) >= tolerance;
+  const moved = interval.ratio > 1 === isLowerBetter ? 'worse' : 'better';
+  const fewest = Math.min(a.count, b.count);
+  if (fewest < reliableCount) {
+    return { verdict: 'undecided', doubt: `${fewest} ${fewest === 1 ? 'run' : 'runs'}, where at least ${reliableCount} are needed` };
   }
-  const report = value as Partial<BenchmarkReport> | null;
-  if (typeof report !== 'object' || report === null || report.schema !== reportSchema) {
-    throw new ReportFormatError(source, `its "schema" is ${JSON.stringify((report as { schema?: unknown } | null)?.schema)}`);
+  if (a.isUnreliable || b.isUnreliable) {
+    const isBeyondScatter = isMoved && Math.abs(Math.log(interval.ratio)) > Math.log1p(a.relativeSpread + b.relativeSpread);
+    return isBeyondScatter ? { verdict: moved } : { verdict: 'undecided', doubt: `unreliable, the runs scatter by ${percentText(a.relativeSpread)} before and ${percentText(b.relativeSpread)} after` };
   }
-  if (!Array.isArray(report.cases)) {
-    throw new ReportFormatError(source, '"cases" is not a list');
-  }
-  for (const [index, each] of report.cases.entries()) {
-    const problem = problemOf(each);
-    if (problem !== undefined) {
-      throw new ReportFormatError(source, `cases[${index}] ${problem}`);
-    }
-  }
-  return report as BenchmarkReport;
+  return { verdict: isMoved ? moved : 'same' };
 }
 
-function problemOf(each: unknown): string | undefined {
-  const candidate = each as Partial<BenchmarkCase> | null;
-  if (typeof candidate !== 'object' || candidate === null || typeof candidate.name !== 'string') {
-    return 'has no name';
-  }
-  if (typeof candidate.rules !== 'object' || candidate.rules === null || typeof candidate.summaries !== 'object' || candidate.summaries === null) {
-    return 'has no rules or no summaries';
-  }
-  if (!Array.isArray(candidate.samples) || candidate.samples.length === 0) {
-    return 'has no samples';
-  }
-  const bad = candidate.samples.some((sample: Partial<Record<(typeof metrics)[number], unknown>> | null) => metrics.some((metric) => typeof sample?.[metric] !== 'number'));
-  return bad ? `has a sample without ${metrics.join(', ')}` : undefined;
-}
+const percentText = (fraction: number): string => `${(fraction * 100).toFixed(0)} %`;

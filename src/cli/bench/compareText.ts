@@ -9,9 +9,9 @@ export function describeComparison(comparisons: readonly CaseComparison[]): stri
       if (comparison.broken.length > 0) {
         return [`${comparison.name}: not comparable`, ...comparison.broken.map((each) => `  ${each.rule}: ${each.explanation}`)].join('\n');
       }
-      const lines = comparison.changes.map(({ metric, before, after, interval, verdict }) => {
+      const lines = comparison.changes.map(({ metric, before, after, interval, verdict, doubt }) => {
         const range = `${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
-        return `  ${metric.padEnd(24)} ${before.toFixed(2).padStart(10)} → ${after.toFixed(2).padStart(10)}  × ${interval.ratio.toFixed(3)} (${interval.confidence * 100} %: ${range})  ${verdict}`;
+        return `  ${metric.padEnd(24)} ${before.toFixed(2).padStart(10)} → ${after.toFixed(2).padStart(10)}  × ${interval.ratio.toFixed(3)} (${interval.confidence * 100} %: ${range})  ${verdict}${doubt === undefined ? '' : `: ${doubt}`}`;
       });
       return [comparison.name, ...lines, ...reasonLines(comparison.reasons)].join('\n');
     })

@@ -1,23 +1,25 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { Argument, Option, type Command } from 'commander';
 import { BenchmarkMonitor } from '../../bench/benchmarkMonitor';
 import { describeEnvironment } from '../../bench/environment';
 import type { OtherEngine, TransformersEngine, TransformersVariant } from '../../bench/others/otherEngine';
-import { compareReports, parseReport } from '../../bench/report/compareReports';
+import { compareReports, noteworthyChange, overallVerdict } from '../../bench/report/compareReports';
+import { readReportFile } from '../../bench/report/readReportFile';
 import type { BenchmarkReport } from '../../bench/report/schema';
 import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
 import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
 import { scenarioByName, scenarioNames, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import type { WeightFormat } from '../../common/dtype';
+import { isGlmError } from '../../common/errors';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
 import { describeComparison } from '../bench/compareText';
 import { addAction, UsageError, type CommandHost, type Invocation, type RegisterCommand } from '../command';
 import { exitCode } from '../exitCode';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
-import { collect, wholeNumber } from '../options/optionValues';
-import { InputFileError } from '../inputFile';
+import { collect, decimalNumber, wholeNumber } from '../options/optionValues';
+import { InputFileError, whyUnreadable } from '../inputFile';
 
 interface RunFlags extends LoadFlags {
   readonly base?: string;
@@ -134,37 +136,38 @@ function transformersVariant(text: string): TransformersVariant {
 function registerCompare(bench: Command, host: CommandHost): void {
   const compare = bench
     .command('compare')
-    .description('what changed between two reports; exit code 1 when a figure got worse')
+    .description('what changed between two reports; exit code 0 when nothing got worse, 1 when a figure did, 3 when that could not be told')
     .argument('<before>', 'a report written with --out')
-    .argument('<after>', 'a later report');
-  addAction(compare, host, async (_flags: object, { output }) => {
-    const [before, after] = (compare.args as readonly string[]).map((path) => readKnownReport(path));
-    if (before === undefined || after === undefined) {
-      throw new UsageError('Name two reports.');
-    }
-    const comparisons = compareReports(before, after);
-    if (comparisons.length === 0) {
+    .argument('<after>', 'a later report')
+    .option('--tolerance <percent>', 'how far a median may move and still count as the same', decimalNumber(0, 100), noteworthyChange * 100);
+  addAction<{ readonly tolerance: number }>(compare, host, async ({ tolerance }, { output }) => {
+    const [beforePath = '', afterPath = ''] = compare.args as readonly string[];
+    const before = await readKnownReport(beforePath);
+    const after = await readKnownReport(afterPath);
+    const comparisons = compareReports(before, after, tolerance / 100);
+    if (comparisons.every(({ broken }) => broken[0]?.rule === 'missing')) {
       throw new UsageError('The two reports have no case of the same name.');
     }
-    output.result(comparisons, describeComparison(comparisons));
-    return Promise.resolve(comparisons.some((each) => each.changes.some((change) => change.verdict === 'worse')) ? exitCode.failed : exitCode.done);
+    const verdict = overallVerdict(comparisons);
+    output.result(comparisons, `${describeComparison(comparisons)}\n\n${conclusions[verdict]}`);
+    return exitCodes[verdict];
   });
 }
 
-/** What is no report is wrong usage: 1 is kept for a figure that got worse. */
-function readKnownReport(path: string): BenchmarkReport {
-  try {
-    return parseReport(path, readReport(path));
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
+const conclusions = {
+  worse: 'A figure got worse.',
+  undecided: 'No figure is known to have got worse, but not all could be judged: see above. More runs (--repetitions) on a machine that does nothing else decide it.',
+  'not-worse': 'No figure got worse.',
+} as const;
 
-function readReport(path: string): string {
+const exitCodes = { worse: exitCode.failed, undecided: exitCode.undecided, 'not-worse': exitCode.done } as const;
+
+/** What is no report is wrong usage: 1 is kept for a figure that got worse. */
+async function readKnownReport(path: string): Promise<BenchmarkReport> {
   try {
-    return readFileSync(path, 'utf8');
+    return await readReportFile(path);
   } catch (error) {
-    throw new InputFileError(path, error instanceof Error ? error.message : String(error), error);
+    throw new UsageError(isGlmError(error) ? error.message : new InputFileError(path, whyUnreadable(error)).message);
   }
 }
 

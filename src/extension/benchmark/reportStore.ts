@@ -4,9 +4,9 @@
  */
 
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseReport } from '../../bench/report/compareReports';
+import { readReportFile } from '../../bench/report/readReportFile';
 import { toJson } from '../../bench/report/writers';
 import type { BenchmarkEnvironment, BenchmarkReport } from '../../bench/report/schema';
 import type { Log } from '../../common/log';
@@ -98,7 +98,7 @@ export class ReportStore {
 
   private async readFile(path: string): Promise<BenchmarkReport | undefined> {
     try {
-      return parseReport(path, await readFile(path, 'utf8'));
+      return await readReportFile(path);
     } catch (error) {
       this.log.log('warn', 'benchmark', `A report in the history is skipped: ${error instanceof Error ? error.message : String(error)}`);
       return undefined;

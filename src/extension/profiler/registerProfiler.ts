@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { GlmError } from '../../common/errors';
-import { parseProfile } from '../../profiling/parseProfile';
+import { mostProfileBytes, parseProfile, ProfileFormatError, profileTooLarge } from '../../profiling/parseProfile';
 import { registerCommand } from '../commands/registerCommand';
 import type { GlmContext } from '../glmContext';
 import { ProfilerPanel, profilerPanelType } from './profilerPanel';
@@ -40,8 +40,15 @@ export function registerProfiler(ctx: GlmContext): vscode.Disposable {
 
 async function readText(file: vscode.Uri, name: string): Promise<string> {
   try {
+    const { size } = await vscode.workspace.fs.stat(file);
+    if (size > mostProfileBytes) {
+      throw profileTooLarge(name, size);
+    }
     return Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
   } catch (cause) {
+    if (cause instanceof ProfileFormatError) {
+      throw cause;
+    }
     throw new GlmError('profile-unreadable', `${name} could not be read: ${cause instanceof Error ? cause.message : String(cause)} Check that it exists and that you may read it.`, { cause });
   }
 }

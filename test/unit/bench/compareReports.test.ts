@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareReports, parseReport } from '../../../src/bench/report/compareReports';
+import { compareReports, overallVerdict } from '../../../src/bench/report/compareReports';
 import { repeatabilityNotes } from '../../../src/bench/repeatability';
 import { reportSchema, type BenchmarkCase, type BenchmarkReport, type RunSample } from '../../../src/bench/report/schema';
 import { summarize } from '../../../src/bench/statistics';
@@ -88,25 +88,50 @@ describe('compareReports', () => {
     expect(comparison?.broken.map((each) => each.rule)).toEqual(['length', 'early-stop']);
   });
 
-  it('leaves out cases that only one report has', () => {
-    expect(compareReports(report(caseOf(steady)), report(caseOf(steady, { name: 'other' })))).toEqual([]);
+  it('names a case that only one report has, on either side, and does not pass over it', () => {
+    const comparisons = compareReports(report(caseOf(steady), caseOf(steady, { name: 'long' })), report(caseOf(steady), caseOf(steady, { name: 'new' })));
+    expect(comparisons.map(({ name, broken }) => [name, broken.map(({ explanation }) => explanation)])).toEqual([
+      ['standard', []],
+      ['long', ['only the report before has it']],
+      ['new', ['only the report after has it']],
+    ]);
+    expect(overallVerdict(comparisons)).toBe('undecided');
   });
-});
 
-describe('parseReport', () => {
-  it('reads back what was written', () => {
-    const written = report(caseOf(steady));
-    expect(parseReport('a.json', JSON.stringify(written))).toEqual(written);
+  const scattered = [30, 50, 70, 40, 60];
+  const decode = (before: readonly number[], after: readonly number[], tolerance?: number) => compareReports(report(caseOf(before)), report(caseOf(after)), tolerance)[0]?.changes.find((change) => change.metric === 'decodeTokensPerSecond');
+
+  it('decides nothing between runs that scatter, whichever side, unless they moved by more than that', () => {
+    expect(decode(scattered, scattered)).toMatchObject({ verdict: 'undecided', doubt: 'unreliable, the runs scatter by 40 % before and 40 % after' });
+    expect(decode(scattered, scattered.map((value) => value * 0.7))?.verdict).toBe('undecided');
+    expect(decode(steady, scattered.map((value) => value * 0.75))?.verdict).toBe('undecided');
+    expect(decode(scattered, scattered.map((value) => value / 10))).toMatchObject({ verdict: 'worse' });
+    expect(decode(scattered, scattered.map((value) => value * 10))).toMatchObject({ verdict: 'better' });
   });
 
-  it.each([
-    ['not JSON', '{', /not JSON/],
-    ['null', 'null', /schema/],
-    ['another schema', '{"schema":"other/1"}', /other\/1/],
-    ['no cases', `{"schema":"${reportSchema}"}`, /cases/],
-    ['a case without samples', `{"schema":"${reportSchema}","cases":[{"name":"a","rules":{},"summaries":{},"samples":[]}]}`, /no samples/],
-    ['a sample without figures', `{"schema":"${reportSchema}","cases":[{"name":"a","rules":{},"summaries":{},"samples":[{}]}]}`, /ttftMs/],
-  ])('refuses %s', (_name, text, message) => {
-    expect(() => parseReport('a.json', text)).toThrow(message);
+  it('decides nothing on fewer than five runs', () => {
+    expect(decode([50, 50, 50], [20, 20, 20])).toMatchObject({ verdict: 'undecided', doubt: '3 runs, where at least 5 are needed' });
+  });
+
+  it('takes a median that moved by less than the tolerance for the same, however narrow the interval', () => {
+    const slower = (factor: number) => steady.map((value) => value * factor);
+    expect(decode([50, 50, 50, 50, 50], [49, 49, 49, 49, 49])?.verdict).toBe('same');
+    expect(decode(steady, slower(0.9))?.verdict).toBe('worse');
+    expect(decode(steady, slower(0.9), 0.15)?.verdict).toBe('same');
+    expect(decode([50, 50, 50, 50, 50], [49, 49, 49, 49, 49], 0.01)?.verdict).toBe('worse');
+  });
+
+  it('judges by the samples, whatever the summaries claim', () => {
+    const claims = { ...caseOf(steady).summaries };
+    const [comparison] = compareReports(report(caseOf(scattered, { summaries: claims })), report(caseOf(scattered, { summaries: claims })));
+    expect(comparison?.changes.find((change) => change.metric === 'tpotMs')?.verdict).toBe('undecided');
+  });
+
+  it('sums up for a script: worse before undecided, undecided before not worse', () => {
+    const worse = caseOf(steady.map((value) => value / 2));
+    const unclear = { name: 'b' };
+    expect(overallVerdict(compareReports(report(caseOf(steady)), report(caseOf(steady))))).toBe('not-worse');
+    expect(overallVerdict(compareReports(report(caseOf(steady), caseOf(scattered, unclear)), report(caseOf(steady), caseOf(scattered, unclear))))).toBe('undecided');
+    expect(overallVerdict(compareReports(report(caseOf(steady), caseOf(scattered, unclear)), report(worse, caseOf(scattered, unclear))))).toBe('worse');
   });
 });

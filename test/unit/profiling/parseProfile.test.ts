@@ -27,12 +27,15 @@ describe('parseProfile', () => {
   });
 
   it.each([
-    ['', 'JSON is broken'],
+    ['', 'it is empty'],
+    [text.slice(0, text.length / 2), 'it is cut off after'],
+    [text.replace('"startedAtMs":1790000000000', '"startedAtMs":NaN'), 'it holds NaN'],
+    [edited((value) => (value.schema = 'glm-local.profile/0')), 'which an older GLM Local wrote'],
     ['[1, 2', 'JSON is broken'],
     ['null', 'names no schema'],
     ['[]', 'names no schema'],
     ['{"traceEvents": []}', 'names no schema'],
-    [edited((value) => (value.schema = 'glm-local.profile/2')), 'schema is "glm-local.profile/2"'],
+    [edited((value) => (value.schema = 'glm-local.profile/2')), 'schema is "glm-local.profile/2", which a newer GLM Local wrote'],
     [edited((value) => (value.startedAtMs = 'now')), 'startedAtMs is no number'],
     [edited((value) => (value.generations = {})), 'generations is no list'],
     [edited((value) => ((value.generations as { spans: { kind: string }[] }[])[0]!.spans[1]!.kind = 'sleep')), 'generations[0].spans[1].kind is none of'],

@@ -13,6 +13,8 @@ export const isCount: Check = (value, path) => isAmount(value, path) ?? (Number.
 
 export const isText: Check = (value, path) => (typeof value === 'string' ? undefined : `${path} is no text`);
 
+export const isBoolean: Check = (value, path) => (typeof value === 'boolean' ? undefined : `${path} is neither true nor false`);
+
 export function isOneOf(...allowed: readonly string[]): Check {
   return (value, path) => (allowed.includes(value as string) ? undefined : `${path} is none of ${allowed.join(', ')}`);
 }
@@ -86,4 +88,43 @@ export function mapOf(check: Check): Check {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Says that a document is of another kind or version, which explains everything else that may be wrong with it.
+ *
+ * @param known  The schema that is read, such as `glm-local-bench/1`: a name, a slash and the version.
+ * @returns undefined for the known schema.
+ */
+export function describeOtherSchema(value: unknown, known: string): string | undefined {
+  const schema: unknown = isRecord(value) && Object.hasOwn(value, 'schema') ? value.schema : undefined;
+  if (schema === known) {
+    return undefined;
+  }
+  if (typeof schema !== 'string') {
+    return 'it names no schema';
+  }
+  const [name, version] = known.split('/');
+  const [, otherVersion] = schema.startsWith(`${name}/`) ? (/\/(\d{1,9})$/.exec(schema) ?? []) : [];
+  const named = `its schema is "${schema.slice(0, 80)}"`;
+  if (otherVersion === undefined) {
+    return named;
+  }
+  return Number(otherVersion) > Number(version) ? `${named}, which a newer GLM Local wrote: update this one to open it` : `${named}, which an older GLM Local wrote: this one no longer reads it`;
+}
+
+/**
+ * @returns what `JSON.parse` says, in words for someone who knows the file and not the parser: cut off, NaN, or broken at a place.
+ */
+export function describeJsonError(text: string, error: unknown): string {
+  const said = error instanceof Error ? error.message : String(error);
+  if (text.trim() === '') {
+    return 'it is empty';
+  }
+  // Every complete document of ours ends with the brace that it begins with.
+  if (/^\s*\{/.test(text.slice(0, 100)) && !/\}\s*$/.test(text.slice(-100))) {
+    return `it is cut off after ${text.length.toLocaleString('en')} characters`;
+  }
+  const [notANumber] = /[:,[]\s*(NaN|-?Infinity)\b/.exec(text) ?? [];
+  return notANumber === undefined ? `its JSON is broken (${said})` : `it holds ${notANumber.replace(/^[:,[]\s*/, '')}, which is no JSON; a figure that could not be measured is left out`;
 }

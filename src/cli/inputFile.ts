@@ -42,7 +42,8 @@ export function parseConversationJson(path: string, text: string): unknown {
 
 function parseInputJson(path: string, text: string, parse: (text: string) => unknown = JSON.parse): unknown {
   try {
-    return parse(text);
+    // Editors and shells on Windows begin a file with a byte order mark.
+    return parse(text.replace(/^\ufeff/, ''));
   } catch (error) {
     throw new InputFileError(path, `it is not JSON (${(error as Error).message}).`, error);
   }

@@ -3,7 +3,7 @@
  * With `--json` stdout holds exactly one JSON value.
  */
 
-import type { GlmError } from '../common/errors';
+import { terminalSteps, type GlmError } from '../common/errors';
 
 export interface Output {
   readonly json: boolean;
@@ -24,6 +24,11 @@ export interface Sink {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+}
+
+/** An error as data; scripts rely on these names. */
+export function errorJson({ code, message, next }: Pick<GlmError, 'code' | 'message' | 'next'>): { readonly code: string; readonly message: string; readonly next: ReturnType<typeof terminalSteps> } {
+  return { code, message, next: terminalSteps(next) };
 }
 
 export function createOutput(stdout: Sink, stderr: Sink, json: boolean): Output {
@@ -67,14 +72,14 @@ export function createOutput(stdout: Sink, stderr: Sink, json: boolean): Output 
       if (!lastNote.endsWith(error.message)) {
         stderr.write(`${error.message}\n`);
       }
-      for (const step of error.next) {
+      for (const step of terminalSteps(error.next)) {
         // A message may name its next step itself.
         if (!error.message.includes(step.label)) {
           stderr.write(`  → ${step.label}${step.url === undefined ? '' : `: ${step.url}`}\n`);
         }
       }
       if (json) {
-        stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message, next: error.next } })}\n`);
+        stdout.write(`${JSON.stringify({ error: errorJson(error) })}\n`);
       }
     },
   };

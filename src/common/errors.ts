@@ -5,14 +5,24 @@
  * Test `error.code`, never `instanceof`: errors cross bundles and processes as data.
  */
 
-/** A next step that a view can turn into a button or a link and that a terminal prints as text. */
+/** A next step that a view can turn into a button or a link. A terminal has neither and shows what {@link terminalSteps} makes of it. */
 export interface NextStep {
   readonly label: string;
+  /** What to do at a terminal instead, in terms of the command line. */
+  readonly terminal?: string;
   /** A command id of the extension, when one does this step. */
   readonly command?: string;
   readonly args?: readonly unknown[];
   /** A public address, when reading it is the step. */
   readonly url?: string;
+}
+
+/** The steps that can be taken at a terminal, in its own words. What only a command of the editor does is left out. */
+export function terminalSteps(steps: readonly NextStep[]): readonly Pick<NextStep, 'label' | 'url'>[] {
+  return steps.flatMap(({ label, terminal, command, url }) => {
+    const text = terminal ?? (command === undefined ? label : undefined);
+    return text === undefined ? [] : [{ label: text, ...(url === undefined ? {} : { url }) }];
+  });
 }
 
 /** Values that survive JSON; the numbers an error text is built from. */

@@ -1,5 +1,6 @@
 /** The loop: takes requests, places them in slots, runs prefill chunks and decode steps in turns until none is left. */
 
+import { contextSteps } from '../common/contextSteps';
 import { GlmError } from '../common/errors';
 import { formatCount } from './countFormat';
 import type { GenerationCallbacks, GenerationOutcome, GenerationRequest, Generator, GeneratorOptions, TextDecoder } from './generation';
@@ -353,7 +354,7 @@ function checkPrompt({ promptIds }: GenerationRequest, { contextTokens, vocabSiz
   if (promptIds.length >= contextTokens) {
     throw new GlmError('prompt-too-long', `The prompt has ${formatCount(promptIds.length)} tokens, but the context holds ${formatCount(contextTokens)}, answer included. Shorten the prompt or start a new chat, or load the model with a larger context.`, {
       fields: { promptTokens: promptIds.length, contextTokens, excessTokens: promptIds.length - contextTokens + 1 },
-      next: [{ label: 'Start a new chat' }, { label: 'Load the model with a larger context' }],
+      next: contextSteps,
     });
   }
   for (let i = 0; i < promptIds.length; i++) {

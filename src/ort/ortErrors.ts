@@ -52,7 +52,7 @@ export class OrtLibraryError extends GlmError {
   constructor(path: string, reason: string, cause?: unknown) {
     super(
       'runtime-library-not-loaded',
-      `ONNX Runtime could not be loaded from ${path}: ${reason} Reinstall the extension, or name a libonnxruntime of version 1.23 or later in the setting glm.runtimeLibrary (for the command line: GLM_ORT_LIBRARY).`,
+      `ONNX Runtime could not be loaded from ${path}: ${reason} Reinstall the extension, or name a libonnxruntime of version 1.23 or later in the setting glm.ortLibrary (command line: --ort-library).`,
       { fields: { path, reason }, cause },
     );
   }
@@ -67,7 +67,7 @@ export class OrtTooOldError extends GlmError {
   constructor(call: string, neededApiVersion: number, version: string) {
     super(
       'runtime-too-old',
-      `ONNX Runtime ${version} has no ${call}; it came with version 1.${neededApiVersion}. Remove the setting glm.runtimeLibrary to use the packaged library, or name a newer one.`,
+      `ONNX Runtime ${version} has no ${call}; it came with version 1.${neededApiVersion}. Remove the setting glm.ortLibrary (command line: --ort-library) to use the packaged library, or name a newer one.`,
       { fields: { call, neededApiVersion, version } },
     );
   }

@@ -20,6 +20,6 @@ export class TokenizerError extends GlmError {
  */
 export class TemplateError extends GlmError {
   constructor(kind: 'template-failed' | 'no-chat-template', message: string, options: { readonly fields?: ErrorFields; readonly cause?: unknown } = {}) {
-    super(kind, message, { ...options, next: [kind === 'no-chat-template' ? { label: 'Use plain completion' } : { label: 'Change the message or the system prompt' }] });
+    super(kind, message, { ...options, next: [kind === 'no-chat-template' ? { label: 'Use plain completion', terminal: 'glm generate --prompt continues plain text' } : { label: 'Change the message or the system prompt' }] });
   }
 }

@@ -1,6 +1,6 @@
 import { CancelledError, type GlmError } from '../../src/common/errors';
 import { cpuDevice } from '../../src/common/deviceId';
-import type { ContextLimit, EngineContract, LoadedModel, LoadOptions, ModelDescription } from '../../src/common/protocol/engine';
+import type { ContextLimit, EngineContract, LoadedModel, LoadOptions, ModelDescription, PromptInput } from '../../src/common/protocol/engine';
 import { defaultLength, greedySampling, type StopReason } from '../../src/common/sampling';
 import type { RpcHandlers } from '../../src/common/protocol/rpc';
 import type { FakeChild } from './fakeChild';
@@ -65,6 +65,8 @@ export interface FakeEngineBehaviour {
   readonly tokens?: readonly string[];
   /** Wait between tokens and load steps. Default: one turn of the event loop. */
   readonly pause?: () => Promise<void>;
+  /** Thrown by `generate` for a prompt. */
+  readonly refuses?: (prompt: PromptInput) => GlmError | undefined;
   /** Thrown by `model-load`. */
   readonly loadError?: GlmError;
   /** Called with the child before each token, so that a test can kill it there. */
@@ -102,6 +104,10 @@ export function fakeEngineHandlers(behaviour: FakeEngineBehaviour = {}): (child:
     },
     'model-unload': () => ({ freedBytes: 1100 }),
     generate: async ({ generationId, prompt, options, profile }, signal) => {
+      const refusal = behaviour.refuses?.(prompt);
+      if (refusal !== undefined) {
+        throw refusal;
+      }
       const promptTokens = prompt.kind === 'ids' ? prompt.ids.length : prompt.kind === 'text' ? prompt.text.length : prompt.chat.messages.map((message) => message.content).join('').length;
       child.server.emit('prefill-progress', { generationId, doneTokens: promptTokens, totalTokens: promptTokens, reusedTokens: 0 });
       if (behaviour.contextLimit !== undefined) {

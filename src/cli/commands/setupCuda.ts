@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { formatBytes } from '../../common/byteFormat';
-import { GlmError } from '../../common/errors';
+import { GlmError, terminalSteps } from '../../common/errors';
 import { findCuda, type CudaStatus, type LibraryStatus } from '../../cuda/setup/findCuda';
 import { installCuda, planInstall, type InstallPlan, type InstallProgress } from '../../cuda/setup/installCuda';
 import { defaultIndexUrl } from '../../cuda/setup/packageIndex';
@@ -98,7 +98,7 @@ function describeStatus(status: CudaStatus): string {
     ...(rows.length > 0 ? [formatTable(['library', 'file', 'found'], rows)] : []),
     ...(status.ready ? ['CUDA is ready.'] : [...status.messages.filter((message) => message !== status.driver.message)]),
     ...(status.ready || status.lookedIn.length === 0 ? [] : [`Looked in: ${status.lookedIn.map((place) => place.folder).join(', ')}.`]),
-    ...status.next.map((step) => `Next: ${step.label}${step.command === 'glm.setupCuda' ? ' (glm setup-cuda --download)' : ''}${step.url === undefined ? '' : ` (${step.url})`}`),
+    ...terminalSteps(status.next).map((step) => `Next: ${step.label}${step.url === undefined ? '' : ` (${step.url})`}`),
   ].join('\n');
 }
 

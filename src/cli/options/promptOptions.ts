@@ -1,6 +1,7 @@
 /** Where the prompts of `glm generate` come from: ids, a text, a conversation, or a file with one of these a line. */
 
 import type { Command } from 'commander';
+import { isGlmError, type GlmError } from '../../common/errors';
 import type { PromptInput } from '../../common/protocol/engine';
 import { toChatInput, toTools } from '../chatFile';
 import type { CliContext } from '../cliContext';
@@ -17,8 +18,12 @@ export interface PromptFlags {
   readonly batch?: string;
 }
 
+/** A prompt, or why a line of a batch is none. */
+export type PromptRow = { readonly prompt: PromptInput } | { readonly error: GlmError };
+
 export interface Prompts {
-  readonly inputs: readonly PromptInput[];
+  /** At least one holds a prompt. */
+  readonly rows: readonly PromptRow[];
   /** Several were asked for, or could have been: the result is a list of rows. */
   readonly areRows: boolean;
 }
@@ -33,29 +38,47 @@ export function addPromptOptions(command: Command): Command {
     .option('--batch <file>', 'JSON lines, each {"ids": […]}, {"prompt": "…"} or {"messages": […]}');
 }
 
-/** @throws {UsageError} unless exactly one source is given. @throws {InputFileError} */
+/** @throws {UsageError} unless exactly one source is given. @throws {InputFileError} when a file can't be used; of a batch, when no line of it can. */
 export async function readPrompts(flags: PromptFlags, context: CliContext): Promise<Prompts> {
   const given = [flags.ids, flags.messages, flags.prompt, flags.batch].filter((value) => value !== undefined);
   if (given.length !== 1) {
     throw new UsageError('Give the prompt with exactly one of --ids, --messages, --prompt and --batch.');
   }
   if (flags.ids !== undefined) {
-    return { inputs: flags.ids.map((ids) => ({ kind: 'ids', ids })), areRows: flags.ids.length > 1 };
+    return { rows: flags.ids.map((ids) => ({ prompt: { kind: 'ids', ids } })), areRows: flags.ids.length > 1 };
   }
   if (flags.prompt !== undefined) {
-    return { inputs: [{ kind: 'text', text: flags.prompt }], areRows: false };
+    return { rows: [{ prompt: { kind: 'text', text: flags.prompt } }], areRows: false };
   }
   if (flags.messages !== undefined) {
     const chat = toChatInput(flags.messages, await readConversationJson(context, flags.messages));
     const tools = flags.tools === undefined ? {} : { tools: toTools(flags.tools, await readConversationJson(context, flags.tools)) };
-    return { inputs: [{ kind: 'chat', chat: { ...chat, ...tools, templateKwargs: flags.templateKwargs } }], areRows: false };
+    return { rows: [{ prompt: { kind: 'chat', chat: { ...chat, ...tools, templateKwargs: flags.templateKwargs } } }], areRows: false };
   }
-  const path = flags.batch ?? '-';
-  const lines = (await readInputText(context, path)).split('\n').filter((line) => line.trim() !== '');
-  if (lines.length === 0) {
-    throw new InputFileError(path, 'it holds no prompt.');
+  return { rows: await readBatch(flags.batch ?? '-', flags, context), areRows: true };
+}
+
+/** One row for each line that is not blank. */
+async function readBatch(path: string, flags: PromptFlags, context: CliContext): Promise<readonly PromptRow[]> {
+  const lines = (await readInputText(context, path)).split('\n');
+  const rows = lines.flatMap((line, index): PromptRow[] => {
+    if (line.trim() === '') {
+      return [];
+    }
+    const place = `${path === '-' ? 'standard input' : path} line ${index + 1}`;
+    try {
+      return [{ prompt: toPrompt(place, parseConversationJson(place, line), flags) }];
+    } catch (error) {
+      if (!isGlmError(error)) {
+        throw error;
+      }
+      return [{ error }];
+    }
+  });
+  if (!rows.some((row) => 'prompt' in row)) {
+    throw rows.find((row) => 'error' in row)?.error ?? new InputFileError(path, 'it holds no prompt.');
   }
-  return { inputs: lines.map((line, index) => toPrompt(`${path} line ${index + 1}`, parseConversationJson(`${path} line ${index + 1}`, line), flags)), areRows: true };
+  return rows;
 }
 
 function toPrompt(place: string, value: unknown, flags: PromptFlags): PromptInput {

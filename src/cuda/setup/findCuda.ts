@@ -8,6 +8,7 @@ import { findInstalled } from './installedFolder';
 import { readLibraryVersion } from './libraryVersion';
 import { isCudaSystem, neededLibraries, ortVersion, type NeededLibrary } from './neededLibraries';
 import { judgeDriver, readKernelDriverVersion, type DriverStatus } from './nvidiaDriver';
+import { useWebgpu } from './setupErrors';
 import { findSearchFolders, type SearchFolder, type SearchOptions } from './searchFolders';
 
 export type LibraryStatus =
@@ -44,7 +45,7 @@ export async function findCuda(options: FindCudaOptions): Promise<CudaStatus> {
   const { platform, arch } = options;
   if (!isCudaSystem(platform, arch)) {
     const message = `There is no CUDA 13 for ${platform}-${arch}; the WebGPU provider needs nothing installed.`;
-    return { supported: false, driver: judgeDriver(undefined), libraries: [], lookedIn: [], ready: false, loadOrder: [], libraryFolders: [], messages: [message], next: [{ label: 'Use WebGPU' }] };
+    return { supported: false, driver: judgeDriver(undefined), libraries: [], lookedIn: [], ready: false, loadOrder: [], libraryFolders: [], messages: [message], next: [useWebgpu] };
   }
   const driver = judgeDriver(options.driverVersion ?? (platform === 'linux' ? await readKernelDriverVersion() : undefined));
   const installed = await findInstalled(options.installRoot);
@@ -132,7 +133,7 @@ function describeProblem(status: LibraryStatus): readonly string[] {
 
 function nextSteps(driver: DriverStatus, isComplete: boolean): readonly NextStep[] {
   if (driver.state !== 'ok') {
-    return [{ label: 'Update the NVIDIA driver', url: 'https://www.nvidia.com/drivers' }, { label: 'Use WebGPU' }];
+    return [{ label: 'Update the NVIDIA driver', url: 'https://www.nvidia.com/drivers' }, useWebgpu];
   }
-  return isComplete ? [] : [{ label: 'Download the missing libraries', command: 'glm.setupCuda' }, { label: 'Use WebGPU' }];
+  return isComplete ? [] : [{ label: 'Download the missing libraries', command: 'glm.setupCuda', terminal: 'Download the missing libraries: glm setup-cuda --download' }, useWebgpu];
 }

@@ -1,7 +1,10 @@
 /** What can go wrong while libraries are looked up, downloaded and put in place. Each says which library or address, and the one next step. */
 
 import { formatBytes } from '../../common/byteFormat';
-import { GlmError } from '../../common/errors';
+import { GlmError, type NextStep } from '../../common/errors';
+
+/** What needs no CUDA. */
+export const useWebgpu: NextStep = { label: 'Use WebGPU', command: 'glm.openSettings', args: ['glm.provider'], terminal: 'Use WebGPU: --provider webgpu' };
 
 /**
  * An address answered with an error, not at all, or with something that is no package index.
@@ -10,7 +13,7 @@ import { GlmError } from '../../common/errors';
  */
 export class DownloadError extends GlmError {
   constructor(message: string, fields: Readonly<Record<string, string | number>> = {}, cause?: unknown) {
-    super('download-failed', message, { fields, cause, next: [{ label: 'Run Set up CUDA again: it goes on where it stopped' }] });
+    super('download-failed', message, { fields, cause, next: [{ label: 'Set up CUDA again: it goes on where it stopped', command: 'glm.setupCuda', terminal: 'Run glm setup-cuda --download again: it goes on where it stopped' }] });
   }
 }
 
@@ -23,7 +26,10 @@ export class HashMismatchError extends GlmError {
   constructor(fileName: string, expected: string, actual: string) {
     super('download-hash-mismatch', `${fileName} is not what the package index describes (sha256 ${actual.slice(0, 12)}… instead of ${expected.slice(0, 12)}…). It has been deleted. Try again, or use another index.`, {
       fields: { fileName, expected, actual },
-      next: [{ label: 'Try again' }, { label: 'Choose another package index' }],
+      next: [
+        { label: 'Try again', command: 'glm.setupCuda', terminal: 'Run glm setup-cuda --download again' },
+        { label: 'Choose another package index', command: 'glm.openSettings', args: ['glm.packageIndexUrl'], terminal: 'Name another package index with --index-url' },
+      ],
     });
   }
 }
@@ -37,9 +43,9 @@ export class DiskFullError extends GlmError {
   constructor(folder: string, neededBytes: number | undefined, freeBytes: number | undefined) {
     const need = neededBytes === undefined ? 'More room is needed' : `${formatBytes(neededBytes)} are needed`;
     const free = freeBytes === undefined ? 'the disk is full' : `${formatBytes(freeBytes)} are free`;
-    super('disk-full', `${need} in ${folder}, but ${free}. Free some space, or choose another folder.`, {
+    super('disk-full', `${need} in ${folder}, but ${free}. Free some space there.`, {
       fields: { folder, neededBytes, freeBytes },
-      next: [{ label: 'Choose another folder' }],
+      next: [{ label: 'Free some space, then set up CUDA again: it goes on where it stopped', terminal: 'Name another folder with --folder' }],
     });
   }
 }
@@ -65,6 +71,6 @@ export class SetupBusyError extends GlmError {
 /** No such libraries exist for this system. Handled by: the command, which offers WebGPU. */
 export class CudaUnsupportedError extends GlmError {
   constructor(platform: string, arch: string) {
-    super('cuda-unsupported', `There is no CUDA 13 for ${platform}-${arch}. Use the WebGPU provider, which needs nothing installed.`, { fields: { platform, arch }, next: [{ label: 'Use WebGPU' }] });
+    super('cuda-unsupported', `There is no CUDA 13 for ${platform}-${arch}. Use the WebGPU provider, which needs nothing installed.`, { fields: { platform, arch }, next: [useWebgpu] });
   }
 }

@@ -2,6 +2,7 @@
 
 import { formatBytes } from '../../common/byteFormat';
 import type { DeviceId } from '../../common/deviceId';
+import type { WeightFormat } from '../../common/dtype';
 import { GlmError, type NextStep } from '../../common/errors';
 
 /** What one device would have to hold, and what it may hold. */
@@ -24,7 +25,7 @@ export class ModelDoesNotFitError extends GlmError {
   readonly shortfallBytes: number;
   readonly largestContextTokens: number;
 
-  constructor(shortfalls: readonly DeviceShortfall[], contextTokens: number, largestContextTokens: number) {
+  constructor(shortfalls: readonly DeviceShortfall[], contextTokens: number, largestContextTokens: number, weightFormat: WeightFormat) {
     const shortfallBytes = shortfalls.reduce((sum, entry) => sum + entry.shortfallBytes, 0);
     const lacking = shortfalls
       .filter((entry) => entry.shortfallBytes > 0)
@@ -33,7 +34,7 @@ export class ModelDoesNotFitError extends GlmError {
     const advice =
       largestContextTokens > 0
         ? `Lower the context to ${largestContextTokens.toLocaleString('en-US')} tokens, add a device, or free memory.`
-        : 'The weights alone are too big: use int4 or int8 weights, add a device, or free memory.';
+        : `The weights alone are too big: ${weightFormat === 'int4' ? '' : weightFormat === 'int8' ? 'use int4 weights, ' : 'use int4 or int8 weights, '}add a device, or free memory.`;
     super('model-does-not-fit', `At a context of ${context} tokens the model needs ${lacking.join(', and ')}. ${advice}`, {
       fields: {
         shortfallBytes,
@@ -44,7 +45,7 @@ export class ModelDoesNotFitError extends GlmError {
         budgetBytes: shortfalls.map((entry) => entry.budgetBytes),
         shortfallBytesByDevice: shortfalls.map((entry) => entry.shortfallBytes),
       },
-      next: nextSteps(largestContextTokens),
+      next: nextSteps(largestContextTokens, weightFormat),
     });
     this.shortfalls = shortfalls;
     this.shortfallBytes = shortfallBytes;
@@ -71,7 +72,7 @@ export type DeviceMapProblem =
  */
 export class DeviceMapError extends GlmError {
   constructor(reason: DeviceMapProblem, message: string, fields: Readonly<Record<string, string | number | readonly string[] | readonly number[]>> = {}) {
-    super('device-map-invalid', message, { fields: { reason, ...fields }, next: [{ label: 'Use the device map "auto"' }] });
+    super('device-map-invalid', message, { fields: { reason, ...fields }, next: [{ label: 'Use the device map "auto"', command: 'glm.openSettings', args: ['glm.deviceMap'], terminal: 'Use --device-map auto' }] });
   }
 }
 
@@ -86,7 +87,11 @@ export class NoUsableDeviceError extends GlmError {
   }
 }
 
-function nextSteps(largestContextTokens: number): readonly NextStep[] {
-  const lower: NextStep[] = largestContextTokens > 0 ? [{ label: `Lower the context to ${largestContextTokens} tokens` }] : [];
-  return [...lower, { label: 'Use int4 weights' }, { label: 'Show which processes hold memory' }];
+function nextSteps(largestContextTokens: number, weightFormat: WeightFormat): readonly NextStep[] {
+  const context = largestContextTokens.toLocaleString('en-US');
+  return [
+    ...(largestContextTokens > 0 ? [{ label: `Lower the context to ${context} tokens`, command: 'glm.openSettings', args: ['glm.contextLength'], terminal: `Use --context ${largestContextTokens}` }] : []),
+    ...(weightFormat === 'int4' ? [] : [{ label: 'Use int4 weights', command: 'glm.openSettings', args: ['glm.weights'], terminal: 'Use --weights int4' }]),
+    { label: 'Show the devices and what holds their memory', command: 'glm.diagnose', terminal: 'See what is free with glm devices' },
+  ];
 }

@@ -61,7 +61,7 @@ export function planPlacement(
   const withContext = (contextTokens: number): LayoutInput => ({ ...input, need: { ...need, contextTokens } });
   const largestContextTokens = largest((contextTokens) => fits(withContext(contextTokens), request));
   if (layout === undefined) {
-    throw new ModelDoesNotFitError(findShortfalls(input, request), need.contextTokens, largestContextTokens);
+    throw new ModelDoesNotFitError(findShortfalls(input, request), need.contextTokens, largestContextTokens, formats.weightFormat);
   }
   const stages = toStages(slots, layout.runs, sizes.numLayers, need, formats);
   return {

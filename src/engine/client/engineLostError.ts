@@ -29,9 +29,9 @@ export class EngineLostError extends GlmError {
       what === 'engine'
         ? [
             { label: 'Restart and reload the model', command: 'glm.reloadModel' },
-            { label: 'If it happens again, choose fewer bits for the weights or a shorter context' },
+            { label: 'If it happens again, choose fewer bits for the weights or a shorter context', terminal: 'If it happens again, try fewer bits (--weights int4) or a shorter --context' },
           ]
-        : [{ label: 'The next reading starts it again' }];
+        : [{ label: 'The next reading starts it again', terminal: 'Run the command again' }];
     super(`${what}-lost`, describeLoss(what, evidence), {
       fields: {
         exitCode: exit.exitCode,

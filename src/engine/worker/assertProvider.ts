@@ -10,16 +10,27 @@ import type { DeviceBudget } from '../../common/placement';
  */
 export class ProviderAbsentError extends GlmError {
   constructor(provider: ProviderKind, next: readonly NextStep[]) {
-    super('provider-absent', `${provider === 'cuda' ? 'No NVIDIA GPU can be used through CUDA' : 'No GPU can be used through WebGPU'}: "glm devices" shows what was found and why something is missing. ${next.map((step) => step.label).join(', or ')}.`, {
+    super('provider-absent', `${provider === 'cuda' ? 'No NVIDIA GPU can be used through CUDA' : 'No GPU can be used through WebGPU'}. ${remedies[provider]}`, {
       fields: { provider },
       next,
     });
   }
 }
 
+const remedies: Readonly<Record<ProviderKind, string>> = {
+  cuda: 'Set up CUDA, or choose the provider "auto".',
+  webgpu: 'Install a Vulkan driver, or choose the provider "auto".',
+  cpu: '',
+};
+
+const commonSteps: readonly NextStep[] = [
+  { label: 'Choose the provider "auto"', command: 'glm.openSettings', args: ['glm.provider'], terminal: 'Take what is there with --provider auto' },
+  { label: 'Show what was found', command: 'glm.diagnose', terminal: 'See what was found, and why something is missing, with glm devices' },
+];
+
 const nextSteps: Readonly<Record<ProviderKind, readonly NextStep[]>> = {
-  cuda: [{ label: 'Set up CUDA', command: 'glm.setupCuda' }, { label: 'choose the provider "auto"' }],
-  webgpu: [{ label: 'Install a Vulkan driver' }, { label: 'choose the provider "auto"' }],
+  cuda: [{ label: 'Set up CUDA', command: 'glm.setupCuda', terminal: 'See which libraries are missing with glm setup-cuda' }, ...commonSteps],
+  webgpu: commonSteps,
   cpu: [],
 };
 

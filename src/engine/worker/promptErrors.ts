@@ -1,3 +1,4 @@
+import { contextSteps } from '../../common/contextSteps';
 import { GlmError } from '../../common/errors';
 
 /**
@@ -11,7 +12,7 @@ export class PromptTooLongError extends GlmError {
     const count = `${isEstimate ? 'at least ' : ''}${promptTokens.toLocaleString('en-US')}`;
     super('prompt-too-long', `The prompt has ${count} tokens, the context holds ${contextTokens.toLocaleString('en-US')}. Shorten the prompt, start a new chat, or load the model with a longer context.`, {
       fields: { promptTokens, contextTokens, isEstimate },
-      next: [{ label: 'Start a new chat', command: 'glm.newChat' }],
+      next: contextSteps,
     });
   }
 }

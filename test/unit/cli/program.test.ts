@@ -53,6 +53,49 @@ describe('glm generate', () => {
     expect((JSON.parse(run.stdout) as { rows: { promptTokens: number }[] }).rows.map((row) => row.promptTokens)).toEqual([2, 3, 5]);
   });
 
+  it('gives the other rows when one of a batch is wrong, and says which', async () => {
+    const batch = file('partly.jsonl', '\ufeff{"ids":[1,2]}\r\n\n{"prompt":"refuse"}\nnot json\n{"prompt":"abc"}\n');
+    const refusing: Parameters<typeof runFakeCli>[1] = {
+      behaviour: { refuses: (prompt) => (prompt.kind === 'text' && prompt.text === 'refuse' ? new GlmError('prompt-empty', 'Nothing to continue.', { next: [{ label: 'New chat', command: 'glm.newChat' }] }) : undefined) },
+    };
+    const run = await runFakeCli(['generate', '--model', 'm', '--batch', batch, '--json'], refusing);
+    expect(run.code).toBe(1);
+    expect((JSON.parse(run.stdout) as { rows: unknown[] }).rows).toMatchObject([
+      { promptTokens: 2, stopReason: 'eos' },
+      { error: { code: 'prompt-empty', message: 'Nothing to continue.', next: [] } },
+      { error: { code: 'input-file' } },
+      { promptTokens: 3, stopReason: 'eos' },
+    ]);
+    expect(run.stderr).toContain('row 2 failed: Nothing to continue.');
+    expect(run.stderr).toMatch(/row 3 failed: .*partly\.jsonl line 4 can't be used/);
+    const text = await runFakeCli(['generate', '--model', 'm', '--batch', batch], refusing);
+    expect(text.code).toBe(1);
+    expect(text.stdout).toMatch(/^--- 1: .*\nHello, world\n--- 2: failed\n--- 3: failed\n--- 4: /);
+  });
+
+  it('keeps the rows that were done when the engine is lost, and fails when none was', async () => {
+    const batch = file('two.jsonl', '{"ids":[1,2]}\n{"prompt":"abc"}\n');
+    let tokens = 0;
+    const some = await runFakeCli(['generate', '--model', 'm', '--batch', batch, '--json'], {
+      behaviour: {
+        onToken: (child) => {
+          tokens += 1;
+          if (tokens === 10) {
+            setTimeout(() => child.die({ signal: 'SIGKILL' }), 20);
+          }
+        },
+        pause: () => new Promise((resolve) => setTimeout(resolve, tokens === 10 ? 60 : 0)),
+      },
+    });
+    expect(some.code).toBe(1);
+    expect((JSON.parse(some.stdout) as { rows: unknown[] }).rows).toMatchObject([{ stopReason: 'eos' }, { error: { code: 'engine-lost' } }]);
+    const none = await runFakeCli(['generate', '--model', 'm', '--batch', batch, '--json'], { behaviour: { onToken: (child) => child.die({ signal: 'SIGKILL' }) } });
+    expect(none.code).toBe(1);
+    expect(JSON.parse(none.stdout)).toMatchObject({ error: { code: 'engine-lost' } });
+    expect(none.stdout).not.toContain('glm.reloadModel');
+    expect(none.stderr).not.toContain('Restart and reload');
+  });
+
   it('understands the sampling options under their transformers names', async () => {
     const run = await runFakeCli([...'generate --model m --prompt x --json --max-new-tokens 3 --min-new-tokens 1 --temperature 0.7 --top-k 20 --top-p 0.8 --min-p 0.05 --repetition-penalty 1.1 --seed 7 --ignore-eos --stop A --stop B'.split(' ')]);
     expect(paramsOf(run, 'generate')).toMatchObject({

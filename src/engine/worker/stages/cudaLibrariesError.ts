@@ -15,7 +15,7 @@ export class CudaLibrariesError extends GlmError {
         : `every library that it needs is there, but it refused: ${cause instanceof Error ? cause.message : String(cause)}`;
     super('cuda-libraries', `The CUDA provider could not start; ${what.replace(/\.?$/, '.')} Run "GLM: Set Up CUDA" (glm setup-cuda), or choose the provider webgpu or cpu.`, {
       fields: { missing: missing.map(({ fileName }) => fileName) },
-      next: [{ label: 'Set Up CUDA', command: 'glm.setupCuda' }],
+      next: [{ label: 'Set Up CUDA', command: 'glm.setupCuda', terminal: 'glm setup-cuda lists what is missing, glm setup-cuda --download fetches it' }],
       cause,
     });
   }

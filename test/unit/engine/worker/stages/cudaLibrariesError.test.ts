@@ -13,7 +13,7 @@ describe('explainCudaFailure', () => {
         'Run "GLM: Set Up CUDA" (glm setup-cuda), or choose the provider webgpu or cpu.',
     );
     expect(error.fields).toEqual({ missing: ['libcublasLt.so.13', 'libcudnn.so.9'] });
-    expect(error.next).toEqual([{ label: 'Set Up CUDA', command: 'glm.setupCuda' }]);
+    expect(error.next).toMatchObject([{ label: 'Set Up CUDA', command: 'glm.setupCuda' }]);
     expect(error.cause).toBe(cause);
   });
 

@@ -1,19 +1,21 @@
 /** Packs a checkpoint's weights once, in parallel, into a cache that survives crashes, full disks and a second window. */
 
-import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readdirSync, realpathSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readdirSync, realpathSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TensorInfo } from '../../../common/dtype';
 import { CancelledError, throwIfAborted } from '../../../common/errors';
 import type { LoadProgress } from '../../../common/protocol/engine';
 import type { GlmConfig } from '../../../model/config';
 import type { Precision } from '../../../model/precision';
-import { checkpointIdentity, describePacked, packedHeader, tryOpenPacked, type PackedWeights } from './packedFile';
+import { checkpointIdentity, describePacked, packedHeader, tryOpenPacked, type PackedHeader, type PackedWeights } from './packedFile';
 import { PackFolderError, PackSpaceError, wordPackError } from './packErrors';
 import { jobSourceBytes } from './packJob';
 import { makeFolder } from './makeFolder';
 import { waitForLock } from './packLock';
 import { packVersion, planPacking, sourceFiles, type PackPlan } from './packPlan';
+import { loadDigest, writeDigestTable } from './pieceDigest';
+import { removeOutdated } from './removeOutdated';
 import { runJobsHere, runJobsInThreads } from './packRunner';
 
 export interface PackOptions {
@@ -35,7 +37,10 @@ const smallSourceBytes = 64 * 1024 * 1024;
  */
 export async function packCheckpoint(config: GlmConfig, tensors: ReadonlyMap<string, TensorInfo>, precision: Precision, options: PackOptions): Promise<PackedWeights> {
   const plan = planPacking(config, tensors, precision);
-  const identity = checkpointIdentity(config, sourceFiles(config, tensors));
+  const files = sourceFiles(config, tensors);
+  const identity = checkpointIdentity(config, files);
+  const source = dirname(files[0] ?? '');
+  const header = packedHeader(plan, identity, source);
   let folder = join(options.cacheFolder, `packed-v${packVersion}`);
   const neededBytes = plan.dataBytes;
   try {
@@ -43,17 +48,19 @@ export async function packCheckpoint(config: GlmConfig, tensors: ReadonlyMap<str
     // The runtime refuses external data behind symbolic links that leave their folder, so the real one is used from here on.
     folder = realpathSync(folder);
     const path = join(folder, `${identity}-${plan.format}.glmpack`);
-    let found = tryOpenPacked(path, plan, identity);
+    let found = tryOpenPacked(path, plan, header);
     if (found !== undefined) {
       return found;
     }
-    const isDone = (): boolean => (found = tryOpenPacked(path, plan, identity)) !== undefined;
+    const isDone = (): boolean => (found = tryOpenPacked(path, plan, header)) !== undefined;
     const lock = await waitForLock(`${path}.lock`, isDone, options.signal);
     if (lock === undefined) {
       return found as unknown as PackedWeights;
     }
     try {
-      return await writePacked(path, folder, plan, identity, options);
+      const packed = await writePacked(path, folder, plan, header, options);
+      removeOutdated(options.cacheFolder, folder, { path, source, format: plan.format });
+      return packed;
     } finally {
       lock.release();
     }
@@ -71,9 +78,8 @@ function makeCacheFolder(folder: string): void {
   }
 }
 
-async function writePacked(path: string, folder: string, plan: PackPlan, identity: string, options: PackOptions): Promise<PackedWeights> {
+async function writePacked(path: string, folder: string, plan: PackPlan, header: PackedHeader, options: PackOptions): Promise<PackedWeights> {
   removeAbandoned(folder, path);
-  const header = packedHeader(plan, identity);
   const totalFileBytes = header.dataOffset + plan.dataBytes;
   const freeBytes = tryFreeBytes(folder);
   if (freeBytes !== undefined && freeBytes < totalFileBytes) {
@@ -92,13 +98,14 @@ async function writePacked(path: string, folder: string, plan: PackPlan, identit
     }
     const onBytes = trackProgress(totalBytes, options.onProgress);
     const { threadFile, signal } = options;
-    await (threadFile !== undefined && totalBytes > smallSourceBytes && existsSync(threadFile)
+    const pieces = await (threadFile !== undefined && totalBytes > smallSourceBytes && existsSync(threadFile)
       ? runJobsInThreads(jobs, temporary, threadFile, options.threads ?? availableParallelism(), { signal, onBytes })
       : runJobsHere(jobs, temporary, { signal, onBytes }));
     throwIfAborted(signal, 'Packing the weights');
+    appendFileSync(temporary, writeDigestTable(pieces, await loadDigest()));
     syncFile(temporary);
     renameSync(temporary, path);
-    return describePacked(path, plan, header.dataOffset);
+    return describePacked(path, plan, header.dataOffset, true);
   } finally {
     rmSync(temporary, { force: true });
   }

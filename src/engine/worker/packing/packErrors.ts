@@ -45,6 +45,21 @@ export class PackSourceError extends GlmError {
   }
 }
 
+/**
+ * Packed weights are not the bytes that were written.
+ *
+ * Cause: a failing disk or memory, or another program that wrote into the file. Handled by: the load, which packs again once; a second time it is shown.
+ */
+export class PackDamagedError extends GlmError {
+  /** @param offset  Where the first damaged piece begins. */
+  constructor(path: string, offset: number) {
+    super('pack-damaged', `The packed weights in ${path} are damaged from byte ${offset.toLocaleString('en-US')} on: they are not what was written. The disk or the memory may be failing; check both, or choose another folder in the setting glm.cacheFolder (command line: --cache-folder).`, {
+      fields: { path, offset },
+      next: [{ label: 'Choose a cache folder', command: 'glm.openSettings', args: ['glm.cacheFolder'] }],
+    });
+  }
+}
+
 const spaceCodes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 const permissionCodes: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST'];
 

@@ -4,6 +4,7 @@ import { readSync, writeSync } from 'node:fs';
 import type { DType } from '../../../common/dtype';
 import { encodeFloats, fromF16Bits } from '../../../model/halfFloat';
 import type { FloatDType } from '../../../model/precision';
+import type { Digest, PieceDigest } from './pieceDigest';
 import { quantizeRows4, quantizeRows4WithZeroPoints, quantizeRows8 } from './blockQuantize';
 
 /** A run of elements in a checkpoint file. */
@@ -37,14 +38,19 @@ export function jobSourceBytes(job: PackJob): number {
  * Does one job.
  *
  * @param openSource  Gives a descriptor for a checkpoint file; the caller closes it.
+ * @returns  What was written, with digests of the bytes as they were in memory.
  * @throws {Error} the file system's own error; the caller words it.
  */
-export function runPackJob(job: PackJob, openSource: (file: string) => number, targetFd: number): void {
+export function runPackJob(job: PackJob, openSource: (file: string) => number, targetFd: number, digest: Digest): readonly PieceDigest[] {
+  const write = (array: ArrayBufferView, offset: number): PieceDigest => {
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    writeFully(targetFd, bytes, offset);
+    return { offset, byteLength: bytes.byteLength, digest: digest(bytes) };
+  };
   const { target, rows, width, factor } = job;
   const [only] = job.runs;
   if (target.kind === 'dense' && factor === 1 && job.runs.length === 1 && only?.dtype === target.dtype) {
-    writeFully(targetFd, readRun(only, openSource), target.offset);
-    return;
+    return [write(readRun(only, openSource), target.offset)];
   }
   const weights = readFloats(job.runs, openSource);
   if (factor !== 1) {
@@ -53,22 +59,21 @@ export function runPackJob(job: PackJob, openSource: (file: string) => number, t
     }
   }
   if (target.kind === 'dense') {
-    writeFully(targetFd, encodeFloats(weights, target.dtype as FloatDType), target.offset);
-    return;
+    return [write(encodeFloats(weights, target.dtype as FloatDType), target.offset)];
   }
   const blocks = Math.ceil(width / target.blockSize);
   const values = new Uint8Array((rows * blocks * target.blockSize * target.bits) / 8);
   const scales = new Float32Array(rows * blocks);
+  const pieces: PieceDigest[] = [];
   if (target.zeroPointsOffset !== undefined) {
     const zeroPoints = new Uint8Array(rows * Math.ceil(blocks / 2));
     quantizeRows4WithZeroPoints(weights, rows, width, target.blockSize, values, scales, zeroPoints);
-    writeFully(targetFd, zeroPoints, target.zeroPointsOffset);
+    pieces.push(write(zeroPoints, target.zeroPointsOffset));
   } else {
     const quantize = target.bits === 4 ? quantizeRows4 : quantizeRows8;
     quantize(weights, rows, width, target.blockSize, values, scales);
   }
-  writeFully(targetFd, values, target.valuesOffset);
-  writeFully(targetFd, encodeFloats(scales, target.scaleDtype), target.scalesOffset);
+  return [...pieces, write(values, target.valuesOffset), write(encodeFloats(scales, target.scaleDtype), target.scalesOffset)];
 }
 
 /** All runs, one after the other, as f32. */
@@ -119,8 +124,7 @@ function readRun(run: SourceRun, openSource: (file: string) => number): Uint8Arr
   return bytes;
 }
 
-function writeFully(fd: number, array: ArrayBufferView, offset: number): void {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+function writeFully(fd: number, bytes: Uint8Array, offset: number): void {
   for (let done = 0; done < bytes.byteLength; ) {
     done += writeSync(fd, bytes, done, bytes.byteLength - done, offset + done);
   }

@@ -8,7 +8,7 @@ import { f16Headroom, listModelSpecs, listSources, modelWeightSpecs, type Tensor
 import type { PackJob, PackTarget, SourceRun } from './packJob';
 
 /** Raised when the layout or the arithmetic changes: files of other versions are ignored. */
-export const packVersion = 1;
+export const packVersion = 2;
 
 /** The part of a precision that decides the bytes of a packed file. */
 export function packFormat(precision: Precision): string {

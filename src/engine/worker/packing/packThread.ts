@@ -1,19 +1,25 @@
-/** Entry of a packing thread: takes jobs, answers each with the bytes it read, and ends when told. Bundled by itself as dist/packThread.js. */
+/**
+ * Entry of the threads that read and write much. A packing thread takes jobs, answers each with the bytes it read and what it wrote, and ends when
+ * told; a verifying thread looks at its pieces and answers once. Bundled by itself as dist/packThread.js.
+ */
 
 import { openSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { jobSourceBytes, runPackJob, type PackJob } from './packJob';
+import { loadDigest, type Digest, type PieceDigest } from './pieceDigest';
+import { findDamage } from './verifyPacked';
 
-export interface PackThreadData {
-  readonly targetPath: string;
+export type PackThreadData = { readonly kind: 'pack'; readonly targetPath: string } | { readonly kind: 'verify'; readonly path: string; readonly pieces: readonly PieceDigest[] };
+
+/** From a packing thread: it is ready for a job (the first time without a piece), or its job failed. */
+export type PackThreadMessage = { readonly kind: 'ready'; readonly doneBytes: number; readonly pieces: readonly PieceDigest[] } | { readonly kind: 'failed'; readonly code?: string; readonly message: string };
+
+/** From a verifying thread: where the first damaged piece begins, if there is one. */
+export interface VerifyThreadMessage {
+  readonly damagedAt?: number;
 }
 
-/** From a thread: it is ready for a job (the first time with 0 bytes), or its job failed. */
-export type PackThreadMessage = { readonly kind: 'ready'; readonly doneBytes: number } | { readonly kind: 'failed'; readonly code?: string; readonly message: string };
-
-const port = parentPort;
-if (port !== null) {
-  const { targetPath } = workerData as PackThreadData;
+function servePacking(port: MessagePort, targetPath: string, digest: Digest): void {
   const targetFd = openSync(targetPath, 'r+');
   const sources = new Map<string, number>();
   const openSource = (file: string): number => {
@@ -23,12 +29,24 @@ if (port !== null) {
   };
   port.on('message', (job: PackJob) => {
     try {
-      runPackJob(job, openSource, targetFd);
-      port.postMessage({ kind: 'ready', doneBytes: jobSourceBytes(job) } satisfies PackThreadMessage);
+      const pieces = runPackJob(job, openSource, targetFd, digest);
+      port.postMessage({ kind: 'ready', doneBytes: jobSourceBytes(job), pieces } satisfies PackThreadMessage);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       port.postMessage({ kind: 'failed', code, message } satisfies PackThreadMessage);
     }
   });
-  port.postMessage({ kind: 'ready', doneBytes: 0 } satisfies PackThreadMessage);
+  port.postMessage({ kind: 'ready', doneBytes: 0, pieces: [] } satisfies PackThreadMessage);
+}
+
+const port = parentPort;
+if (port !== null) {
+  const data = workerData as PackThreadData;
+  void loadDigest().then((digest) => {
+    if (data.kind === 'pack') {
+      servePacking(port, data.targetPath, digest);
+    } else {
+      port.postMessage({ damagedAt: findDamage(data.path, data.pieces, digest) } satisfies VerifyThreadMessage);
+    }
+  });
 }

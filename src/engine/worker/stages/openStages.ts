@@ -1,5 +1,6 @@
 /** Opens a model for running: checks its tensors, packs its weights where needed, builds and loads one session per stage, warms them up. */
 
+import { rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { deviceIndex, deviceKind, type DeviceId } from '../../../common/deviceId';
 import type { TensorInfo } from '../../../common/dtype';
@@ -19,7 +20,8 @@ import { Session, SessionOptions } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
 import { packCheckpoint } from '../packing/packCheckpoint';
 import type { PackedWeights } from '../packing/packedFile';
-import { packFormat } from '../packing/packPlan';
+import { PackDamagedError } from '../packing/packErrors';
+import { verifyPacked } from '../packing/verifyPacked';
 import { allocateHostKv } from './addressedKv';
 import { openCpuDevice } from './cpuDevice';
 import { openCudaDevice } from './cudaDevice';
@@ -27,6 +29,7 @@ import { CudaBatch } from './cudaBatch';
 import { CudaPrefill } from './cudaPrefill';
 import { FusedChain } from './fusedChain';
 import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
+import { PackedFormats } from './packedFormats';
 import { isReplaySound, measureReplayedSteps } from './replayCheck';
 import { withMemoryReadings } from './memoryShortage';
 import { firstGpuStage, isInForce, lastGpuStage, noMisplacement, type Misplaceable, type Misplacement } from './misplacement';
@@ -79,18 +82,27 @@ export interface OpenStagesOptions {
  *   after everything begun has been released.
  */
 export async function openStages(options: OpenStagesOptions): Promise<StageRunner> {
+  try {
+    return await openStagesOnce(options);
+  } catch (error) {
+    if (!(error instanceof PackDamagedError)) {
+      throw error;
+    }
+    options.log?.log('warn', 'stages', `${error.message} They are packed again now.`);
+    rmSync(String(error.fields.path), { force: true });
+    return openStagesOnce(options);
+  }
+}
+
+async function openStagesOnce(options: OpenStagesOptions): Promise<StageRunner> {
   const { config, tensors, plan, signal, log = silentLog } = options;
   assertTensorsMatch(config, tensors);
   const prefillChunkTokens = Math.min(options.prefillChunkTokens ?? 256, plan.contextTokens);
   const env = Env.open({ library: options.ortLibrary });
-  const packedByFormat = new Map<string, Promise<PackedWeights>>();
-  const pack = (precision: Precision): Promise<PackedWeights> => {
-    const format = packFormat(precision);
-    const packed =
-      packedByFormat.get(format) ?? packCheckpoint(config, tensors, precision, { cacheFolder: options.cacheFolder, threadFile: options.packThreadFile, signal, onProgress: options.onProgress });
-    packedByFormat.set(format, packed);
-    return packed;
-  };
+  const packed = new PackedFormats({
+    pack: (precision) => packCheckpoint(config, tensors, precision, { cacheFolder: options.cacheFolder, threadFile: options.packThreadFile, signal, onProgress: options.onProgress }),
+    verify: (weights, stop) => verifyPacked(weights, { threadFile: options.packThreadFile, signal: stop }),
+  });
   const stages: Stage[] = [];
   let runner: StageRunner | undefined;
   try {
@@ -104,7 +116,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       });
       const onBytes = (loadedBytes: number): void => options.onProgress?.({ phase: 'loading', device: placement.device, doneBytes: doneBytes + loadedBytes, totalBytes });
       const open = (usesOperators: boolean): Promise<Stage> =>
-        openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, () => pack(precision), onBytes, options, usesOperators);
+        openStage(env, placement, precision, stages[stages.length - 1]?.parts.precision.residual, () => packed.of(precision), onBytes, options, usesOperators);
       return openWithOrWithout(open, placement, log);
     };
     for (const placement of plan.stages) {
@@ -131,6 +143,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
     });
     options.onProgress?.({ phase: 'warming-up', doneBytes, totalBytes });
     await warmUp(runner);
+    await packed.settle();
     if (plan.stages.some((stage) => stage.provider === 'webgpu')) {
       await checkLongPrefill(runner, log);
       await useCapturedSteps(runner, stages, env, log);
@@ -144,6 +157,8 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
       await runner.dispose();
     }
     throw error;
+  } finally {
+    await packed.end();
   }
 }
 

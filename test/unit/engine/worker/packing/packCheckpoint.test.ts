@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 const pack = (options: Partial<Parameters<typeof packCheckpoint>[3]> = {}) => packCheckpoint(opened.config, opened.tensors, precision, { cacheFolder, ...options });
-const files = (): string[] => (existsSync(cacheFolder) ? readdirSync(join(cacheFolder, 'packed-v1')) : []);
+const files = (): string[] => (existsSync(cacheFolder) ? readdirSync(join(cacheFolder, 'packed-v2')) : []);
 
 describe('packCheckpoint', () => {
   it('packs once, reports its progress up to the last byte, and takes the file the second time', async () => {
@@ -55,7 +55,7 @@ describe('packCheckpoint', () => {
 
   it.each([
     ['cut short', (path: string) => truncateSync(path, statSync(path).size - 1)],
-    ['of another version', (path: string) => writeFileSync(path, Buffer.from(readFileSync(path).toString('latin1').replace('"version":1', '"version":0'), 'latin1'))],
+    ['of another version', (path: string) => writeFileSync(path, Buffer.from(readFileSync(path).toString('latin1').replace('"version":2', '"version":1'), 'latin1'))],
     ['empty', (path: string) => writeFileSync(path, '')],
     ['of a header that is no text', (path: string) => writeFileSync(path, readFileSync(path).fill(0xff, 16, 40))],
     ['of a header longer than the file', (path: string) => writeFileSync(path, readFileSync(path).fill(0xff, 8, 16))],

@@ -17,11 +17,11 @@ const fresh = existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).m
 if (!fresh) {
   process.stdout.write('Installing packages (once) …\n');
   const npm = process.env.npm_execpath;
-  const args = ['ci', '--no-audit', '--no-fund'];
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip' };
+  // Without install scripts: native parts come as packages of their own, and one script would download gigabytes.
+  const args = ['ci', '--no-audit', '--no-fund', '--ignore-scripts'];
   const result = npm
-    ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit', env })
-    : spawnSync('npm', args, { cwd: root, stdio: 'inherit', env, shell: process.platform === 'win32' });
+    ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit' })
+    : spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
   if (result.status !== 0) {
     process.stderr.write('npm ci failed (see above). Check the network or the registry setting of npm, then run the command again.\n');
     process.exit(result.status ?? 1);

@@ -7,7 +7,7 @@ export const exitCode = {
   usage: 2,
   /** `bench compare`: nothing is known to be worse, but something could not be judged. */
   undecided: 3,
-  /** Ctrl-C: 128 + SIGINT. What was made until then has been printed. */
+  /** Ctrl-C: 128 + SIGINT, as SIGTERM and SIGHUP give 143 and 129. What was made until then has been printed. */
   cancelled: 130,
 } as const;
 

@@ -1,5 +1,6 @@
 /** Entry of the `glm` command: connects runCli with this process. */
 
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import packageJson from '../../package.json';
 import { startEngine } from '../engine/client/startEngine';
@@ -10,21 +11,37 @@ import { exitCode } from './exitCode';
 import { cudaInstallFolder } from './options/cacheFolder';
 import { runCli } from './program';
 
+/** How long a command may take to end in good order once it was told to. */
+const terminateLimitMs = 4000;
+
 const interruptListeners = new Set<() => void>();
 /** When Ctrl-C was pressed lately, in ms. */
 let interrupts: readonly number[] = [];
+/** Exit code of a process that was told to end, by a signal other than Ctrl-C. */
+let endedBySignal: number | undefined;
 
-process.on('SIGINT', () => {
+/** What runs may end in good order and print what it has. Insisting ends it at once; the engine notices that its host is gone. */
+function interrupt(signalCode: number): void {
   const nowMs = performance.now();
   interrupts = [...interrupts.filter((timeMs) => nowMs - timeMs < 2000), nowMs];
-  // Insisting ends at once what does not end by itself; the engine notices that its host is gone.
   if (interruptListeners.size === 0 || interrupts.length > 2) {
-    process.exit(exitCode.cancelled);
+    process.exit(signalCode);
   }
   for (const listener of [...interruptListeners]) {
     listener();
   }
-});
+}
+
+process.on('SIGINT', () => interrupt(exitCode.cancelled));
+// `timeout`, a service manager, a closed terminal: they mean the whole command, also where Ctrl-C would only stop an answer.
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    const code = 128 + constants.signals[signal];
+    endedBySignal = code;
+    setTimeout(() => process.exit(code), terminateLimitMs).unref();
+    interrupt(code);
+  });
+}
 
 // A reader that went away, such as `head`, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -58,7 +75,7 @@ const context: CliContext = {
 
 void runCli(process.argv.slice(2), context, packageJson.version).then(
   (code) => {
-    process.exitCode = code;
+    process.exitCode = code === exitCode.cancelled ? (endedBySignal ?? code) : code;
     // An open stdin keeps a process alive that has nothing left to do.
     process.stdin.unref?.();
   },

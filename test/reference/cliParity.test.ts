@@ -124,6 +124,23 @@ describe('glm as a process', () => {
     expect(stderr.match(/was ended by signal 9 \(SIGKILL\)/g)).toHaveLength(1);
   });
 
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGINT', 130],
+  ] as const)('ends in good order on %s, with what it has', async (signal, code) => {
+    const child = spawn(process.execPath, [bundles.path('cli'), 'generate', ...model, '--ids', '1,2,3', '--context', '60000', '--max-new-tokens', '50000', '--ignore-eos'], { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<readonly [number | null, string | null]>((resolve) => child.on('close', (...args) => resolve(args)));
+    let stderr = '';
+    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const [engine] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(/\s+/);
+    child.kill(signal);
+    expect(await ended).toEqual([code, null]);
+    expect(stderr).toMatch(/cancelled/);
+    expect(existsSync(`/proc/${engine}`)).toBe(false);
+  });
+
   it('samples the same with the same seed, and otherwise with another', () => {
     const sample = (seed: string): readonly number[] => glmJson<{ ids: number[] }>('generate', ...model, '--ids', '1,2,3', '--temperature', '1.5', '--seed', seed, '--max-new-tokens', '20', '--ignore-eos').ids;
     expect(sample('1')).toEqual(sample('1'));

@@ -40,7 +40,7 @@ describe('locateOrtLibrary', () => {
   });
 
   it('says where it looked when an override names nothing', () => {
-    expect(() => locateOrtLibrary('/nowhere/libonnxruntime.so')).toThrow(/nowhere.*no such file.*glm\.runtimeLibrary/s);
+    expect(() => locateOrtLibrary('/nowhere/libonnxruntime.so')).toThrow(/nowhere.*no such file.*glm\.ortLibrary/s);
   });
 
   it('says what is missing in a folder without a library', () => {

@@ -48,7 +48,9 @@ export function movesOf(call: ModelCall, kind: Device['kind']): readonly MovedPl
   // A function that cannot be seen gets other things besides inputs: only what is surely a tensor counts there.
   const tensors = call.form === 'handed' ? call.tensors.filter((tensor) => tensor.places.every((place) => place.kind === 'moved')) : call.tensors;
   const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
-  return places.filter((place, position) => places.findIndex((other) => other.move.call === place.move.call) === position);
+  // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
+  const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
+  return places.filter((place, position) => !isForPlainModel(place) && places.findIndex((other) => other.move.call === place.move.call) === position);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Calls: what is called decides who answers — the file's own code, a library's model, or nobody. */
 import type { CallExpr, Expr } from '../syntax/ast';
+import { regionsOf } from './arithmetic';
 import { attributeOf } from './attributes';
 import { evaluateArguments } from './expressions';
 import type { Frame } from './frame';
@@ -106,7 +107,23 @@ export function callUnknown(site: CallSite, path?: string): Value {
     interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
   }
   escape(site);
+  const rate = namedRate(site, name);
+  if (rate) {
+    return rate;
+  }
   return perhapsGivenModel(site) ?? perhapsLoadedModel(site, path) ?? unknown;
+}
+
+/** `calculate_tokens_per_second(num_tokens, seconds)` of another file: a time goes in, and the name says that a speed comes out. */
+export function namedRate({ interpreter, call, args }: CallSite, name: string): Value | undefined {
+  if (!/(tokens?|toks?|requests?|samples?|words?|items?)_?per_?s(ec|econd)?s?$|throughput$|_tps$/i.test(name)) {
+    return undefined;
+  }
+  const regions = [...args.positional, ...args.keywords.values()].flatMap(({ value }) => regionsOf(value) ?? []);
+  if (regions.length > 0 && interpreter.isRecording) {
+    interpreter.facts.rates.push({ expr: call, regions });
+  }
+  return regions.length > 0 ? { kind: 'rate', regions } : undefined;
 }
 
 /** `executor.submit(model.generate, …)`, `asyncio.to_thread(model.generate, …)`: the first argument is called with the rest. */
@@ -139,7 +156,11 @@ export function runCallbacks(site: CallSite): void {
       continue;
     }
     const known = value.def.params.filter((param) => byName.has(param.name));
-    if (hasModel && known.length > 0) {
+    const isBoundToModel = [...(value.bound?.values() ?? [])].some((bound) => interpreter.modelsIn(bound).length > 0);
+    if (isBoundToModel) {
+      // `dataset.map(partial(evaluate, model=model, device=device))`: the examples are unknown, the rest is given.
+      interpreter.call(value, undefined);
+    } else if (hasModel && known.length > 0) {
       const keywords = new Map(value.def.params.filter((param) => param.form === 'plain').map((param) => [param.name, byName.get(param.name) ?? { value: unknown }] as const));
       interpreter.call(value, { positional: [], keywords, mappings: [], hasListUnpack: false });
     } else if (value.def.kind === 'lambda') {

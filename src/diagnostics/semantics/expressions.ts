@@ -5,11 +5,12 @@ import { combine } from './arithmetic';
 import { evaluateCall } from './calls';
 import { dictFrom, iterate, subscript } from './containers';
 import type { Frame } from './frame';
+import { pickedByPlacement, truthOf, whereGpuExists } from './guards';
 import type { Interpreter } from './interpreter';
 import type { CallArguments } from './parameters';
 import { joinValues } from './join';
 import { runBranches, tagAvailability } from './statements';
-import { constant, optionsOf, spreadingMaps, unknown, type Value } from './values';
+import { constant, optionsOf, unknown, type Value } from './values';
 
 export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Value {
   if (!interpreter.step()) {
@@ -62,6 +63,9 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       if (expr.operator === '-' && operand.kind === 'const' && typeof operand.value === 'number') {
         return constant(-operand.value);
       }
+      if (expr.operator === 'not' && operand.kind === 'const' && typeof operand.value === 'boolean') {
+        return { ...operand, value: !operand.value };
+      }
       return expr.operator === '-' ? operand : unknown;
     }
     case 'compare': {
@@ -74,6 +78,10 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
     }
     case 'conditional': {
       const test = value(expr.test);
+      const truth = truthOf(interpreter, expr.test, test);
+      if (truth !== undefined) {
+        return value(truth ? expr.then : expr.otherwise);
+      }
       if (test.kind === 'availability') {
         interpreter.availabilityDepth++;
       }
@@ -89,7 +97,7 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       if (test.kind === 'availability') {
         interpreter.availabilityDepth--;
       }
-      return whereGpuExists(test, results[0], results[1]) ?? results.reduce(joinValues);
+      return whereGpuExists(test, results[0], results[1]) ?? pickedByPlacement(interpreter, expr.test, results) ?? results.reduce(joinValues);
     }
     case 'lambda':
       return { kind: 'function', def: expr, closure: frame };
@@ -111,12 +119,6 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       return unknown;
   }
   expr satisfies never;
-}
-
-/** `device_map="cuda:0" if is_available() else "auto"`: where a GPU exists the map names it, and elsewhere "auto" is the CPU. */
-function whereGpuExists(test: Value, then: Value | undefined, otherwise: Value | undefined): Value | undefined {
-  const isOneGpu = test.kind === 'availability' && then?.kind === 'device' && then.device.kind === 'availability';
-  return isOneGpu && otherwise?.kind === 'const' && spreadingMaps.has(otherwise.value) ? then : undefined;
 }
 
 /** An f-string: `f"cpu:{rank}"` is a CPU whatever the rank. */
@@ -155,15 +157,6 @@ export function evaluateArguments(interpreter: Interpreter, args: readonly Argum
     }
   }
   return { positional, keywords, mappings, hasListUnpack };
-}
-
-/** The truth of a condition where the text itself decides it; a constant in a variable is a switch that users flip. */
-export function truthOf(test: Expr, value: Value): boolean | undefined {
-  if (test.kind === 'literal' || test.kind === 'number') {
-    return Boolean(test.value);
-  }
-  const isMainGuard = test.kind === 'compare' && test.operands[0]?.kind === 'name' && test.operands[0].id === '__name__';
-  return isMainGuard && value.kind === 'unknown' ? true : undefined;
 }
 
 function isDeviceLike(value: Value): boolean {

@@ -46,17 +46,26 @@ export interface ModelCall {
   readonly fromEvent: number;
   /** Later than `fromEvent` for a thread that runs on. */
   toEvent: number;
+  /** Loops around the call, the innermost last. */
+  readonly loops: readonly LoopSeen[];
 }
 
 /** How far the number of generated tokens is decided by the arguments. */
 export type LengthLimit = 'fixed' | 'open' | 'unknown';
+
+/** A loop, from its first round to its end. */
+export interface LoopSeen {
+  readonly from: number;
+  /** Infinite while it is being followed. */
+  to: number;
+}
 
 /** `.to(device)` or `.cuda()` on a model. */
 export interface ModelMove {
   readonly call: CallExpr;
   readonly models: readonly ModelSeen[];
   readonly certain: boolean;
-  /** Inside a branch that asks where the model is or how it was loaded. */
+  /** Inside a branch that asks, once the model is loaded, where it is or how it was loaded. */
   readonly guarded: boolean;
   readonly device: Device;
   readonly deviceArg?: Expr;

@@ -39,7 +39,7 @@ export function readSettings(site: CallSite, models: readonly ModelSeen[]): Sett
   }
   for (const { value, expr } of args.mappings) {
     // An unknown `**inputs` holds tensors, not settings.
-    const isInputs = value.kind === 'unknown' && expr?.kind === 'name' && /input|batch|encod|token|data|sample/i.test(expr.id);
+    const isInputs = value.kind === 'unknown' && expr?.kind === 'name' && /input|batch|encod|token|data|sample|prompt|feature/i.test(expr.id);
     if (!isInputs) {
       addAll(value);
     }

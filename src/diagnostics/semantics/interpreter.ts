@@ -9,11 +9,12 @@ import type { Expr, Span, Stmt } from '../syntax/ast';
 import { assignTo } from './assignment';
 import { Definitions } from './definitions';
 import { evaluate } from './expressions';
-import { emptyFacts, type Facts } from './facts';
+import { emptyFacts, type Facts, type LoopSeen } from './facts';
 import type { Flow } from './flow';
 import type { Frame } from './frame';
 import { variableKey } from './frame';
 import { callFunction } from './functionCalls';
+import { countBindings } from './guards';
 import { classAttribute, instanceAttribute, instantiate } from './objects';
 import type { CallArguments } from './parameters';
 import { underName } from './perhapsModel';
@@ -35,8 +36,14 @@ export class Interpreter {
   callDepth = 0;
   /** Above zero inside a branch decided by `is_available()`. */
   availabilityDepth = 0;
-  /** Above zero inside a branch that asks where a model is or how it was loaded. */
-  placementGuardDepth = 0;
+  /** When the innermost branch was entered that asks where a model is or how it was loaded; 0 outside. What was loaded later is not meant by the question. */
+  guardedSince = 0;
+  /** The same for branches where the model is known not to be spread: what moves there knows where to. */
+  plainSince = 0;
+  /** What decided how models are loaded, as written: the setting itself, or a condition on which it depends. */
+  readonly placementNames = new Map<string, 'setting' | 'condition'>();
+  /** Loops being followed, the innermost last. */
+  readonly loops: LoopSeen[] = [];
   /** Above zero while only effects are wanted, not findings. */
   silentDepth = 0;
   /** `torch.set_default_device` or the like was seen: new tensors may start anywhere. */
@@ -47,6 +54,8 @@ export class Interpreter {
   readonly moduleFrame: Frame;
 
   private steps = 0;
+  private bindings: ReadonlyMap<string, number> | undefined;
+  private statements: readonly Stmt[] = [];
   private nextId = 1;
 
   constructor(readonly source: string) {
@@ -55,9 +64,12 @@ export class Interpreter {
 
   /** Follows the module, then everything in it that nobody called. */
   run(statements: readonly Stmt[]): Facts {
+    this.statements = statements;
     for (const statement of statements) {
       // Code after an unconditional exit() is still code that somebody will run.
       execute(this, statement, this.moduleFrame);
+      this.guardedSince = 0;
+      this.plainSince = 0;
     }
     runUncalled(this);
     return this.facts;
@@ -65,7 +77,17 @@ export class Interpreter {
 
   /** Runs statements in order; false when control does not reach the end. */
   runBlock(statements: readonly Stmt[], frame: Frame): boolean {
-    return statements.every((statement) => execute(this, statement, frame));
+    const { guardedSince, plainSince } = this;
+    const completes = statements.every((statement) => execute(this, statement, frame));
+    this.guardedSince = guardedSince;
+    this.plainSince = plainSince;
+    return completes;
+  }
+
+  /** The text binds this name in one place only. */
+  isBoundOnce(name: string): boolean {
+    this.bindings ??= countBindings(this.statements);
+    return this.bindings.get(name) === 1;
   }
 
   newFrame(kind: Frame['kind'], parent?: Frame): Frame {

@@ -47,7 +47,7 @@ export function modelMethod(site: CallSite, receiver: Value, name: string, recei
   if (name === 'parameters' || name === 'buffers') {
     const [model] = models;
     const device = { kind: 'model', modelId: model?.ref.id ?? 0 } as const;
-    const place: Place = { kind: 'moved', device, move: { call: site.call, form: 'factory', frame: site.frame, models: new Map() } };
+    const place: Place = { kind: 'moved', device, move: { call: site.call, form: 'factory', frame: site.frame, models: new Map(), plainSince: 0 } };
     return interpreter.allocate({ kind: 'list', element: { kind: 'tensor', places: [place] } });
   }
   runCallbacks(site);
@@ -72,7 +72,7 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
       call,
       models: models.map(({ ref, model }) => ({ id: ref.id, model })),
       certain: models.length === optionsOf(receiver).length,
-      guarded: interpreter.placementGuardDepth > 0,
+      guarded: models.every(({ model }) => model.loadedSince < interpreter.guardedSince),
       device: target.device,
       deviceArg: target.expr,
     });
@@ -100,6 +100,7 @@ export function consume(site: CallSite, receiver: Value, certain: boolean, form:
       settings: settings.values,
       fromEvent: event,
       toEvent: event,
+      loops: [...interpreter.loops],
     });
   }
   if (form === 'generate' || form === 'chat') {

@@ -47,7 +47,7 @@ export class State {
    * Replaces what `branches` (overlays over this state) wrote by the join of all of them.
    * A branch that did not write a key counts with the value from before; list `this.fork()` among them for "or nothing happened".
    */
-  joinFrom(branches: readonly State[]): void {
+  joinFrom(branches: readonly State[], choose?: (values: readonly Value[]) => Value | undefined): void {
     const [only] = branches;
     if (branches.length === 1 && only) {
       only.variables.forEach((value, key) => this.variables.set(key, value));
@@ -57,7 +57,7 @@ export class State {
     const keys = new Set(branches.flatMap((branch) => [...branch.variables.keys()]));
     for (const key of keys) {
       const values = branches.map((branch) => branch.variables.get(key) ?? this.get(key)).filter((value) => value !== undefined);
-      this.variables.set(key, values.reduce(joinValues));
+      this.variables.set(key, choose?.(values) ?? values.reduce(joinValues));
     }
     const ids = new Set(branches.flatMap((branch) => [...branch.heap.keys()]));
     for (const id of ids) {

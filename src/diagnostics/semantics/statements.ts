@@ -3,9 +3,9 @@ import type { ClassStmt, Expr, ForStmt, FunctionStmt, IfStmt, ImportStmt, Span, 
 import { recordDiscardedMove } from './assignment';
 import { iterate } from './containers';
 import { combine } from './arithmetic';
-import { truthOf } from './expressions';
 import type { Frame } from './frame';
 import type { Flow } from './flow';
+import { asksForPlacement, placementIn, settleDevice, truthOf, whereGpuExists } from './guards';
 import type { Interpreter } from './interpreter';
 import { recordPromptLoop } from './promptLoops';
 import type { State } from './state';
@@ -88,8 +88,8 @@ export function tagAvailability(interpreter: Interpreter, value: Value): Value {
   return isName || isDevice ? { kind: 'device', device: { kind: 'availability' } } : value;
 }
 
-/** Runs alternatives from the same state and joins those that come out. */
-export function runBranches(interpreter: Interpreter, branches: readonly (() => boolean)[]): boolean {
+/** Runs alternatives from the same state and joins those that come out; `choose` may say better what two alternatives make of a variable. */
+export function runBranches(interpreter: Interpreter, branches: readonly (() => boolean)[], choose?: (values: readonly Value[]) => Value | undefined): boolean {
   const before = interpreter.state;
   const ends: State[] = [];
   for (const branch of branches) {
@@ -100,46 +100,47 @@ export function runBranches(interpreter: Interpreter, branches: readonly (() => 
     }
   }
   interpreter.state = before;
-  before.joinFrom(ends);
+  before.joinFrom(ends, choose);
   return ends.length > 0;
 }
 
 function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): boolean {
   const test = interpreter.evaluate(statement.test, frame);
-  const truth = truthOf(statement.test, test);
+  const truth = truthOf(interpreter, statement.test, test);
   if (truth !== undefined) {
     return interpreter.runBlock(truth ? statement.body : statement.otherwise, frame);
   }
   const isAvailability = test.kind === 'availability';
-  const isGuard = asksForPlacement(statement.test);
-  interpreter.placementGuardDepth += isGuard ? 1 : 0;
+  const isGuard = asksForPlacement(interpreter, statement.test);
+  const placement = placementIn(interpreter, statement.test);
+  const { guardedSince, plainSince } = interpreter;
+  const entered = isGuard ? interpreter.tick() : guardedSince;
+  interpreter.guardedSince = entered;
   interpreter.availabilityDepth += isAvailability ? 1 : 0;
-  const completes = runBranches(interpreter, [() => interpreter.runBlock(statement.body, frame), () => interpreter.runBlock(statement.otherwise, frame)]);
+  const completions: boolean[] = [];
+  const branches = [
+    { block: statement.body, says: placement.then },
+    { block: statement.otherwise, says: placement.otherwise },
+  ];
+  const completes = runBranches(
+    interpreter,
+    branches.map(({ block, says }) => () => {
+      interpreter.plainSince = says === 'plain' ? entered : plainSince;
+      const isCompleted = interpreter.runBlock(block, frame);
+      completions.push(isCompleted);
+      return isCompleted;
+    }),
+    isAvailability ? ([then, otherwise]) => whereGpuExists(test, then, otherwise) : undefined,
+  );
   interpreter.availabilityDepth -= isAvailability ? 1 : 0;
-  interpreter.placementGuardDepth -= isGuard ? 1 : 0;
-  return completes;
-}
-
-/** `if model.device.type != …`, `if device_map is None`, `if not args.load_in_8bit`, `if not model_parallel`, `if num_gpus == 1`. */
-function asksForPlacement(test: Expr): boolean {
-  const concerns = (name: string): boolean => /^(device|hf_device_map)$|device_map|quant|load_in|(8|4)_?bit|low_bit|parallel|num_gpus|n_gpus?$/i.test(name);
-  switch (test.kind) {
-    case 'name':
-      return test.id !== 'device' && concerns(test.id);
-    case 'attribute':
-      // `self.device` and `args.device` are settings; `model.device` is where the model is.
-      return test.name === 'device' && test.object.kind === 'name' && /^(self|args|cfg|config|opt|opts)$/.test(test.object.id) ? false : concerns(test.name) || asksForPlacement(test.object);
-    case 'unary':
-      return asksForPlacement(test.operand);
-    case 'boolean':
-      return asksForPlacement(test.left) || asksForPlacement(test.right);
-    case 'compare':
-      return test.operands.some(asksForPlacement);
-    case 'call':
-      return asksForPlacement(test.func) || test.args.some((arg) => arg.value.kind === 'string' && concerns(arg.value.value ?? ''));
-    default:
-      return false;
+  // After `if model.hf_device_map: return …` the rest of the block is the other branch.
+  const rest = isGuard && completes ? branches.find((_branch, position) => completions[position] === true && completions.includes(false)) : undefined;
+  interpreter.guardedSince = rest ? entered : guardedSince;
+  interpreter.plainSince = rest?.says === 'plain' ? entered : plainSince;
+  if (completions[0] === false && rest) {
+    settleDevice(interpreter, statement.test, frame);
   }
+  return completes;
 }
 
 function runLoop(interpreter: Interpreter, runsAtLeastOnce: boolean, body: () => boolean): void {
@@ -148,7 +149,11 @@ function runLoop(interpreter: Interpreter, runsAtLeastOnce: boolean, body: () =>
   const state = before.fork();
   interpreter.state = state;
   interpreter.flows.push(flow);
+  const loop = { from: interpreter.tick(), to: Infinity };
+  interpreter.loops.push(loop);
   const completes = body();
+  interpreter.loops.pop();
+  loop.to = interpreter.tick();
   interpreter.flows.pop();
   interpreter.state = before;
   const ends = completes ? [state, ...flow.ends] : [...flow.ends];
@@ -173,7 +178,7 @@ function executeFor(interpreter: Interpreter, statement: ForStmt, frame: Frame):
 
 function executeWhile(interpreter: Interpreter, statement: WhileStmt, frame: Frame): boolean {
   const test = interpreter.evaluate(statement.test, frame);
-  runLoop(interpreter, truthOf(statement.test, test) === true, () => interpreter.runBlock(statement.body, frame));
+  runLoop(interpreter, truthOf(interpreter, statement.test, test) === true, () => interpreter.runBlock(statement.body, frame));
   return interpreter.runBlock(statement.otherwise, frame);
 }
 

@@ -36,6 +36,8 @@ export interface Move {
   readonly frame: Frame;
   /** Model id → the names it had at that spot. */
   readonly models: ReadonlyMap<number, readonly string[]>;
+  /** Made in a branch, entered then, where the model is known not to be spread; 0 outside of such. */
+  readonly plainSince: number;
 }
 
 /** The call that created a tensor or batch. */
@@ -130,6 +132,8 @@ export type ModelLibrary = 'transformers' | 'awq' | 'foreign' | 'unseen';
 export interface ModelObject {
   readonly kind: 'model';
   readonly origin: Span;
+  /** Event number of the load. */
+  readonly loadedSince: number;
   readonly library: ModelLibrary;
   readonly deviceMaps: readonly DeviceMap[];
   readonly quantized: readonly boolean[];

@@ -1,5 +1,5 @@
 /** What the libraries' functions return: torch, time, builtins, transformers, accelerate. */
-import { escape, callUnknown, runCallbacks, type CallSite } from '../calls';
+import { escape, callUnknown, namedRate, runCallbacks, type CallSite } from '../calls';
 import { attributeOf } from '../attributes';
 import { regionsOf } from '../arithmetic';
 import { iterate, mergeInto } from '../containers';
@@ -91,7 +91,7 @@ export function callLibrary(site: CallSite, path: string): Value {
   }
   const isMethodOfImport = call.func.kind === 'attribute' && frame !== undefined;
   escape(site);
-  return isMethodOfImport ? (perhapsGivenModel(site) ?? perhapsLoadedModel(site, path) ?? unknown) : callUnknown(site, path);
+  return isMethodOfImport ? (namedRate(site, name) ?? perhapsGivenModel(site) ?? perhapsLoadedModel(site, path) ?? unknown) : callUnknown(site, path);
 }
 
 /** A map over whatever devices there are, as "auto" is, unless `max_memory` grants room on the CPU and the disk only. */
@@ -194,10 +194,11 @@ function callBuiltin(site: CallSite, name: string): Value | undefined {
     case 'int':
     case 'str':
     case 'bool':
-      if (first?.kind === 'tensor') {
+      // Whatever is not known here may lie on the GPU (`int(next_token[0])`), and is read back.
+      if (first?.kind === 'tensor' || (first?.kind === 'unknown' && name !== 'str')) {
         interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
       }
-      return name === 'str' && first?.kind === 'device' ? first : first?.kind === 'const' && name !== 'bool' ? first : unknown;
+      return name === 'str' && first && optionsOf(first).every((option) => option.kind === 'device') ? first : first?.kind === 'const' && name !== 'bool' ? first : unknown;
     case 'getattr': {
       const attribute = stringOf(args.positional[1]?.value);
       const object = args.positional[0];

@@ -1,6 +1,7 @@
 /** Loading: `from_pretrained` and its relatives, and the wrappers that hand a model on. */
 import type { CallSite } from '../calls';
 import { deviceMapsOf } from '../devices';
+import { notePlacementNames } from '../guards';
 import { perhaps } from '../perhapsModel';
 import { optionsOf, stringOf, unknown, type DeviceMap, type ModelLibrary, type ModelObject, type RefValue, type Value } from '../values';
 
@@ -53,13 +54,16 @@ export function loadUnknownClass(site: CallSite): Value {
   return ['device_map', 'torch_dtype', 'load_in_8bit', 'load_in_4bit', 'quantization_config'].some((name) => args.keywords.has(name) || mappedArgument(site, name) !== undefined) ? model(site, 'unseen') : unknown;
 }
 
+const placementSettings = ['device_map', 'quantization_config', 'load_in_8bit', 'load_in_4bit'];
+
 function model(site: CallSite, library: ModelLibrary): RefValue {
   const { interpreter, call, args } = site;
   const argument = (name: string): Value | undefined => args.keywords.get(name)?.value ?? mappedArgument(site, name);
+  placementSettings.forEach((name) => notePlacementNames(interpreter, args.keywords.get(name)?.expr));
   const hasOpaqueMapping = args.mappings.some(({ value }) => interpreter.object(value)?.kind !== 'dict');
   const map = argument('device_map');
   const deviceMaps: readonly DeviceMap[] = map === undefined && hasOpaqueMapping ? [{ kind: 'unknown' }] : deviceMapsOf(interpreter, map);
-  const object: ModelObject = { kind: 'model', origin: call, library, deviceMaps, quantized: quantizedBy(site, argument), placements: ['unplaced'] };
+  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library, deviceMaps, quantized: quantizedBy(site, argument), placements: ['unplaced'] };
   const ref = interpreter.allocate(object);
   interpreter.facts.finalModels.set(ref.id, object);
   interpreter.facts.happenings.push({ kind: 'other-work', event: interpreter.tick() });

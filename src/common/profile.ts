@@ -83,6 +83,8 @@ export interface OperatorProfile {
   readonly startedAtMs?: number;
   /** Median of the same step as it runs without a profile; what the nodes' sum is held against. */
   readonly plainStepMs?: number;
+  /** With host times only: what the device's own clock gave the kernels of a median step, where that is too far from the plain step to be shown as its parts. */
+  readonly deviceNodesMs?: number;
   readonly nodes: readonly ProfiledNode[];
   readonly steps: readonly { readonly startMs: number; readonly durationMs: number }[];
   readonly startsUs: readonly number[];

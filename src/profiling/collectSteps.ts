@@ -68,9 +68,13 @@ export function hasDeviceTimes(traced: readonly TracedStep[]): boolean {
 }
 
 /** Whether the nodes of the median step add up to `stepMs` as nearly as times of a device have to. */
-export function addsUpTo({ nodes, steps, durationsUs }: Pick<OperatorProfile, 'nodes' | 'steps' | 'durationsUs'>, stepMs: number): boolean {
-  const sumMs = median(steps.map((_, step) => sumOfStep(durationsUs, step, nodes.length) / 1000));
-  return Math.abs(sumMs - stepMs) <= mostDeviation * stepMs;
+export function addsUpTo(profile: Pick<OperatorProfile, 'nodes' | 'steps' | 'durationsUs'>, stepMs: number): boolean {
+  return Math.abs(nodesMs(profile) - stepMs) <= mostDeviation * stepMs;
+}
+
+/** The nodes of the median step together. */
+export function nodesMs({ nodes, steps, durationsUs }: Pick<OperatorProfile, 'nodes' | 'steps' | 'durationsUs'>): number {
+  return median(steps.map((_, step) => sumOfStep(durationsUs, step, nodes.length) / 1000));
 }
 
 /** Microseconds that the nodes of a step took together. */

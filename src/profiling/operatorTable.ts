@@ -64,7 +64,7 @@ function sumUp(label: string, group: readonly TimedNode[], nodesMs: number): Ope
   };
 }
 
-function describeClock({ clock, mode, nodes }: OperatorProfile, isDeviceTime: boolean, nodesMs: number, stepMs: number): string {
+function describeClock({ clock, mode, nodes, deviceNodesMs }: OperatorProfile, isDeviceTime: boolean, nodesMs: number, stepMs: number): string {
   const extra = mode === 'extra' ? 'Extra steps, run for this profile without graph capture. ' : '';
   const sum = stepMs > 0 ? `The nodes add up to ${Math.round((100 * nodesMs) / stepMs)} % of a plain step` : 'There is no plain step to hold the sum against';
   if (isDeviceTime) {
@@ -75,7 +75,7 @@ function describeClock({ clock, mode, nodes }: OperatorProfile, isDeviceTime: bo
   }
   return nodes.every(({ device }) => device === cpuDevice)
     ? `${extra}Timed by the host, which is the device here. ${sum}${nodesMs < 0.8 * stepMs ? '; the rest lies between them: waits for cores that other work took, and the runtime itself' : ''}.`
-    : `${extra}Timed by the host: on a GPU that is when work was queued, not how long it took. ${sum}.`;
+    : `${extra}Timed by the host: on a GPU that is when work was queued, not how long it took. ${sum}${deviceNodesMs === undefined || stepMs <= 0 ? '' : `; by the device's own clock ${Math.round((100 * deviceNodesMs) / stepMs)} %, too far from the step to show as its parts`}.`;
 }
 
 function partLabel(node: ProfiledNode): string {

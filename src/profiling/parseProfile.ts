@@ -96,6 +96,7 @@ const isOperatorProfile = hasFields(
     mode: isOneOf('as-run', 'extra'),
     startedAtMs: optional(isNumber),
     plainStepMs: optional(isAmount),
+    deviceNodesMs: optional(isAmount),
     nodes: listOf(hasFields({ ...nodeFields, bytes: optional(isAmount), flops: optional(isAmount) })),
     steps: listOf(hasFields({ startMs: isNumber, durationMs: isAmount })),
     startsUs: isNumberList,

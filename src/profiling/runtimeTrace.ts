@@ -9,8 +9,15 @@ export interface RuntimeNode {
   readonly provider: string;
   readonly startUs: number;
   readonly durationUs: number;
-  /** Its kernels by the device's own clock, where the runtime reads it; starts count from the first kernel of the run. */
-  readonly device?: { readonly startUs: number; readonly durationUs: number };
+  /** By the device's own clock, where the runtime reads it; starts count from the first kernel of the run. The duration is that of the kernels, without what lies between them. */
+  readonly device?: { readonly startUs: number; readonly durationUs: number; readonly kernels: readonly RuntimeKernel[] };
+}
+
+/** A program that a node ran on the device. */
+export interface RuntimeKernel {
+  readonly name: string;
+  readonly startUs: number;
+  readonly durationUs: number;
 }
 
 export interface RuntimeTrace {
@@ -33,8 +40,7 @@ export function parseRuntimeTrace(text: string): RuntimeTrace {
     throw unreadable('it is no list of events');
   }
   const nodes: RuntimeNode[] = [];
-  const kernels = new Map<string, { startUs: number; durationUs: number }>();
-  let firstKernelUs: number | undefined;
+  const kernels = new Map<string, RuntimeKernel[]>();
   let runUs: number | undefined;
   for (const event of events as readonly unknown[]) {
     if (typeof event !== 'object' || event === null) {
@@ -47,12 +53,9 @@ export function parseRuntimeTrace(text: string): RuntimeTrace {
     if (cat === 'Session' && name === 'model_run') {
       runUs = dur;
     }
-    if (cat === 'Api' && name.split('&').length === 3) {
-      // WebGPU, by timestamps of the adapter: `node&operator&kernel`.
-      const node = name.slice(0, name.indexOf('&'));
-      firstKernelUs ??= ts;
-      const known = kernels.get(node);
-      kernels.set(node, { startUs: Math.min(known?.startUs ?? Infinity, ts - firstKernelUs), durationUs: (known?.durationUs ?? 0) + dur });
+    const kernel = cat === 'Api' ? webgpuKernel(name) : undefined;
+    if (kernel !== undefined) {
+      kernels.set(kernel.node, [...(kernels.get(kernel.node) ?? []), { name: kernel.name, startUs: ts, durationUs: dur }]);
     }
     if (cat === 'Node' && name.endsWith(nodeSuffix)) {
       const { op_name: opType, provider } = (args ?? {}) as Readonly<Record<string, unknown>>;
@@ -63,12 +66,25 @@ export function parseRuntimeTrace(text: string): RuntimeTrace {
     throw unreadable('it has no nodes');
   }
   nodes.sort((a, b) => a.startUs - b.startUs);
-  return { nodes: kernels.size === 0 ? nodes : nodes.map((node) => withKernels(node, kernels)), ...(runUs === undefined ? {} : { runUs }) };
+  const firstKernelUs = [...kernels.values()].flat().reduce((first, { startUs }) => Math.min(first, startUs), Infinity);
+  return { nodes: kernels.size === 0 ? nodes : nodes.map((node) => ({ ...node, device: sumKernels(kernels.get(node.name) ?? [], firstKernelUs) })), ...(runUs === undefined ? {} : { runUs }) };
+}
+
+/**
+ * WebGPU's timestamps come as events `node&operator&program`. Programs of one kind of node have names of their own: a product of many rows is
+ * `SubgroupMatrixMatMulNBits` or `MatMulNBitsWideTile`, after whatever lays out its input.
+ *
+ * @see onnxruntime core/providers/webgpu/webgpu_context.cc, CollectProfilingData
+ */
+function webgpuKernel(event: string): { readonly node: string; readonly name: string } | undefined {
+  const parts = event.split('&');
+  return parts.length < 3 ? undefined : { node: parts.slice(0, -2).join('&'), name: parts[parts.length - 1] as string };
 }
 
 /** A node without a kernel, such as one that only renames its input, took no time on the device. */
-function withKernels(node: RuntimeNode, kernels: ReadonlyMap<string, { readonly startUs: number; readonly durationUs: number }>): RuntimeNode {
-  return { ...node, device: kernels.get(node.name) ?? { startUs: 0, durationUs: 0 } };
+function sumKernels(kernels: readonly RuntimeKernel[], firstKernelUs: number): NonNullable<RuntimeNode['device']> {
+  const own = kernels.map((kernel) => ({ ...kernel, startUs: kernel.startUs - firstKernelUs }));
+  return { startUs: own.length === 0 ? 0 : Math.min(...own.map(({ startUs }) => startUs)), durationUs: own.reduce((sum, { durationUs }) => sum + durationUs, 0), kernels: own };
 }
 
 function unreadable(why: string, cause?: unknown): GlmError {

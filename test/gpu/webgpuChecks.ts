@@ -1,18 +1,15 @@
 /**
- * WebGPU on a real GPU, through Vulkan: which adapter, the tiny checkpoints, and the speed of a large model with and without captured steps.
+ * WebGPU on a real GPU, through Vulkan: which adapter, the tiny checkpoints, and the speed of a large model in several ways (webgpuWays.ts).
  * `node dist/testGpu.js webgpu`; the loader needs `VK_DRIVER_FILES` (or `VK_ICD_FILENAMES`) where the driver's manifest is not where it looks.
  */
 
 import type { LoadOptions } from '../../src/common/protocol/engine';
-import { listBudgets } from '../../src/engine/worker/deviceBudgets';
-import { gpuBudgetSources } from '../../src/engine/worker/gpuBudgetSources';
-import { openModel, planModel } from '../../src/engine/worker/planModel';
-import { openStages, type OpenStagesOptions } from '../../src/engine/worker/stages/openStages';
 import { listVulkanAdapters, preferredVulkanAdapter } from '../../src/ort/vulkanAdapters';
 import { writeDequantized } from './dequantized';
 import { generate, loadOptions, openEngine, tinyCheckpoints, type TinyCheckpoint } from './engineFixture';
 import type { GpuCheck } from './harness';
 import { compareLogits } from './logitDrift';
+import { runWay, webgpuWays } from './webgpuWays';
 
 /** Over the logits' standard deviation; f16 has eight times the steps of bf16, with which transformers drifts by 0.012 to 0.033. */
 const mostDrift = 0.03;
@@ -78,98 +75,29 @@ const parity = tinyCheckpoints().map(
   }),
 );
 
-interface MeasuredRunner {
-  readonly figures: Record<string, unknown>;
-  /** Logits after the prompt of 512. */
-  readonly afterPrompt: readonly number[];
-}
-
-/** One way of running a model, measured on its runner, so that nothing but the steps is in the clock. */
-async function measureRunner(options: LoadOptions, how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel'>): Promise<MeasuredRunner> {
-  const messages: string[] = [];
-  const opened = await openModel(options.source, process.env);
-  const { plan, prefillChunkTokens } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
-  const startedMs = performance.now();
-  const runner = await openStages({
-    config: opened.config,
-    tensors: opened.checkpoint.tensors,
-    plan,
-    maxBatch: 1,
-    cacheFolder: options.cacheFolder,
-    prefillChunkTokens,
-    allowSoftwareGpu: options.allowSoftwareGpu,
-    ...how,
-    log: { log: (level, _source, message, fields) => void (/decode steps|prompts/i.test(message) && messages.push(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
-  });
-  const loadMs = performance.now() - startedMs;
-  try {
-    const prompt = Int32Array.from({ length: 512 }, (_, index) => 100 + ((index * 7919) % 50_000));
-    const prefillMs: number[] = [];
-    const stepMs: number[] = [];
-    const tokens: number[] = [];
-    let afterPrompt: readonly number[] = [];
-    for (let run = 0; run < 4; run += 1) {
-      runner.rewindTo(0, 0);
-      let startMs = performance.now();
-      let logits: Float32Array | undefined;
-      for (let at = 0; at < prompt.length; at += runner.prefillChunkTokens) {
-        logits = await (await runner.prefill(0, prompt.subarray(at, at + runner.prefillChunkTokens), true))?.full();
-      }
-      prefillMs.push(performance.now() - startMs);
-      afterPrompt = [...(logits ?? [])];
-      tokens.length = 0;
-      for (let step = 0; step < 128; step += 1) {
-        startMs = performance.now();
-        const tokenId = bestOf(logits ?? new Float32Array(1));
-        tokens.push(tokenId);
-        logits = await (await runner.decode([{ slot: 0, tokenId }]))[0]?.full();
-        if (run > 0) stepMs.push(performance.now() - startMs);
-      }
-    }
-    const middle = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
-    const [prefill, step] = [middle(prefillMs.slice(1)), middle(stepMs)];
-    const figures = { ...how, loadMs: Math.round(loadMs), prefill512Ms: prefill, prefillTokensPerSecond: 512_000 / prefill, stepMs: step, decodeTokensPerSecond: 1000 / step, tokens: tokens.slice(0, 12), messages };
-    return { figures, afterPrompt };
-  } finally {
-    await runner.dispose();
-  }
-}
-
-function bestOf(logits: Float32Array): number {
-  let best = 0;
-  for (let id = 1; id < logits.length; id += 1) {
-    if ((logits[id] as number) > (logits[best] as number)) best = id;
-  }
-  return best;
-}
-
 const big = process.env.GLM_BIG_CHECKPOINT;
 const speedOptions = (): LoadOptions => webgpuOptions(big ?? '', { contextTokens: 1024 });
 
-/** Logits after the prompt with captured steps, which the other ways are held against. */
-let capturedLogits: readonly number[] | undefined;
+/** Logits after the prompt as users get it, which the other ways are held against. */
+let usualLogits: Float32Array | undefined;
 
-/** Each way is a check of its own, so that its figures are out before the next one begins. */
-const ways: readonly { readonly name: string; readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel'> }[] = [
-  { name: 'captured steps', how: { captureDecode: true } },
-  { name: 'steps encoded anew', how: { captureDecode: false } },
-  // Products of eight-bit integers where the adapter has them: faster, and rounded more.
-  { name: 'captured steps and integer products', how: { captureDecode: true, accuracyLevel: 4 } },
-];
-
-const speeds = ways.map(({ name, how }): GpuCheck => ({
-  devices: 0,
-  name: `webgpu: speed of a large model in int4, ${name}`,
-  async run() {
-    const { figures, afterPrompt } = await measureRunner(speedOptions(), how);
-    capturedLogits ??= afterPrompt;
-    return JSON.stringify({ ...figures, drift: compareLogits(afterPrompt, capturedLogits).rms });
-  },
-}));
+/** Each way is a check of its own, so that its figures are out before the next one begins. `GLM_WAYS` picks some by parts of their names. */
+const wantedWays = (process.env.GLM_WAYS ?? '').split(',').filter((part) => part !== '');
+const speeds = webgpuWays
+  .filter(({ name }, index) => index === 0 || wantedWays.length === 0 || wantedWays.some((part) => name.includes(part)))
+  .map((way): GpuCheck => ({
+    devices: 0,
+    name: `webgpu: speed of a large model in int4, ${way.name}`,
+    run: () => {
+      const { text, logits } = runWay(way, speedOptions(), usualLogits);
+      usualLogits ??= logits;
+      return Promise.resolve(text);
+    },
+  }));
 
 const engineSpeed: GpuCheck = {
   devices: 0,
-  name: 'webgpu: speed of a large model in int4, through the engine',
+  name: 'webgpu: a large model in int4 through the engine',
   async run() {
     const engine = openEngine();
     try {
@@ -189,4 +117,4 @@ const engineSpeed: GpuCheck = {
   },
 };
 
-export const webgpuChecks: readonly GpuCheck[] = [adapters, ...parity, ...(big === undefined ? [] : [engineSpeed, ...speeds])];
+export const webgpuChecks: readonly GpuCheck[] = [adapters, ...parity, ...(big === undefined ? [] : [...speeds, engineSpeed])];

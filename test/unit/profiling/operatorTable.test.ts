@@ -40,6 +40,12 @@ describe('operatorTable', () => {
     expect(off.byType[0]?.bytesPerSecond).toBeUndefined();
   });
 
+  it('says what the device\'s clock gave where its times are not shown because they do not add up', () => {
+    const table = operatorTable({ ...onGpu, plainStepMs: 0.2, deviceNodesMs: 0.15 });
+    expect(table).toMatchObject({ clock: 'host time', note: expect.stringContaining('by the device\'s own clock 75 %') as string });
+    expect(operatorTable({ ...onGpu, plainStepMs: 0.2 }).note).not.toContain('own clock');
+  });
+
   it('gives no rates for what the host timed on a GPU, but does on the CPU', () => {
     const rates = [{ device: gpu, bytesPerSecond: 1e12 }];
     expect(operatorTable(onGpu, rates).byType.every(({ bytesPerSecond, bandwidthFraction }) => bytesPerSecond === undefined && bandwidthFraction === undefined)).toBe(true);
@@ -95,9 +101,9 @@ describe('a trace of the runtime', () => {
   it('gives the adapter\'s times where shaders were timed: the kernels of a node added up, none for a node without', () => {
     const { nodes } = parseRuntimeTrace(JSON.stringify([nodeEvent('a', 1, 2), nodeEvent('b', 3, 2), nodeEvent('c', 5, 1), event('Api', 'a&Add&Add', 500, 30), event('Api', 'b&Att&One', 530, 10), event('Api', 'b&Att&Two', 541, 11)]));
     expect(nodes.map(({ device }) => device)).toEqual([
-      { startUs: 0, durationUs: 30 },
-      { startUs: 30, durationUs: 21 },
-      { startUs: 0, durationUs: 0 },
+      { startUs: 0, durationUs: 30, kernels: [{ name: 'Add', startUs: 0, durationUs: 30 }] },
+      { startUs: 30, durationUs: 21, kernels: [{ name: 'One', startUs: 30, durationUs: 10 }, { name: 'Two', startUs: 41, durationUs: 11 }] },
+      { startUs: 0, durationUs: 0, kernels: [] },
     ]);
   });
 

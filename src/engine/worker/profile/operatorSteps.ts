@@ -5,7 +5,7 @@ import type { OperatorProfile, ProfiledNode } from '../../../common/profile';
 import type { OperatorProfileParams } from '../../../common/protocol/engine';
 import type { StepRunner } from '../../../generation/stepRunner';
 import type { RunOptions } from '../../../ort/running';
-import { addsUpTo, collectSteps, hasDeviceTimes, type TracedStep } from '../../../profiling/collectSteps';
+import { addsUpTo, collectSteps, hasDeviceTimes, nodesMs, type TracedStep } from '../../../profiling/collectSteps';
 import { median } from '../../../profiling/nodeTimes';
 import type { KernelSteps } from '../stages/slotDecoder';
 import type { Stage } from '../stages/stage';
@@ -115,5 +115,5 @@ function describe(kind: OperatorProfile['kind'], stages: readonly Stage[], trace
   const byDevice = hasDeviceTimes(traced) ? collectSteps(traced, 'device', describeNode) : undefined;
   return byDevice !== undefined && addsUpTo(byDevice, plainStepMs)
     ? { ...common, clock: 'device', ...byDevice }
-    : { ...common, clock: 'host', ...collectSteps(traced, 'host', describeNode) };
+    : { ...common, clock: 'host', ...(byDevice === undefined ? {} : { deviceNodesMs: nodesMs(byDevice) }), ...collectSteps(traced, 'host', describeNode) };
 }

@@ -60,6 +60,8 @@ export interface OpenStagesOptions {
   readonly activations?: FloatDType;
   /** Software rasterisers are WebGPU devices only when true. */
   readonly allowSoftwareGpu?: boolean;
+  /** Replaces parts of every stage's precision; for measurements. */
+  readonly precision?: Partial<Precision>;
   /** Further entries for every session's configuration; for measurements. */
   readonly sessionConfig?: Readonly<Record<string, string>>;
   /** Debug option: tensors kept where they are not read. */
@@ -177,7 +179,7 @@ async function openStage(
   const begun: Disposable[] = [device];
   try {
     assertCacheServed(device, plainPrecision, config.headDim);
-    const precision = usesOperators ? await bringOperators(device, env, plainPrecision, options) : plainPrecision;
+    const precision = { ...(usesOperators ? await bringOperators(device, env, plainPrecision, options) : plainPrecision), ...options.precision };
     const packed = device.weightsAs === 'initializers' ? await pack() : undefined;
     const { graph, stored } = buildStageGraph(
       config,

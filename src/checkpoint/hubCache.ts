@@ -14,6 +14,12 @@ export function isRepoName(source: string): boolean {
   return repoPattern.test(source) && !source.includes('..');
 }
 
+/** `org/name` of a name, or of what people copy from the browser: the address of a model's page or of its files. */
+export function tryRepoName(source: string): string | undefined {
+  const name = /^(?:https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)\/)?([^/]+\/[^/]+?)(?:\/|\/tree\/.*)?$/.exec(source.trim())?.[1];
+  return name !== undefined && isRepoName(name) ? name : undefined;
+}
+
 /** Cache roots in the order in which huggingface_hub would honour them; all are searched. */
 export function hubCacheRoots(env: OpenOptions['env']): readonly string[] {
   const home = env.HOME ?? env.USERPROFILE;

@@ -10,7 +10,7 @@ import { errorCodeOf, isAbsent, readTextIfPresent } from './boundedFile';
 import type { TokenizerFiles } from '../common/tokenizerFiles';
 import type { Checkpoint, CheckpointSummary, OpenOptions } from './checkpoint';
 import { CheckpointError, downloadAgain } from './checkpointError';
-import { entriesOf, findSnapshot, hubCacheRoots, incompleteDownloads, isRepoName, repoFolderOf, repoFolders, repoNameOf } from './hubCache';
+import { entriesOf, findSnapshot, hubCacheRoots, incompleteDownloads, tryRepoName, repoFolderOf, repoFolders, repoNameOf } from './hubCache';
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensorsHeader';
 import { presentBytes, readShardList, type ShardList } from './shardIndex';
 import { parseStrictJson } from './strictJson';
@@ -97,19 +97,20 @@ async function resolveSource(source: string, env: OpenOptions['env']): Promise<{
     return { folder: path, name: repoNameOf(path) ?? basename(path) };
   }
   const roots = hubCacheRoots(env);
-  if (!isRepoName(source)) {
+  const name = tryRepoName(source);
+  if (name === undefined) {
     throw new CheckpointError('not-found', `There is no folder ${path}. Give the folder of a downloaded model, or its name on the hub such as zai-org/GLM-4-9B-0414.`, { fields: { source, path } });
   }
-  for (const repoFolder of repoFolders(source, roots)) {
+  for (const repoFolder of repoFolders(name, roots)) {
     const snapshot = await findSnapshot(repoFolder);
     if (snapshot !== undefined) {
-      return { folder: snapshot, name: source };
+      return { folder: snapshot, name };
     }
     if ((await entriesOf(repoFolder)).length > 0) {
-      throw new CheckpointError('download-incomplete', `${source} is in the cache at ${repoFolder}, but no snapshot there has a config.json${await describeIncomplete(repoFolder)}. Its download did not finish: run "hf download ${source}".`, { fields: { source, repoFolder }, next: downloadAgain(source) });
+      throw new CheckpointError('download-incomplete', `${name} is in the cache at ${repoFolder}, but no snapshot there has a config.json${await describeIncomplete(repoFolder)}. Its download did not finish: run "hf download ${name}".`, { fields: { source, repoFolder }, next: downloadAgain(name) });
     }
   }
-  throw new CheckpointError('not-found', `${source} is neither a folder nor in the Hugging Face cache. Looked in ${roots.join(', ') || 'no folder: HOME is not set'}. Download it with "hf download ${source}", or give its folder.`, { fields: { source, roots }, next: [{ label: `Download it: hf download ${source}` }] });
+  throw new CheckpointError('not-found', `${name} is neither a folder nor in the Hugging Face cache. Looked in ${roots.join(', ') || 'no folder: HOME is not set'}. Download it with "hf download ${name}", or give its folder.`, { fields: { source, roots }, next: [{ label: `Download it: hf download ${name}` }] });
 }
 
 async function readConfigText(folder: string, name: string, signal?: AbortSignal): Promise<string> {

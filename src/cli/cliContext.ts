@@ -10,6 +10,8 @@ export interface CliContext {
   readonly stdout: NodeJS.WritableStream & Sink;
   readonly stderr: Sink;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The small model that comes with the program, where it does. */
+  readonly demoModelFolder?: string;
   /** Whoever starts a process ends it. */
   startEngine(log: Log): EngineClient;
   startMonitor(log: Log): MonitorClient;

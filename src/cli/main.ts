@@ -1,5 +1,6 @@
 /** Entry of the `glm` command: connects runCli with this process. */
 
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import packageJson from '../../package.json';
@@ -52,6 +53,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(exitCode.failed);
 });
 
+const demoModelFolder = join(__dirname, '../models/glm-local-demo-chat');
+
 /** Of CUDA, once it has been looked for. */
 let libraryFolders: readonly string[] = [];
 
@@ -60,6 +63,7 @@ const context: CliContext = {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
+  demoModelFolder: existsSync(demoModelFolder) ? demoModelFolder : undefined,
   startEngine: (log) => startEngine({ workerPath: join(__dirname, 'engineWorker.js'), libraryFolders, log }),
   startMonitor: (log) => startMonitor({ monitorPath: join(__dirname, 'monitor.js'), log }),
   prepareCuda: async (log) => {

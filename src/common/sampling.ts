@@ -16,6 +16,9 @@ export interface SamplingOptions {
   readonly seed?: number;
 }
 
+/** What the makers of a checkpoint recommend; what they say nothing of is not there. */
+export type SamplingDefaults = Partial<Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty'>>;
+
 export interface LengthOptions {
   readonly maxNewTokens: number;
   /** EOS cannot be chosen before this many tokens. */

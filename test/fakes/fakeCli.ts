@@ -20,6 +20,7 @@ export interface FakeCliOptions {
   readonly stdin?: string;
   /** The runtime folder that looking for CUDA finds. */
   readonly cudaRuntime?: string;
+  readonly demoModelFolder?: string;
   /** Given a way to press Ctrl-C. */
   readonly onStart?: (pressCtrlC: () => void) => void;
 }
@@ -47,6 +48,7 @@ export async function runFakeCli(args: readonly string[], options: FakeCliOption
     stdout: stdout as unknown as CliContext['stdout'],
     stderr: { write: (text) => (written.stderr += text) },
     env: { GLM_LOCAL_CACHE: '/cache' },
+    demoModelFolder: options.demoModelFolder,
     startEngine: (log) => {
       const child = new FakeChild<EngineContract>((fake) => recording({ ...fakeEngineHandlers(options.behaviour)(fake), ...options.handlers }, requests));
       children.push(child);

@@ -14,7 +14,7 @@ type Flags = LoadFlags & SamplingFlags & { readonly system?: string; readonly te
  * Ctrl-C ends the answer under way; without one it leaves.
  */
 export const registerChat: RegisterCommand = (program, host) => {
-  const command = addSamplingOptions(addLoadOptions(program.command('chat').description('talk with a model at the terminal')))
+  const command = addSamplingOptions(addLoadOptions(program.command('chat').description('talk with a model at the terminal'), host.context.demoModelFolder))
     .option('--system <text>', 'system prompt')
     .option('--template-kwargs <json>', 'more variables for the chat template', jsonObject);
   addAction<Flags>(command, host, async (flags, invocation) => {
@@ -24,7 +24,7 @@ export const registerChat: RegisterCommand = (program, host) => {
     const { context, output } = invocation;
     return withModel(invocation, await resolveLoadOptions(flags, invocation), async (engine, model, handleInterrupts): Promise<ExitCode> => {
       handleInterrupts();
-      const loop = new ChatLoop({ engine, model, options: toGenerationOptions(flags), systemPrompt: flags.system, templateKwargs: flags.templateKwargs, output });
+      const loop = new ChatLoop({ engine, model, options: toGenerationOptions(flags, model.description.samplingDefaults), systemPrompt: flags.system, templateKwargs: flags.templateKwargs, output });
       output.note(`${model.description.name} · ${model.weights} · context ${model.contextTokens.toLocaleString('en-US')} · /help lists the orders`);
       if (!model.description.hasChatTemplate) {
         output.note('This checkpoint has no chat template: each text is continued as it is, without what came before.');

@@ -24,10 +24,11 @@ export const registerGenerate: RegisterCommand = (program, host) => {
   );
   addAction<Flags>(command, host, async (flags, invocation) => {
     const { rows, areRows } = await readPrompts(flags, invocation.context);
-    const options = toGenerationOptions(flags);
     const load = await resolveLoadOptions(flags, invocation, rows.length);
     const asJson = (result: GenerateResult): object => (flags.tokenTimes === true ? { ...toJson(result), tokenTimesMs: result.tokenTimesMs } : toJson(result));
-    const outcomes = await withModel(invocation, load, (engine) => generateRows(engine, rows, options, invocation, !areRows));
+    const outcomes = await withModel(invocation, load, (engine, { description }) =>
+      generateRows(engine, rows, toGenerationOptions(flags, description.samplingDefaults), invocation, !areRows),
+    );
     return areRows ? printRows(outcomes, asJson, invocation.output) : printOnly(outcomes[0], asJson, invocation.output);
   });
 };

@@ -35,12 +35,16 @@ export interface LoadFlags {
 
 const misplaceable = ['input_ids', 'hidden', 'kv', 'logits'] as const;
 
-export function addModelOption(command: Command): Command {
-  return command.requiredOption('--model <folder>', 'checkpoint folder, or org/name in the Hugging Face cache');
+/** @param fallback  What is taken when none is named; undefined makes the option a must. */
+export function addModelOption(command: Command, fallback?: string): Command {
+  const description = 'checkpoint folder, or org/name in the Hugging Face cache';
+  return fallback === undefined
+    ? command.requiredOption('--model <folder>', description)
+    : command.addOption(new Option('--model <folder>', description).default(fallback, 'the demo model'));
 }
 
-export function addLoadOptions(command: Command): Command {
-  return addModelOption(command)
+export function addLoadOptions(command: Command, fallbackModel?: string): Command {
+  return addModelOption(command, fallbackModel)
     .addOption(new Option('--provider <name>', 'what runs the model').choices(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'))
     .addOption(new Option('--weights <format>', 'how weights are held').choices(['auto', ...weightFormats]).default('auto'))
     .addOption(new Option('--kv-cache <format>', 'how keys and values are held; int8 not on webgpu').choices(['auto', 'f32', 'f16', 'bf16', 'int8']).default('auto'))

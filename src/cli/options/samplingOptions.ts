@@ -1,7 +1,7 @@
 /** Sampling and length options under transformers' names, with dashes. */
 
 import { type Command } from 'commander';
-import { defaultLength, greedySampling, type GenerationOptions } from '../../common/sampling';
+import { defaultLength, greedySampling, type GenerationOptions, type SamplingDefaults } from '../../common/sampling';
 import { collect, decimalNumber, wholeNumber } from './optionValues';
 
 export interface SamplingFlags {
@@ -20,7 +20,7 @@ export interface SamplingFlags {
 
 export function addSamplingOptions(command: Command): Command {
   return command
-    .option('--do-sample', 'draw tokens; the default as soon as temperature, top-k, top-p or min-p is given')
+    .option('--do-sample', 'draw tokens, with the values of generation_config.json where none is given; temperature, top-k, top-p and min-p draw without it, and then unset values change nothing')
     .option('--no-do-sample', 'always take the likeliest token')
     .option('--temperature <value>', '0 takes the likeliest token', decimalNumber(0, 100))
     .option('--top-k <n>', 'keep the n likeliest tokens; 0 keeps all', wholeNumber(0))
@@ -34,17 +34,22 @@ export function addSamplingOptions(command: Command): Command {
     .option('--ignore-eos', 'an end-of-sequence token does not end the text');
 }
 
-/** Greedy unless something asks for sampling. Unset values change nothing, whatever the checkpoint's generation_config.json says. */
-export function toGenerationOptions(flags: SamplingFlags): GenerationOptions {
+/**
+ * Greedy unless something asks for sampling. Unset values change nothing, unless `--do-sample` asks for sampling as transformers does it.
+ *
+ * @param modelDefaults  Of the checkpoint's generation_config.json.
+ */
+export function toGenerationOptions(flags: SamplingFlags, modelDefaults: SamplingDefaults | undefined): GenerationOptions {
+  const unset = { ...greedySampling, ...(flags.doSample === true ? modelDefaults : {}) };
   const asksForSampling = flags.temperature !== undefined || flags.topK !== undefined || flags.topP !== undefined || flags.minP !== undefined;
   const doSample = flags.temperature === 0 ? false : (flags.doSample ?? asksForSampling);
   return {
     doSample,
-    temperature: flags.temperature === undefined || flags.temperature === 0 ? greedySampling.temperature : flags.temperature,
-    topK: flags.topK ?? greedySampling.topK,
-    topP: flags.topP ?? greedySampling.topP,
-    minP: flags.minP ?? greedySampling.minP,
-    repetitionPenalty: flags.repetitionPenalty ?? greedySampling.repetitionPenalty,
+    temperature: flags.temperature === undefined || flags.temperature === 0 ? unset.temperature : flags.temperature,
+    topK: flags.topK ?? unset.topK,
+    topP: flags.topP ?? unset.topP,
+    minP: flags.minP ?? unset.minP,
+    repetitionPenalty: flags.repetitionPenalty ?? unset.repetitionPenalty,
     seed: flags.seed,
     maxNewTokens: flags.maxNewTokens ?? defaultLength.maxNewTokens,
     minNewTokens: flags.minNewTokens ?? defaultLength.minNewTokens,

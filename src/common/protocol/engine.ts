@@ -7,7 +7,7 @@ import type { KvFormat, WeightFormat } from '../dtype';
 import type { LogRecord } from '../log';
 import type { ForecastBasis, GenerationProfile, OperatorProfile, PlacementMap } from '../profile';
 import type { DeviceBudget, DeviceMapRequest, DeviceMemoryUse, PlacementPlan, StageAssignment } from '../placement';
-import type { GenerationOptions, StopReason } from '../sampling';
+import type { GenerationOptions, SamplingDefaults, StopReason } from '../sampling';
 
 export interface LoadOptions {
   /** A checkpoint folder, or `org/name` to be found in the Hugging Face cache. */
@@ -75,6 +75,8 @@ export interface ModelDescription {
   readonly isDemo: boolean;
   /** The template opens or expects a `<think>` part (GLM-Z1). */
   readonly thinks: boolean;
+  /** Of generation_config.json. */
+  readonly samplingDefaults?: SamplingDefaults;
 }
 
 /** A checkpoint in the Hugging Face cache, for a model picker; unsupported ones are listed with the reason. */

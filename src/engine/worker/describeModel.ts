@@ -3,6 +3,7 @@ import type { DType } from '../../common/dtype';
 import type { ModelDescription } from '../../common/protocol/engine';
 import type { GlmConfig } from '../../model/config';
 import { countParameters } from '../../model/modelSizes';
+import { readSamplingDefaults } from '../../model/samplingDefaults';
 import type { GlmTokenizer } from '../../tokenizer/glmTokenizer';
 
 /** What an opened checkpoint is, for people and for views. */
@@ -26,6 +27,7 @@ export function describeModel(checkpoint: Checkpoint, config: GlmConfig, tokeniz
     eosTokenIds: tokenizer.eosIds,
     isDemo: /^glm-local-demo\b/.test(checkpoint.name),
     thinks: tokenizer.thinks,
+    samplingDefaults: readSamplingDefaults(checkpoint.generationConfigJson),
   };
 }
 

@@ -148,6 +148,17 @@ describe('the Hugging Face cache', () => {
     expect(await refusal('c/c')).toMatchObject({ reason: 'download-incomplete', next: [{ label: 'Download it again: hf download c/c' }] });
   });
 
+  it('takes the address of a page on the hub, and a name with a slash behind it', async () => {
+    const cache = fresh();
+    putCached(cache, 'org/GLM-4', '7777777', files);
+    for (const source of ['org/GLM-4/', 'https://huggingface.co/org/GLM-4', 'https://huggingface.co/org/GLM-4/tree/main', 'http://www.huggingface.co/org/GLM-4/', 'https://hf.co/org/GLM-4']) {
+      expect((await openCheckpoint(source, { env: { HF_HUB_CACHE: cache } })).name, source).toBe('org/GLM-4');
+    }
+    for (const source of ['https://huggingface.co/org', 'https://example.org/org/GLM-4', 'https://huggingface.co/a/..', 'org/GLM-4/sub']) {
+      await expect(openCheckpoint(source, { env: { HF_HUB_CACHE: cache } }), source).rejects.toMatchObject({ reason: 'not-found' });
+    }
+  });
+
   it('says where it looked', async () => {
     const env = { HF_HOME: join(root, 'hf'), HOME: join(root, 'h') };
     await expect(openCheckpoint('org/none', { env })).rejects.toMatchObject({ reason: 'not-found', fields: { roots: [join(root, 'hf', 'hub'), join(root, 'h', '.cache', 'huggingface', 'hub')] } });

@@ -111,6 +111,15 @@ describe('glm generate', () => {
     }
   });
 
+  it('draws with what generation_config.json recommends when told to sample, and with nothing of it otherwise', async () => {
+    const handlers = { 'model-load': () => ({ ...fakeLoadedModel, description: { ...fakeDescription, samplingDefaults: { temperature: 0.6, topP: 0.95 } } }) };
+    const optionsOf = async (flags: string): Promise<unknown> => (paramsOf(await runFakeCli(`generate --model m --prompt x --json ${flags}`.trim().split(' '), { handlers }), 'generate') as { options: unknown }).options;
+    expect(await optionsOf('--do-sample')).toMatchObject({ doSample: true, temperature: 0.6, topP: 0.95, topK: 0 });
+    expect(await optionsOf('--do-sample --temperature 0.9')).toMatchObject({ doSample: true, temperature: 0.9, topP: 0.95 });
+    expect(await optionsOf('--temperature 0.9')).toMatchObject({ doSample: true, temperature: 0.9, topP: 1 });
+    expect(await optionsOf('')).toMatchObject({ doSample: false, topP: 1 });
+  });
+
   it('loads with the CUDA libraries that were found, unless another provider or runtime is asked for', async () => {
     const loadOf = async (command: string): Promise<unknown> => paramsOf(await runFakeCli(command.split(' '), { cudaRuntime: '/found/runtime' }), 'model-load');
     expect(await loadOf('generate --model m --prompt x --json')).toMatchObject({ ortLibrary: '/found/runtime' });
@@ -295,6 +304,14 @@ describe('the other commands', () => {
 });
 
 describe('glm chat', () => {
+  it('talks with the demo model where none is named, if there is one', async () => {
+    const run = await runFakeCli(['chat'], { stdin: 'one\n', demoModelFolder: '/demo' });
+    expect(paramsOf(run, 'model-load')).toMatchObject({ source: '/demo' });
+    expect(run.code).toBe(0);
+    expect((await runFakeCli(['chat'], { stdin: 'one\n' })).code).toBe(2);
+    expect((await runFakeCli(['generate', '--prompt', 'x'], { demoModelFolder: '/demo' })).code).toBe(2);
+  });
+
   const answer = 'Hello, world\n';
 
   it('answers the lines of a pipe in turn, with the conversation so far', async () => {

@@ -60,9 +60,9 @@ function memoryBound({ bandwidth, model }: Profile, decode: OperatorProfile, tab
 }
 
 function deviceWaits(decode: OperatorProfile, table: OperatorTable): Hint | undefined {
-  const isMeasured = table.clock === 'device time' || (decode.clock === 'device' && table.nodesMs < table.stepMs);
-  return isMeasured && table.nodesMs < 0.8 * table.stepMs
-    ? { code: 'device-waits', text: `The device computes for ${formatMs(table.nodesMs)} of a step's ${formatMs(table.stepMs)} and waits for the rest: the step is limited by starting work, so fewer bytes or a faster device would change little, several sequences at once would.` }
+  const deviceMs = decode.clock === 'device' ? table.nodesMs : decode.deviceNodesMs;
+  return deviceMs !== undefined && deviceMs < 0.8 * table.stepMs
+    ? { code: 'device-waits', text: `The device computes for ${formatMs(deviceMs)} of a step's ${formatMs(table.stepMs)} and waits for the rest: the step is limited by starting work, so fewer bytes or a faster device would change little, several sequences at once would.` }
     : undefined;
 }
 

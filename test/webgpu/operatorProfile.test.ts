@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { deviceId } from '../../src/common/deviceId';
 import { openStages } from '../../src/engine/worker/stages/openStages';
-import { addsUpTo } from '../../src/profiling/collectSteps';
+import { addsUpTo, nodesMs } from '../../src/profiling/collectSteps';
 import { preferredVulkanAdapter } from '../../src/ort/vulkanAdapters';
 import { cpuPlan, fixtureFolder, openTiny, temporaryFolder } from '../unit/engine/worker/tinyCheckpoint';
 
@@ -20,6 +20,8 @@ describe.skipIf(preferredVulkanAdapter() === undefined)('operators on WebGPU', (
       for (const profile of profiles) {
         const { nodes, durationsUs, steps, clock } = profile;
         expect(clock).toBe(clock === 'device' && addsUpTo(profile, profile.plainStepMs ?? 0) ? 'device' : 'host');
+        // The adapter has timestamps, so what they gave is told either way.
+        expect((clock === 'device' ? nodesMs(profile) : profile.deviceNodesMs) ?? 0).toBeGreaterThan(0);
         expect(nodes.filter(({ provider }) => provider === 'WebGpuExecutionProvider').length).toBeGreaterThan(nodes.length / 2);
         expect(new Set(nodes.flatMap(({ layer }) => (layer === undefined ? [] : [layer]))).size).toBe(opened.config.numLayers);
         expect(durationsUs).toHaveLength(steps.length * nodes.length);

@@ -43,6 +43,7 @@ describe('hints', () => {
   it('tell that the device waits, when its own times are far below the step', () => {
     expect(codes(fakeProfile({ ...silent, operators: [{ ...onGpu, plainStepMs: 0.4 }] }))).toContain('device-waits');
     expect(codes(fakeProfile({ ...silent, operators: [{ ...onGpu, clock: 'host', plainStepMs: 0.4 }] }))).not.toContain('device-waits');
+    expect(textOf(fakeProfile({ ...silent, operators: [{ ...onGpu, clock: 'host', plainStepMs: 0.4, deviceNodesMs: 0.25 }] }), 'device-waits')).toContain('0.25 ms of a step\'s 0.40 ms');
   });
 
   it('tell of a large output layer', () => {

@@ -23,6 +23,8 @@ export interface WebgpuWay {
   readonly name: string;
   /** Positions allocated, where other than asked for by the caller. */
   readonly contextTokens?: number;
+  /** Default 512. */
+  readonly promptTokens?: number;
   readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'sessionConfig' | 'prefillChunkTokens'>;
 }
 
@@ -34,6 +36,9 @@ export const webgpuWays: readonly WebgpuWay[] = [
   { name: 'gate and up in one product', how: { precision: { hasGatedProduct: false } } },
   { name: '64 kernels a submit', how: pending(64) },
   { name: 'a context of 16,384', contextTokens: 16_384, how: {} },
+  { name: '2,048 tokens in chunks of 512', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 512 } },
+  { name: '2,048 tokens in chunks of 1,024', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 1024 } },
+  { name: '2,048 tokens in one chunk', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 2048 } },
   { name: '256 kernels a submit', how: pending(256) },
   { name: 'shaders without bounds checks', how: { sessionConfig: { 'ep.webgpuexecutionprovider.enableRobustness': '0' } } },
 ];
@@ -46,7 +51,7 @@ export function runWay(way: WebgpuWay, options: LoadOptions, reference: Float32A
     const text = execFileSync(process.execPath, [process.argv[1] as string, wayCommand, JSON.stringify({ way, options: { ...options, ...(way.contextTokens === undefined ? {} : { contextTokens: way.contextTokens }) }, logitsFile } satisfies WayRequest)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 2 ** 26 });
     const bytes = readFileSync(logitsFile);
     const logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    const drift = reference === undefined ? '' : ` drift from the first way ${compareLogits([...logits], [...reference]).rms.toExponential(2)} standard deviations.`;
+    const drift = reference === undefined ? '' : `\n  drift from the first way ${compareLogits([...logits], [...reference]).rms.toExponential(2)} standard deviations.`;
     return { text: `${text.trimEnd()}${drift}`, logits };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -62,12 +67,12 @@ interface WayRequest {
   readonly logitsFile: string;
 }
 
-const promptTokens = Number(process.env.GLM_PROMPT_TOKENS ?? 512);
 const [rounds, decodeSteps, tracedSteps] = [6, 32, 5];
 
 /** What {@link wayCommand} does. */
 export async function measureWay(json: string, print: (line: string) => void): Promise<void> {
   const { way, options, logitsFile } = JSON.parse(json) as WayRequest;
+  const { promptTokens = Number(process.env.GLM_PROMPT_TOKENS ?? 512) } = way;
   const messages: string[] = [];
   const opened = await openModel(options.source, process.env);
   const { plan, prefillChunkTokens } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
@@ -85,13 +90,13 @@ export async function measureWay(json: string, print: (line: string) => void): P
   });
   const loadMs = performance.now() - startedMs;
   try {
-    const { prefillMs, stepMs, parts, logits, tokens } = await measureSpeed(runner);
+    const { prefillMs, stepMs, parts, logits, tokens } = await measureSpeed(runner, promptTokens);
     const [prefill, step] = [median(prefillMs), median(stepMs)];
     writeFileSync(logitsFile, logits);
     print(`\n${way.name}: prefill of ${promptTokens} ${prefill.toFixed(2)} ms = ${((1000 * promptTokens) / prefill).toFixed(0)} tok/s (${prefillMs.map((ms) => ms.toFixed(1)).join(' ')}); step ${step.toFixed(3)} ms = ${(1000 / step).toFixed(1)} tok/s, fastest ${Math.min(...stepMs).toFixed(3)}; loaded in ${loadMs.toFixed(0)} ms; tokens ${tokens.slice(0, 8).join(' ')}`);
     messages.forEach((message) => print(`  ${message}`));
     print(`  host time of a step: ${Object.entries(parts).map(([part, ms]) => `${part} ${median(ms).toFixed(3)} ms`).join(', ')}`);
-    await printKernels(runner, { prefill, step }, print);
+    await printKernels(runner, promptTokens, { prefill, step }, print);
     for (const { kind, clock, plainStepMs, deviceNodesMs, steps } of await runner.profileOperators(0, { promptTokens, decodeSteps: tracedSteps }, new AbortController().signal)) {
       print(`  the profiler's ${kind}: ${clock} time, plain step ${plainStepMs?.toFixed(2)} ms, ${steps.length} timed steps${deviceNodesMs === undefined ? '' : `, kernels by the device's clock ${deviceNodesMs.toFixed(2)} ms`}`);
     }
@@ -109,7 +114,7 @@ interface Speed {
   readonly tokens: readonly number[];
 }
 
-async function measureSpeed(runner: StageRunner): Promise<Speed> {
+async function measureSpeed(runner: StageRunner, promptTokens: number): Promise<Speed> {
   const prompt = idsOf(runner, promptTokens);
   const [prefillMs, stepMs]: [number[], number[]] = [[], []];
   const parts = timeCopies(runner);
@@ -158,7 +163,7 @@ function timeCopies(runner: StageRunner): Readonly<Record<string, number[]>> {
 }
 
 /** The time of each operator's programs, medians over some steps of their sums, for a prefill and for a decode step that is encoded anew. */
-async function printKernels(runner: StageRunner, plainMs: { readonly prefill: number; readonly step: number }, print: (line: string) => void): Promise<void> {
+async function printKernels(runner: StageRunner, promptTokens: number, plainMs: { readonly prefill: number; readonly step: number }, print: (line: string) => void): Promise<void> {
   const { stages, runTimed } = insides(runner);
   const [stage] = stages;
   const profiles = stage === undefined ? undefined : RunProfiles.tryOpen(stage.parts.session.library, stage.parts.device.capturesSteps === true ? { gpu_graph_id: '-1' } : {});

@@ -46,6 +46,6 @@ function codeOf(statusName: string): string {
 
 function nextStepsOf(statusName: string): readonly NextStep[] {
   return statusName === 'CUDA_ERROR_OUT_OF_MEMORY'
-    ? [{ label: 'Lower the context length', command: 'glm.openSettings', args: ['glm.contextLength'], terminal: 'Lower --context, or choose --weights with fewer bits' }, { label: 'Choose weights with fewer bits', command: 'glm.openSettings', args: ['glm.weights'] }, { label: 'Free memory that other processes hold on this GPU' }]
+    ? [{ label: 'Lower the context', command: 'glm.openSettings', args: ['glm.contextLength'], terminal: 'Lower --context, or choose --weights with fewer bits' }, { label: 'Use fewer bits', command: 'glm.openSettings', args: ['glm.weights'] }, { label: 'Free memory that other processes hold on this GPU' }]
     : [{ label: 'Restart the engine', command: 'glm.restartEngine' }];
 }

@@ -65,7 +65,7 @@ function chooseFromRow(row: ScoreRow, { options, random }: SamplerState): number
   const best = indexOfMax(row.scores);
   if (best < 0 || !Number.isFinite(row.scores[best])) {
     throw new GlmError('logits-not-finite', 'The model computed no usable numbers (NaN or infinity) for the next token. Half precision probably overflowed, or the weights are damaged. Load the model with bf16 or int4 weights, and check the files by downloading them again.', {
-      next: [{ label: 'Load the model in another weight format', command: 'glm.openSettings', args: ['glm.weights'], terminal: 'Load with --weights bf16 or int4' }],
+      next: [{ label: 'Change the weights', command: 'glm.openSettings', args: ['glm.weights'], terminal: 'Load with --weights bf16 or int4' }],
     });
   }
   if (isGreedy(options)) {

@@ -30,7 +30,12 @@ export function findStageOnCpu(facts: AlignmentFacts): readonly AlignmentMessage
       state: openState(facts),
       tensorDevice: cpuDevice,
       consumerDevice: roomiest.id,
-      next: hasRoom ? [reload] : [{ label: 'Lower the context or use int4 weights', command: 'glm.openSettings', args: ['glm.contextLength'] }],
+      next: hasRoom
+        ? [reload]
+        : [
+            { label: 'Lower the context', command: 'glm.openSettings', args: ['glm.contextLength'] },
+            ...(facts.plan.weightFormat === 'int4' ? [] : [{ label: 'Use int4 weights', command: 'glm.openSettings', args: ['glm.weights'] }]),
+          ],
     }),
   ];
 }

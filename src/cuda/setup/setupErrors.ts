@@ -13,7 +13,7 @@ export const useWebgpu: NextStep = { label: 'Use WebGPU', command: 'glm.openSett
  */
 export class DownloadError extends GlmError {
   constructor(message: string, fields: Readonly<Record<string, string | number>> = {}, cause?: unknown) {
-    super('download-failed', message, { fields, cause, next: [{ label: 'Set up CUDA again: it goes on where it stopped', command: 'glm.setupCuda', terminal: 'Run glm setup-cuda --download again: it goes on where it stopped' }] });
+    super('download-failed', message, { fields, cause, next: [{ label: 'Set up CUDA again', command: 'glm.setupCuda', terminal: 'Run glm setup-cuda --download again: it goes on where it stopped' }] });
   }
 }
 

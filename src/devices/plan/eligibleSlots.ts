@@ -25,7 +25,7 @@ export function eligibleSlots(sizes: ModelSizes, devices: readonly DeviceBudget[
   }
   const wanted = devices.filter((device) => (limits.includeDevices?.includes(device.id) ?? true) && !(limits.excludeDevices?.includes(device.id) ?? false));
   if (wanted.length === 0) {
-    throw new NoUsableDeviceError(`The settings leave none of ${listDevices(devices)}.`, { label: 'Change the included or excluded devices', command: 'glm.openSettings', args: ['glm.includeDevices'], terminal: 'Change --include or --exclude' });
+    throw new NoUsableDeviceError(`The settings leave none of ${listDevices(devices)}.`, 'Change the included or excluded devices', { label: 'Change the devices', command: 'glm.openSettings', args: ['glm.includeDevices'], terminal: 'Change --include or --exclude' });
   }
   const slots = wanted.flatMap((device): readonly PlanSlot[] => {
     const budgetBytes = Math.min(device.freeBytes, budgets.get(device.id) ?? Infinity);
@@ -38,7 +38,7 @@ export function eligibleSlots(sizes: ModelSizes, devices: readonly DeviceBudget[
     return cpuWeightFormats.includes(formats.weightFormat) ? [makeSlot(device, budgetBytes, sizes, formats)] : [];
   });
   if (slots.length === 0) {
-    throw new NoUsableDeviceError(`The CPU cannot run ${formats.weightFormat} weights, and no GPU is usable.`, { label: 'Use int4, int8 or f32 weights', command: 'glm.openSettings', args: ['glm.weights'], terminal: 'Use --weights int4, int8 or f32' });
+    throw new NoUsableDeviceError(`The CPU cannot run ${formats.weightFormat} weights, and no GPU is usable.`, 'Use int4, int8 or f32 weights', { label: 'Change the weights', command: 'glm.openSettings', args: ['glm.weights'], terminal: 'Use --weights int4, int8 or f32' });
   }
   return [...slots.filter((slot) => !isCpu(slot.device)), ...slots.filter((slot) => isCpu(slot.device))];
 }

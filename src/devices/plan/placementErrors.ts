@@ -82,16 +82,15 @@ export class DeviceMapError extends GlmError {
  * Cause: settings, or a weight format that no present device can run. Handled by: whoever asked for the plan.
  */
 export class NoUsableDeviceError extends GlmError {
-  constructor(why: string, next: NextStep) {
-    super('no-usable-device', `No device is left to run the model on. ${why} ${next.label}.`, { next: [next] });
+  constructor(why: string, advice: string, next: NextStep) {
+    super('no-usable-device', `No device is left to run the model on. ${why} ${advice}.`, { next: [next] });
   }
 }
 
 function nextSteps(largestContextTokens: number, weightFormat: WeightFormat): readonly NextStep[] {
-  const context = largestContextTokens.toLocaleString('en-US');
   return [
-    ...(largestContextTokens > 0 ? [{ label: `Lower the context to ${context} tokens`, command: 'glm.openSettings', args: ['glm.contextLength'], terminal: `Use --context ${largestContextTokens}` }] : []),
+    ...(largestContextTokens > 0 ? [{ label: 'Lower the context', command: 'glm.openSettings', args: ['glm.contextLength'], terminal: `Use --context ${largestContextTokens}` }] : []),
     ...(weightFormat === 'int4' ? [] : [{ label: 'Use int4 weights', command: 'glm.openSettings', args: ['glm.weights'], terminal: 'Use --weights int4' }]),
-    { label: 'Show the devices and what holds their memory', command: 'glm.diagnose', terminal: 'See what is free with glm devices' },
+    { label: 'Show the devices', command: 'glm.diagnose', terminal: 'See what is free with glm devices' },
   ];
 }

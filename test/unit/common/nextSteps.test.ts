@@ -35,6 +35,12 @@ describe('what messages and next steps name', () => {
     expect(named.filter((entry) => !settings.has(entry.split(' ')[0] ?? ''))).toEqual([]);
   });
 
+  it('in labels that fit on a button of a narrow view', () => {
+    const labels = findAll(/label: '([^'\n]+)', command:/g);
+    expect(labels.length).toBeGreaterThan(15);
+    expect(labels.filter((entry) => entry.replace(/ in [^ ]+$/, '').length > 36)).toEqual([]);
+  });
+
   it('commands that are registered', () => {
     const registered = new Set(findAll(/registerCommand\((?:[a-z.]+, )?'(glm\.[a-zA-Z.]+)'/gi).map((entry) => entry.split(' ')[0]));
     const named = findAll(/\bcommand: '(glm\.[a-zA-Z.]+)'/g);

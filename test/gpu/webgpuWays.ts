@@ -48,7 +48,7 @@ export function runWay(way: WebgpuWay, options: LoadOptions, reference: Float32A
   const folder = mkdtempSync(join(tmpdir(), 'glm-way-'));
   try {
     const logitsFile = join(folder, 'logits');
-    const text = execFileSync(process.execPath, [process.argv[1] as string, wayCommand, JSON.stringify({ way, options: { ...options, ...(way.contextTokens === undefined ? {} : { contextTokens: way.contextTokens }) }, logitsFile } satisfies WayRequest)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 2 ** 26 });
+    const text = execFileSync(process.execPath, [process.argv[1] as string, wayCommand, JSON.stringify({ way, options: { ...options, ...(way.contextTokens === undefined ? {} : { contextTokens: way.contextTokens }) }, logitsFile } satisfies WayRequest)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 2 ** 26 });
     const bytes = readFileSync(logitsFile);
     const logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
     const drift = reference === undefined ? '' : `\n  drift from the first way ${compareLogits([...logits], [...reference]).rms.toExponential(2)} standard deviations.`;

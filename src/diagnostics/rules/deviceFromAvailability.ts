@@ -1,5 +1,5 @@
 import type { Finding } from '../finding';
-import { distinctBySpan, isSpread, modelDeviceAt, movesOf, retargetMove } from './modelState';
+import { distinctBySpan, isSpread, modelDeviceAt, movesForOtherModels, movesOf, retargetMove } from './modelState';
 import type { Rule } from './rule';
 
 /** GLM105: inputs follow `is_available()`, the model follows its device map. */
@@ -37,11 +37,15 @@ export const deviceFromAvailability: Rule = {
   },
   check({ facts, textOf }) {
     const findings: Finding[] = [];
+    const forOthers = movesForOtherModels(facts);
     for (const call of facts.modelCalls) {
       if (!call.models.some(({ model }) => isSpread(model))) {
         continue;
       }
       for (const { move } of movesOf(call, 'availability')) {
+        if (forOthers.has(move)) {
+          continue;
+        }
         const modelDevice = modelDeviceAt(move, call);
         const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
         const written = move.deviceArg ? textOf(move.deviceArg) : 'the device';

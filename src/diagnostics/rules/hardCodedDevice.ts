@@ -1,6 +1,6 @@
 import type { Finding } from '../finding';
 import { isAccelerator } from '../semantics/devices';
-import { distinctBySpan, isSpread, modelDeviceAt, movesOf, retargetMove } from './modelState';
+import { distinctBySpan, isSpread, modelDeviceAt, movesForOtherModels, movesOf, retargetMove } from './modelState';
 import type { Rule } from './rule';
 
 /** GLM103: inputs go to a device spelled out, although `device_map` decides where the model starts. */
@@ -21,7 +21,7 @@ export const hardCodedDevice: Rule = {
       },
       fix: ['Replaces the device by `model.device`, with the name the model has at that spot.'],
       options: [],
-      limits: ['The same literal on both sides (`device_map="cuda"` and `.to("cuda")`) is no finding.', 'The moved tensor must visibly reach a call of the model.', 'Silent in a branch for models that are not spread (the `else` of `if model.hf_device_map:`).', 'A default of a parameter that callers may replace is no hard-coded device.'],
+      limits: ['The same literal on both sides (`device_map="cuda"` and `.to("cuda")`) is no finding.', 'The moved tensor must visibly reach a call of the model.', 'Silent in a branch for models that are not spread (the `else` of `if model.hf_device_map:`).', 'A default of a parameter that callers may replace is no hard-coded device.', 'A tensor that also goes to a model which lies on that very device was made for that one.'],
     },
     zh: {
       title: '输入被移动到写死的设备',
@@ -33,17 +33,18 @@ export const hardCodedDevice: Rule = {
       },
       fix: ['用模型在该处的名字把设备替换为 `model.device`。'],
       options: [],
-      limits: ['两边是同一个字面量（`device_map="cuda"` 与 `.to("cuda")`）不报告。', '被移动的张量必须明显地传给该模型。', '在针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`）中保持沉默。', '调用者可以替换的参数默认值不算写死的设备。'],
+      limits: ['两边是同一个字面量（`device_map="cuda"` 与 `.to("cuda")`）不报告。', '被移动的张量必须明显地传给该模型。', '在针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`）中保持沉默。', '调用者可以替换的参数默认值不算写死的设备。', '若同一张量还交给就在该设备上的另一模型，则视为为它而准备，不报告。'],
     },
   },
   check({ facts }) {
     const findings: Finding[] = [];
+    const forOthers = movesForOtherModels(facts);
     for (const call of facts.modelCalls) {
       if (!call.models.some(({ model }) => isSpread(model))) {
         continue;
       }
       for (const { device, move } of movesOf(call, 'literal')) {
-        if (!isAccelerator(device)) {
+        if (!isAccelerator(device) || forOthers.has(move)) {
           continue;
         }
         const modelDevice = modelDeviceAt(move, call);

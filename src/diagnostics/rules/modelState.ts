@@ -1,6 +1,6 @@
 /** Questions several rules ask about models, tensors and the spots where a fix would go. */
-import { isAccelerator } from '../semantics/devices';
-import type { ModelCall, TensorArgument } from '../semantics/facts';
+import { isAccelerator, sameSpelling } from '../semantics/devices';
+import type { Facts, ModelCall, TensorArgument } from '../semantics/facts';
 import type { Device, ModelObject, Move, Origin, Place } from '../semantics/values';
 import type { Span } from '../syntax/ast';
 
@@ -51,6 +51,27 @@ export function movesOf(call: ModelCall, kind: Device['kind']): readonly MovedPl
   // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
   const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
   return places.filter((place, position) => !isForPlainModel(place) && places.findIndex((other) => other.move.call === place.move.call) === position);
+}
+
+/** Moves of tensors that also reach a model which lies on that very device and is not spread: they were made for that one. */
+export function movesForOtherModels(facts: Facts): ReadonlySet<Move> {
+  const found = new Set<Move>();
+  for (const call of facts.modelCalls) {
+    if (call.models.some(({ model }) => isSpread(model))) {
+      continue;
+    }
+    for (const place of call.tensors.flatMap((tensor) => tensor.places)) {
+      if (place.kind === 'moved' && call.models.some(({ model }) => liesOn(model, place.device))) {
+        found.add(place.move);
+      }
+    }
+  }
+  return found;
+}
+
+function liesOn(model: ModelObject, device: Device): boolean {
+  const devices = [...model.placements, ...model.deviceMaps.map((map) => (map.kind === 'single' ? map.device : 'unplaced'))].filter((place): place is Device => place !== 'unplaced');
+  return devices.some((other) => (other.kind === 'literal' && device.kind === 'literal' ? sameSpelling(other.name, device.name) : other.kind === 'availability' && device.kind === 'availability'));
 }
 
 /**

@@ -11,3 +11,8 @@ export function settingText(call: ModelCall, name: string): string | undefined {
   const value = call.settings.get(name);
   return value?.kind === 'const' ? String(value.value) : undefined;
 }
+
+/** The clock started before a loop and is read inside of it: how long it has been running, told on the way. */
+export function isProgress(call: ModelCall, region: Region): boolean {
+  return call.loops.some((loop) => loop.from > region.from && loop.to > region.to);
+}

@@ -3,7 +3,7 @@ import type { Facts, ModelCall } from '../semantics/facts';
 import type { Region } from '../semantics/values';
 import { distinctBySpan, isOnCuda } from './modelState';
 import type { Rule, RuleContext } from './rule';
-import { callsDuring } from './timedCalls';
+import { callsDuring, isProgress } from './timedCalls';
 
 /** GLM203: a forward pass is timed, but the clock is read before the GPU has done it. */
 export const timingWithoutSynchronize: Rule = {
@@ -67,11 +67,6 @@ export const timingWithoutSynchronize: Rule = {
 /** In a loop inside the region, what waits in the next round waits for this call too: all passes but the last are accounted for. */
 function waitedForSince(call: ModelCall, region: Region): number {
   return call.loops.find((loop) => loop.from > region.from)?.from ?? call.fromEvent;
-}
-
-/** The clock started before a loop and is read inside of it: how long it has been running, told on the way. */
-function isProgress(call: ModelCall, region: Region): boolean {
-  return call.loops.some((loop) => loop.from > region.from && loop.to > region.to);
 }
 
 function happensWithin(facts: Facts, kind: 'sync' | 'other-work', from: number, to: number): boolean {

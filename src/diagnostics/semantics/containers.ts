@@ -216,7 +216,9 @@ export function mergeInto(interpreter: Interpreter, entries: Map<string, Value>,
   }
   if (object?.kind === 'batch' && source.kind === 'ref') {
     object.fields.forEach((value, key) => entries.set(key, value));
-    const item = batchItem(object, source.id);
+    // Where ids and mask were stored by name, what else a tokenizer gave may be nothing.
+    const isComplete = object.fields.has('input_ids') && object.fields.has('attention_mask');
+    const item = isComplete ? unknown : batchItem(object, source.id);
     return rest ? joinValues(rest, item) : item;
   }
   return rest ? joinValues(rest, unknown) : unknown;

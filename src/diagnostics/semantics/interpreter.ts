@@ -42,6 +42,8 @@ export class Interpreter {
   plainSince = 0;
   /** What decided how models are loaded, as written: the setting itself, or a condition on which it depends. */
   readonly placementNames = new Map<string, 'setting' | 'condition'>();
+  /** Clocks of unseen classes that were started, by name. */
+  readonly timers = new Map<string, { readonly event: number; readonly span: Span }>();
   /** Loops being followed, the innermost last. */
   readonly loops: LoopSeen[] = [];
   /** Above zero while only effects are wanted, not findings. */

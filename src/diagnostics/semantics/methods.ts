@@ -231,6 +231,22 @@ function looksLikeGenerate({ interpreter, args }: CallSite, receiverExpr: Expr):
   );
 }
 
+/** `timer.start("decode")` … `seconds = timer.stop("decode")` of a class that cannot be seen; it may wait for the GPU itself. */
+function readTimer({ interpreter, call, args }: CallSite, name: string, receiverExpr: Expr): Value | undefined {
+  const receiver = interpreter.textOf(receiverExpr);
+  if (!/(timer|stopwatch)$/i.test(receiver)) {
+    return undefined;
+  }
+  const key = `${receiver}:${stringOf(args.positional[0]?.value) ?? ''}`;
+  if (name === 'start' || name === 'tic') {
+    interpreter.timers.set(key, { event: interpreter.tick(), span: call });
+    return unknown;
+  }
+  const started = interpreter.timers.get(key);
+  const isReading = name === 'stop' || name === 'toc' || name === 'elapsed';
+  return started && isReading ? { kind: 'elapsed', regions: [{ from: started.event, to: interpreter.tick(), fromSpan: started.span, toSpan: call, byEvents: true }] } : undefined;
+}
+
 /** Exchanges between processes: a region that contains one is an epoch of training or evaluation. */
 const collective = new Set(['gather', 'gather_for_metrics', 'pad_across_processes', 'wait_for_everyone', 'all_reduce', 'all_gather', 'barrier']);
 
@@ -241,6 +257,10 @@ function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value 
   }
   if (name === 'from_pretrained') {
     return loadUnknownClass(site);
+  }
+  const timed = readTimer(site, name, receiverExpr);
+  if (timed) {
+    return timed;
   }
   if (name === 'parse_args' || name === 'parse_known_args') {
     // What the program stores on its arguments (`args.device = …`) is read back elsewhere.

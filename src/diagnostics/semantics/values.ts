@@ -126,8 +126,8 @@ export type DeviceMap =
   | { readonly kind: 'single'; readonly device: Device }
   | { readonly kind: 'unknown' };
 
-/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `unseen`: the class is not visible. */
-export type ModelLibrary = 'transformers' | 'awq' | 'foreign' | 'unseen';
+/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `gptq`: quantized here by its rules; `unseen`: the class is not visible. */
+export type ModelLibrary = 'transformers' | 'awq' | 'gptq' | 'foreign' | 'unseen';
 
 export interface ModelObject {
   readonly kind: 'model';

@@ -58,6 +58,7 @@ export function callLibrary(site: CallSite, path: string): Value {
       return createPipeline(site);
     case 'GenerationConfig':
     case 'BitsAndBytesConfig':
+    case 'GPTQConfig':
     case 'dict':
       return dictOf(site);
     case 'DataLoader':

@@ -63,7 +63,7 @@ function model(site: CallSite, library: ModelLibrary): RefValue {
   const hasOpaqueMapping = args.mappings.some(({ value }) => interpreter.object(value)?.kind !== 'dict');
   const map = argument('device_map');
   const deviceMaps: readonly DeviceMap[] = map === undefined && hasOpaqueMapping ? [{ kind: 'unknown' }] : deviceMapsOf(interpreter, map);
-  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library, deviceMaps, quantized: quantizedBy(site, argument), placements: ['unplaced'] };
+  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), placements: ['unplaced'] };
   const ref = interpreter.allocate(object);
   interpreter.facts.finalModels.set(ref.id, object);
   interpreter.facts.happenings.push({ kind: 'other-work', event: interpreter.tick() });
@@ -72,6 +72,14 @@ function model(site: CallSite, library: ModelLibrary): RefValue {
     interpreter.facts.plainLoads.push({ call, modelId: ref.id });
   }
   return ref;
+}
+
+/** `GPTQConfig(bits=4, dataset="c4")`: its documentation has the model moved before it is saved. */
+function isQuantizedByGptq({ interpreter }: CallSite, config: Value | undefined): boolean {
+  return config !== undefined && optionsOf(config).some((option) => {
+    const object = interpreter.object(option);
+    return object?.kind === 'dict' && object.entries.has('bits');
+  });
 }
 
 /** `load_pretrained_model(path, device_map="auto")` of another file: whatever else it returns, a model with this map is among it. */

@@ -13,7 +13,7 @@ import { f16Headroom, type NormSpec } from './weightSpecs';
 export interface AttentionInputs {
   /** i32[b]: valid positions after this step, less one. */
   readonly seqlensK: GraphValue;
-  /** i32[]: valid positions after this step of the longest row; in host memory. */
+  /** i32[] or i32[1]: valid positions after this step of the longest row; in host memory, except where steps are captured. */
   readonly totalSequenceLength: GraphValue;
   /** dtype[contextTokens, rotaryDim / 2] */
   readonly cos: GraphValue;

@@ -28,7 +28,7 @@ export const stageNames = {
   hiddenIn: 'hidden_in',
   /** i32[b]: valid positions after this step, less one. */
   seqlensK: 'seqlens_k',
-  /** i32[], host memory: valid positions after this step of the longest row. */
+  /** i32[], host memory: valid positions after this step of the longest row. No input of a stage that counts positions itself. */
   totalSequenceLength: 'total_sequence_length',
   /** i64[1], host memory, last stage: the first position whose logits are wanted; -1 is the last one, 0 all. */
   logitsFrom: 'logits_from',
@@ -52,7 +52,8 @@ export interface StageGraph {
  * @param contextTokens  Positions of the cache; the rotary table has as many rows.
  * @param fileDtypeOf    Dtype of a checkpoint tensor; the embedding may be kept in it.
  * @param hiddenInDtype  The residual dtype of the stage before, where it has another precision.
- * @param options        `countsPositions` adds the output {@link stageNames.nextSeqlensK}, so that a replayed step finds its position on the device;
+ * @param options        `countsPositions` adds the output {@link stageNames.nextSeqlensK}, so that a replayed step finds its position on the device, and computes the total
+ *                       length there: a step is then one sequence, and attention looks at no more positions than are valid;
  *                       `kvScales` are those of a cache of eight bits;
  *                       `hasCpuNode` sends the residual through a node that changes nothing and that no GPU provider has; for debugging.
  */
@@ -64,7 +65,7 @@ export function buildStageGraph(
   contextTokens: number,
   fileDtypeOf: FileDtypeOf,
   hiddenInDtype: FloatDType = precision.residual,
-  options: { readonly countsPositions?: boolean; readonly kvScales?: KvScales; readonly hasCpuNode?: boolean } = {},
+  options: { readonly countsPositions?: boolean; readonly bindsTotal?: boolean; readonly kvScales?: KvScales; readonly hasCpuNode?: boolean } = {},
 ): StageGraph {
   const graph = new GraphBuilder(`${config.architecture} layers ${range.firstLayer}-${range.endLayer - 1}`);
   const weights = new GraphWeights(graph, precision, source, fileDtypeOf);
@@ -72,7 +73,8 @@ export function buildStageGraph(
   const shape = ['b', 's', config.hiddenSize];
   const ids = range.hasEmbedding ? graph.addInput(stageNames.inputIds, precision.ids, ['b', 's']) : undefined;
   const hiddenIn = ids === undefined ? graph.addInput(stageNames.hiddenIn, hiddenInDtype, shape) : undefined;
-  const ctx: LayerContext = { graph, config, precision, weights, attention: addAttentionInputs(graph, config, precision, contextTokens), contextTokens, kvScales: options.kvScales };
+  const attention = addAttentionInputs(graph, config, precision, contextTokens, options);
+  const ctx: LayerContext = { graph, config, precision, weights, attention: attention.inputs, contextTokens, kvScales: options.kvScales };
   const select = range.hasHead ? addPositionSelector(graph) : undefined;
 
   const residual = hiddenIn === undefined ? addEmbedding(ctx, '/embedding', ids as GraphValue, specs.embedding) : addCast(graph, '/hidden_in/cast', hiddenIn, precision.residual);
@@ -91,8 +93,8 @@ export function buildStageGraph(
     const settled = settleStream(ctx, stageNames.hiddenOut, stream);
     graph.addOutput(settled.name === stageNames.hiddenOut ? settled : graph.addSingle({ operator: 'Identity', name: stageNames.hiddenOut, inputs: [settled], outputs: [{ dtype: settled.dtype, shape: settled.shape }] }));
   }
-  if (options.countsPositions === true) {
-    graph.addOutput(addAdd(graph, stageNames.nextSeqlensK, ctx.attention.seqlensK, graph.addInitializer('position.step', 'i32', [], Int32Array.of(1))));
+  if (attention.nextSeqlensK !== undefined) {
+    graph.addOutput(attention.nextSeqlensK);
   }
   return { graph, stored: weights.stored };
 }
@@ -106,15 +108,25 @@ function addCpuOnlyIdentity(graph: GraphBuilder, x: GraphValue): GraphValue {
 
 const keepAll: SelectPositions = (_, x) => x;
 
-function addAttentionInputs(graph: GraphBuilder, config: GlmConfig, precision: Precision, contextTokens: number): LayerContext['attention'] {
+function addAttentionInputs(
+  graph: GraphBuilder,
+  config: GlmConfig,
+  precision: Precision,
+  contextTokens: number,
+  { countsPositions, bindsTotal }: { readonly countsPositions?: boolean; readonly bindsTotal?: boolean },
+): { readonly inputs: LayerContext['attention']; readonly nextSeqlensK?: GraphValue } {
   const { cos, sin } = rotaryTable(config, contextTokens);
   const tableShape = [contextTokens, config.rotaryDim / 2];
-  return {
-    seqlensK: graph.addInput(stageNames.seqlensK, 'i32', ['b']),
-    totalSequenceLength: graph.addInput(stageNames.totalSequenceLength, 'i32', []),
+  const seqlensK = graph.addInput(stageNames.seqlensK, 'i32', ['b']);
+  // Valid positions of one sequence after a step are what seqlens_k is in the step after.
+  const nextSeqlensK = countsPositions === true ? addAdd(graph, stageNames.nextSeqlensK, seqlensK, graph.addInitializer('position.step', 'i32', [], Int32Array.of(1))) : undefined;
+  const inputs = {
+    seqlensK,
+    totalSequenceLength: nextSeqlensK === undefined || bindsTotal === true ? graph.addInput(stageNames.totalSequenceLength, 'i32', []) : nextSeqlensK,
     cos: graph.addInitializer('rope.cos', precision.activations, tableShape, encodeFloats(cos, precision.activations)),
     sin: graph.addInitializer('rope.sin', precision.activations, tableShape, encodeFloats(sin, precision.activations)),
   };
+  return { inputs, nextSeqlensK };
 }
 
 /** After the last layer's keys and values are stored, only the positions whose logits are wanted go on. */

@@ -25,7 +25,7 @@ export interface WebgpuWay {
   readonly contextTokens?: number;
   /** Default 512. */
   readonly promptTokens?: number;
-  readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'sessionConfig' | 'prefillChunkTokens'>;
+  readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'bindsTotal' | 'sessionConfig' | 'prefillChunkTokens'>;
 }
 
 const pending = (dispatches: number): WebgpuWay['how'] => ({ sessionConfig: { 'ep.webgpuexecutionprovider.maxNumPendingDispatches': String(dispatches) } });
@@ -36,6 +36,7 @@ export const webgpuWays: readonly WebgpuWay[] = [
   { name: 'gate and up in one product', how: { precision: { hasGatedProduct: false } } },
   { name: '64 kernels a submit', how: pending(64) },
   { name: 'a context of 16,384', contextTokens: 16_384, how: {} },
+  { name: 'attention over all of 16,384', contextTokens: 16_384, how: { bindsTotal: true } },
   { name: '2,048 tokens in chunks of 512', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 512 } },
   { name: '2,048 tokens in chunks of 1,024', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 1024 } },
   { name: '2,048 tokens in one chunk', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 2048 } },

@@ -62,6 +62,8 @@ export interface OpenStagesOptions {
   readonly allowSoftwareGpu?: boolean;
   /** Replaces parts of every stage's precision; for measurements. */
   readonly precision?: Partial<Precision>;
+  /** True: WebGPU attends over the whole context that is allocated; for comparisons. */
+  readonly bindsTotal?: boolean;
   /** Further entries for every session's configuration; for measurements. */
   readonly sessionConfig?: Readonly<Record<string, string>>;
   /** Debug option: tensors kept where they are not read. */
@@ -189,7 +191,7 @@ async function openStage(
       plan.contextTokens,
       (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
       hiddenInDtype,
-      { countsPositions: device.capturesSteps, kvScales: options.kvScales, hasCpuNode: isForced(options, 'node') && placement.stageIndex === firstGpuStage(plan) },
+      { countsPositions: device.capturesSteps, bindsTotal: options.bindsTotal, kvScales: options.kvScales, hasCpuNode: isForced(options, 'node') && placement.stageIndex === firstGpuStage(plan) },
     );
     onBytes(0);
     const sessionOptions = new SessionOptions(env.library);

@@ -219,7 +219,9 @@ export class Stage implements Disposable {
       bindInput(stageNames.hiddenIn, hiddenIn);
     }
     bindInput(stageNames.seqlensK, this.whereRead(stageNames.seqlensK, step.seqlensK));
-    bindInput(stageNames.totalSequenceLength, this.whereRead(stageNames.totalSequenceLength, step.totalSequenceLength));
+    if (this.inputMemory[stageNames.totalSequenceLength] !== undefined) {
+      bindInput(stageNames.totalSequenceLength, this.whereRead(stageNames.totalSequenceLength, step.totalSequenceLength));
+    }
     if (this.parts.device.capturesSteps === true) {
       bindOutput(stageNames.nextSeqlensK, this.resident.of(stageNames.nextSeqlensK, step.seqlensK));
     }

@@ -44,7 +44,6 @@ export class WebgpuCapture implements SlotDecoder {
     this.host = {
       ids: Value.overArray(hostInfo, this.idArray, 'i32', [1, 1]),
       seqlensK: Value.overArray(hostInfo, this.seqlensArray, 'i32', [1]),
-      // A captured step serves every length up to the context's end; the true one is read from seqlensK on the device.
       total: Value.overArray(hostInfo, Int32Array.of(contextTokens), 'i32', []),
       logitsFrom: Value.overArray(hostInfo, BigInt64Array.of(0n), 'i64', [1]),
       logits: Value.overArray(hostInfo, this.logitsArray, 'f32', [1, 1, vocabSize]),
@@ -102,10 +101,12 @@ export class WebgpuCapture implements SlotDecoder {
       }
       binding.bindInput(names.pastKey, rows.key).bindInput(names.pastValue, rows.value).bindOutput(names.presentKey, rows.key).bindOutput(names.presentValue, rows.value);
     }
+    if (session.inputMemory()[stageNames.totalSequenceLength] !== undefined) {
+      binding.bindInput(stageNames.totalSequenceLength, this.host.total);
+    }
     binding
       .bindInput(stageNames.inputIds, this.resident.ids)
       .bindInput(stageNames.seqlensK, this.resident.seqlensK)
-      .bindInput(stageNames.totalSequenceLength, this.host.total)
       .bindInput(stageNames.logitsFrom, this.host.logitsFrom)
       .bindOutput(stageNames.logits, this.resident.logits)
       .bindOutput(stageNames.nextSeqlensK, this.resident.nextSeqlensK);

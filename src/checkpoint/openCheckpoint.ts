@@ -85,6 +85,10 @@ async function resolveSource(source: string, env: OpenOptions['env']): Promise<{
     throw new CheckpointError('unreadable', `${path} cannot be looked at (${errorCodeOf(error) ?? String(error)}). Check its permissions.`, { fields: { path }, cause: error });
   });
   if (info !== undefined && !info.isDirectory()) {
+    const foreign = describeForeign([basename(path)]);
+    if (foreign !== undefined) {
+      throw new CheckpointError('not-a-folder', `${path} ${foreign}`, { fields: { path } });
+    }
     throw new CheckpointError('not-a-folder', `${path} is a file; a model is a folder with config.json, tokenizer and .safetensors files. Give the folder it lies in: ${resolve(path, '..')}.`, { fields: { path }, next: [{ label: `Use ${resolve(path, '..')}` }] });
   }
   if (info !== undefined) {
@@ -123,9 +127,24 @@ async function readConfigText(folder: string, name: string, signal?: AbortSignal
     const repoFolder = repoFolderOf(folder);
     throw new CheckpointError('download-incomplete', `The config.json of ${name} is a link whose target is missing${repoFolder === undefined ? '' : await describeIncomplete(repoFolder)}: ${path}. Its download did not finish.`, { fields: { folder, name }, next: downloadAgain(name) });
   }
+  const foreign = describeForeign(await entriesOf(folder));
+  if (foreign !== undefined) {
+    throw new CheckpointError('no-config', `${folder} ${foreign}`, { fields: { folder } });
+  }
   const subfolders = (await entriesOf(folder)).slice(0, 200);
   const hint = await firstWithConfig(folder, subfolders);
   throw new CheckpointError('no-config', `${folder} has no config.json, so it is not a model folder.${hint === undefined ? ' A Hugging Face model folder holds config.json, tokenizer files and .safetensors files.' : ` Did you mean ${hint}?`}`, { fields: { folder }, next: hint === undefined ? [] : [{ label: `Use ${hint}` }] });
+}
+
+/** What other programs' models are recognised by, as the end of a sentence; undefined for anything else. */
+function describeForeign(names: readonly string[]): string | undefined {
+  if (names.some((name) => name.toLowerCase().endsWith('.gguf'))) {
+    return 'holds GGUF weights, the format of llama.cpp and Ollama, which is not read here. Download the original release of the model, with .safetensors files; it can be held in int4 all the same.';
+  }
+  if (names.includes('adapter_config.json')) {
+    return 'is an adapter (LoRA), not a whole model. Merge it into its base model first (merge_and_unload and save_pretrained of peft), then give the merged folder.';
+  }
+  return undefined;
 }
 
 async function firstWithConfig(folder: string, entries: readonly string[]): Promise<string | undefined> {

@@ -9,6 +9,7 @@ import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../common/log';
+import { parseJsonKeepingNumbers } from '../common/pythonNumbers';
 import { ApiError, toApiFailure } from './apiError';
 import { answerCompletion, sendJson, type ServedEngine } from './completionHandler';
 import { readChatRequest, readTextRequest } from './completionRequest';
@@ -145,14 +146,21 @@ async function readBody(request: IncomingMessage): Promise<Body> {
     }
     chunks.push(chunk);
   }
+  const text = Buffer.concat(chunks).toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    value = JSON.parse(text);
   } catch (error) {
     throw new ApiError(400, 'not-json', `The body is not JSON: ${(error as Error).message}`);
   }
   if (!isObject(value)) {
     throw new ApiError(400, 'not-json', 'The body must be a JSON object.');
   }
-  return value;
+  return { ...value, ...forTheTemplate(text) };
+}
+
+/** The fields that a chat template writes into the prompt, with numbers spelled as Python spells them. */
+function forTheTemplate(text: string): Body {
+  const kept = parseJsonKeepingNumbers(text) as Body;
+  return Object.fromEntries(['messages', 'tools', 'chat_template_kwargs'].flatMap((name) => (Object.hasOwn(kept, name) ? [[name, kept[name]]] : [])));
 }

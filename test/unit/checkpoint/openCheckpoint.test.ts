@@ -79,6 +79,16 @@ describe('openCheckpoint', () => {
     await expect(openCheckpoint(join(root, 'nowhere'), options)).rejects.toMatchObject({ reason: 'not-found' });
   });
 
+  it('knows the models of other programs, and what to get instead', async () => {
+    const folder = fresh();
+    put(join(folder, 'glm-4-9b-Q4.gguf'), new Uint8Array(8));
+    await expect(openCheckpoint(join(folder, 'glm-4-9b-Q4.gguf'), options)).rejects.toMatchObject({ reason: 'not-a-folder', message: expect.stringMatching(/GGUF.*original release/) as string });
+    await expect(openCheckpoint(folder, options)).rejects.toMatchObject({ reason: 'no-config', message: expect.stringMatching(/GGUF/) as string });
+    const adapter = fresh();
+    put(join(adapter, 'adapter_config.json'), '{}');
+    await expect(openCheckpoint(adapter, options)).rejects.toMatchObject({ reason: 'no-config', message: expect.stringMatching(/LoRA.*[Mm]erge/) as string });
+  });
+
   it('stops when the signal aborts', async () => {
     await expect(openCheckpoint(whole(), { ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
   });

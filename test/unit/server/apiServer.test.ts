@@ -83,6 +83,15 @@ describe('POST /v1/chat/completions', () => {
     expect(await (await post('/v1/completions', { prompt: 'x' })).json()).toMatchObject({ choices: [{ text: '\n\nYes.' }] });
   });
 
+  it('hands numbers of tools on as Python would write them, and takes those of its own fields as numbers', async () => {
+    const body = '{"messages": [{"role": "user", "content": "hi"}], "temperature": 1.0, "max_tokens": 3, "tools": [{"type": "function", "function": {"name": "f", "parameters": {"minimum": 1.0}}}]}';
+    const { post, asked } = await serve();
+    expect((await post('/v1/chat/completions', body)).status).toBe(200);
+    const chat = asked[0]?.prompt as unknown as { chat: { tools: readonly { function: { parameters: { minimum: object } } }[] } };
+    expect(Object.values(chat.chat.tools[0]?.function.parameters.minimum ?? {})).toEqual(['1.0']);
+    expect(asked[0]?.options).toMatchObject({ temperature: 1, maxNewTokens: 3 });
+  });
+
   it('passes sampling, stop, seed, tools and limits on', async () => {
     const { post, asked } = await serve();
     const tools = [{ type: 'function', function: { name: 'f' } }];

@@ -36,7 +36,12 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
   const pace = new ProgressPace(totalRuns(scenario, settings), hooks.nowMs, (progress) => hooks.onProgress?.(progress));
   const note = (text: string): void => void notes.push(text);
   const textsOf = scenario.others?.engines.some((engine) => engine.kind === 'server') ? scenario.others.cases.map((each) => each.promptTokens) : [];
+  const neverLoaded = new Set<string>();
   for (const plan of scenario.loads) {
+    if (neverLoaded.has(plan.label) || (plan.comparedWith !== undefined && neverLoaded.has(plan.comparedWith))) {
+      pace.skip(plan.cases.length * (settings.warmupRuns + settings.repetitions));
+      continue;
+    }
     try {
       assertNotCancelled(hooks.signal);
       outcomes.push(await runLoad(plan, { settings, hooks, pace, note, textsOf }));
@@ -46,6 +51,9 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
       note(cancelled ? `Cancelled at ${plan.label}; what was measured before is kept.` : `${plan.label} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
       if (cancelled) {
         break;
+      }
+      if (!outcomes.some((outcome) => outcome.plan.label === plan.label)) {
+        neverLoaded.add(plan.label);
       }
     }
   }

@@ -1,10 +1,10 @@
 /**
  * A misalignment in a real VS Code, on two real devices (the CPU and WebGPU on a software rasteriser): a device-map file puts a layer on the CPU,
- * the view says so, the Problems pane shows it at the file's entry, and its quick fix ends it.
+ * the view says so, the Problems pane shows it at the file's entry, and its quick fix ends it. Then what misplaced tensors cost is measured.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findSoftwareVulkan } from '../../tools/softwareVulkan.mjs';
 import { Session, textsIn } from './support/session';
@@ -19,7 +19,8 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
   beforeAll(async () => {
     // The Vulkan loader of the engine reads what the server inherits.
     process.env.VK_ICD_FILENAMES = driver;
-    const settings = { 'glm.provider': 'webgpu', 'glm.weights': 'int4', 'glm.allowSoftwareGpu': true, 'glm.contextLength': 256, 'glm.deviceMap': 'maps/split.json' };
+    // The tiny checkpoint: a rasteriser on a busy machine takes seconds for what a GPU does in milliseconds.
+    const settings = { 'glm.model': resolve('test/fixtures/checkpoints/tiny-glm4'), 'glm.provider': 'webgpu', 'glm.weights': 'f32', 'glm.allowSoftwareGpu': true, 'glm.contextLength': 256, 'glm.deviceMap': 'maps/split.json' };
     session = await Session.start('alignment', {}, (folder) => {
       mkdirSync(join(folder, 'workspace/maps'), { recursive: true });
       mkdirSync(join(folder, 'workspace/.vscode'), { recursive: true });
@@ -52,5 +53,31 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
     await expect.poll(async () => (await session.inChat('alignment')).count(), poll).toBe(0);
     await expect.poll(async () => (await session.inChat('model-facts')).count(), poll).toBe(1);
     await expect.poll(async () => (await session.page.locator('.markers-panel .monaco-list-row').allInnerTexts()).join('\n'), poll).not.toContain('on cpu');
+  });
+
+  it('measures what misplaced tensors cost from the palette, and keeps what was measured when it is cancelled', { timeout: 300_000 }, async () => {
+    await session.runCommand('GLM: Measure Device-Alignment Cost');
+    await session.pick('Lengths');
+    await session.enter('Tokens of the prompt', '8, 4');
+    await session.pick(/Runs per case: /);
+    await session.enter('Counted runs', '1');
+    await session.pick(/Warm-up runs: /);
+    await session.enter('Runs before that', '0');
+    await session.pick('1 counted run per case after 0 warm-up');
+    const dialog = session.page.locator('.monaco-dialog-box');
+    await dialog.waitFor({ timeout: 60_000 });
+    await dialog.getByRole('button', { name: 'Unload It First' }).click();
+    const toast = session.page.locator('.notifications-toasts .notification-list-item').filter({ hasText: 'GLM benchmark' });
+    // The baseline and the first kind have been measured when the second kind comes.
+    await expect.poll(() => toast.innerText().catch(() => ''), poll).toMatch(/positions on cpu/);
+    await toast.hover();
+    await toast.getByRole('button', { name: 'Cancel' }).click();
+    const report = (await session.frameWith('glm-report', 180_000)).locator('glm-report');
+    const text = async (): Promise<string> => (await textsIn(report)).join(' ');
+    await expect.poll(text, poll).toMatch(/Cancelled at .*; what was measured before is kept/);
+    expect(await text()).toMatch(/input_ids on cpu \(simulated\) 4 B [\d.]+ [\d.]+ -?[\d.]+ within the noise/);
+    expect(await text()).toMatch(/software rasteriser \(simulated\)/);
+    expect(session.violations).toEqual([]);
+    expect(session.pageErrors).toEqual([]);
   });
 });

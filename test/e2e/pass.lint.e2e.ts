@@ -1,6 +1,7 @@
 /**
  * The linter in a real VS Code with the packaged extension: a mistake is underlined and listed, the quick fix repairs it and the finding goes,
- * saving fixes files and notebooks, the whole workspace is checked on command. Steps build on each other.
+ * saving fixes files and notebooks, the whole workspace is checked on command, settings of rules work at once, printed messages are explained.
+ * Steps build on each other.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -11,9 +12,10 @@ import { Session } from './support/session';
 const load = 'from transformers import AutoModelForCausalLM, AutoTokenizer\ntok = AutoTokenizer.from_pretrained("m")\nmodel = AutoModelForCausalLM.from_pretrained("m", device_map="auto")\n';
 const forgotten = `${load}inputs = tok("Hi", return_tensors="pt")\nmodel.generate(**inputs)\n`;
 const literal = `${load}inputs = tok("Hi", return_tensors="pt").to("cuda")\nmodel.generate(**inputs)\n`;
+const cells = [load, 'inputs = tok("Hi", return_tensors="pt").to("cuda")', 'model.generate(**inputs)'];
 const notebook = JSON.stringify(
   {
-    cells: [load, 'inputs = tok("Hi", return_tensors="pt").to("cuda")', 'model.generate(**inputs)'].map((source, index) => ({ cell_type: 'code', id: `c${index}`, execution_count: null, metadata: {}, outputs: [], source: source.split(/(?<=\n)/) })),
+    cells: cells.map((source, index) => ({ cell_type: 'code', id: `c${index}`, execution_count: null, metadata: {}, outputs: [], source: source.split(/(?<=\n)/) })),
     metadata: { language_info: { name: 'python' } },
     nbformat: 4,
     nbformat_minor: 5,
@@ -27,11 +29,14 @@ const onDisk = (name: string): string => readFileSync(join(session.workspace, na
 const poll = { timeout: 60_000, interval: 200 };
 
 beforeAll(async () => {
-  const settings = { 'glm.autoLoad': 'never', 'editor.codeActionsOnSave': { 'source.fixAll.glm': 'explicit' }, 'notebook.codeActionsOnSave': { 'notebook.source.fixAll.glm': 'explicit' }, 'files.autoSave': 'off' };
+  const settings = { 'glm.autoLoad': 'never', 'editor.codeActionsOnSave': { 'source.fixAll.glm': 'explicit' }, 'notebook.codeActionsOnSave': { 'notebook.source.fixAll.glm': 'explicit' }, 'files.autoSave': 'off', 'terminal.integrated.gpuAcceleration': 'off', 'workbench.editor.useModal': 'off' };
   session = await Session.start('lint', { settings }, (folder) => {
     const put = (name: string, text: string): void => writeFileSync(join(folder, 'workspace', name), text);
     put('forgotten.py', forgotten);
     put('literal.py', literal);
+    put('several.py', `${load}a = tok("Hi", return_tensors="pt")\nmodel.generate(**a)\nb = tok("Ho", return_tensors="pt")\nmodel.generate(**b)\n`);
+    put('ignored.py', literal);
+    put('ignored.ipynb', notebook);
     put('unopened.py', `${load}model.to("cuda")\n`);
     put('chat.ipynb', notebook);
   });
@@ -57,18 +62,32 @@ async function problems(): Promise<string> {
   return (await session.page.locator('.markers-panel .monaco-list-row').allInnerTexts()).join('\n');
 }
 
-/** Puts the cursor on a line of the open editor and takes the quick fix with this title. */
-async function applyQuickFix(line: number, title: string): Promise<void> {
+/** Puts the cursor on a line of the open editor. */
+async function goToLine(line: number): Promise<void> {
   await session.page.locator('.monaco-editor .view-lines').first().click({ position: { x: 300, y: 5 } });
   await session.page.keyboard.press('Control+G');
   const input = session.page.locator('.quick-input-widget input').first();
   await input.waitFor();
   await input.fill(`:${line}:12`);
   await session.page.keyboard.press('Enter');
+}
+
+/** Takes the quick fix with this title where the cursor is. */
+async function takeQuickFix(title: string): Promise<void> {
   await session.page.keyboard.press('Control+.');
   const action = session.page.locator('.action-widget .monaco-list-row').filter({ hasText: title }).first();
   await action.waitFor({ timeout: 30_000 });
   await action.click();
+}
+
+/** Sets the severity of a rule in the workspace's settings as a user does: in an editor. */
+async function setSeverity(rule: string, severity: string): Promise<void> {
+  await session.runCommand('Preferences: Open Workspace Settings (JSON)');
+  await session.page.locator('.tab.active').filter({ hasText: 'settings.json' }).first().waitFor({ timeout: 30_000 });
+  await session.page.locator('.monaco-editor[data-uri$="settings.json"] .view-lines').first().click();
+  await session.page.keyboard.press('Control+A');
+  await session.page.keyboard.insertText(JSON.stringify({ 'glm.lint.rules': { [rule]: severity } }));
+  await session.page.keyboard.press('Control+S');
 }
 
 describe('the linter in VS Code', () => {
@@ -80,13 +99,56 @@ describe('the linter in VS Code', () => {
     await expect.poll(problems, poll).toContain('GLM101');
   });
 
+  it('explains the finding under the mouse, with a way to its page', async () => {
+    // The text lies above the squiggle.
+    await session.page.locator('.monaco-editor .squiggly-warning').first().hover({ force: true });
+    const hover = session.page.locator('.monaco-hover:visible').filter({ hasText: 'GLM101' }).first();
+    await hover.waitFor({ timeout: 30_000 });
+    expect(await hover.innerText()).toMatch(/model\.device|model’s device/);
+    await hover.locator('a[data-href*="openRulePage"]').first().click();
+    await session.page.locator('.tab.active').filter({ hasText: 'GLM101' }).first().waitFor({ timeout: 30_000 });
+  });
+
   it('repairs them by the quick fix, and the finding goes', async () => {
     await openFromExplorer('forgotten.py');
-    await applyQuickFix(4, 'Move the inputs to the model’s device');
+    await goToLine(4);
+    await takeQuickFix('Move the inputs to the model’s device');
     await expect.poll(() => session.page.locator('.monaco-editor .squiggly-warning').count(), poll).toBe(0);
     await expect.poll(problems, poll).not.toContain('GLM101');
     await session.page.keyboard.press('Control+S');
     await expect.poll(() => onDisk('forgotten.py'), poll).toBe(forgotten.replace('return_tensors="pt")', 'return_tensors="pt").to(model.device)'));
+  });
+
+  it('fixes all of a file at once', async () => {
+    await openFromExplorer('several.py');
+    await expect.poll(() => session.page.locator('.monaco-editor .squiggly-warning').count(), poll).toBeGreaterThanOrEqual(2);
+    await goToLine(4);
+    await takeQuickFix('Fix all GLM problems in this file');
+    await expect.poll(() => session.page.locator('.monaco-editor .squiggly-warning').count(), poll).toBe(0);
+    await session.page.keyboard.press('Control+S');
+    await expect.poll(() => onDisk('several.py').split('.to(model.device)').length - 1, poll).toBe(2);
+  });
+
+  it('leaves alone what a comment ignores, in a file and in a notebook', async () => {
+    await openFromExplorer('ignored.py');
+    await session.page.locator('.monaco-editor .squiggly-info').first().waitFor({ timeout: 60_000 });
+    await goToLine(4);
+    await takeQuickFix('Ignore GLM103 on this line');
+    await expect.poll(() => session.page.locator('.monaco-editor .squiggly-info').count(), poll).toBe(0);
+    await session.page.keyboard.press('Control+S');
+    await expect.poll(() => onDisk('ignored.py'), poll).toBe(literal.replace('.to("cuda")', '.to("cuda")  # glm: ignore[GLM103]'));
+    await openFromExplorer('ignored.ipynb');
+    const cell = session.page.locator('.notebook-editor .cell .monaco-editor, .notebookOverlay .monaco-editor').filter({ has: session.page.locator('.squiggly-info') }).first();
+    await cell.waitFor({ timeout: 60_000 });
+    await cell.locator('.view-line').first().click();
+    await session.page.keyboard.press('End');
+    await session.page.keyboard.press('ArrowLeft');
+    await session.page.keyboard.press('ArrowLeft');
+    await takeQuickFix('Ignore GLM103 on this line');
+    await expect.poll(() => cell.count(), poll).toBe(0);
+    await session.page.keyboard.press('Escape');
+    await session.runCommand('File: Save');
+    await expect.poll(() => onDisk('ignored.ipynb'), poll).toContain('.to(\\"cuda\\")  # glm: ignore[GLM103]');
   });
 
   it('fixes a file when it is saved', async () => {
@@ -116,6 +178,41 @@ describe('the linter in VS Code', () => {
     await session.runCommand('GLM: Check Python Files in Workspace');
     await session.runCommand('Problems: Focus on Problems View');
     await expect.poll(problems, poll).toContain('GLM104');
+  });
+
+  it('takes severities of rules at once, also for files nobody has opened', async () => {
+    await setSeverity('GLM104', 'off');
+    await session.runCommand('Problems: Focus on Problems View');
+    await expect.poll(problems, poll).not.toContain('GLM104');
+    await setSeverity('GLM104', 'warning');
+    await session.runCommand('Problems: Focus on Problems View');
+    await expect.poll(problems, poll).toContain('GLM104');
+    await expect.poll(() => session.page.locator('.markers-panel .codicon-warning').count(), poll).toBeGreaterThan(0);
+    await setSeverity('GLM104', 'error');
+  });
+
+  it('links a printed message in the terminal to its explanation', async () => {
+    await session.runCommand('Terminal: Create New Terminal');
+    await session.page.locator('.terminal-wrapper.active .xterm-rows, .xterm .xterm-rows').first().waitFor({ timeout: 60_000 });
+    await session.page.keyboard.type("clear; echo 'ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models.'");
+    await session.page.keyboard.press('Enter');
+    const row = session.page.locator('.xterm-rows > div').filter({ hasText: /^\s*ValueError: `\.to` is not supported/ }).first();
+    await row.waitFor({ timeout: 30_000 });
+    const box = await row.boundingBox();
+    const [x, y] = [(box?.x ?? 0) + 120, (box?.y ?? 0) + (box?.height ?? 0) / 2];
+    const toast = session.page.locator('.notification-toast').filter({ hasText: 'Delete the .to() or .cuda()' });
+    await expect
+      .poll(async () => {
+        // The link is found when the mouse moves over it.
+        await session.page.mouse.move(x + 4, y);
+        await session.page.mouse.move(x, y, { steps: 3 });
+        await session.page.keyboard.down('Control');
+        await session.page.mouse.click(x, y);
+        await session.page.keyboard.up('Control');
+        return toast.count();
+      }, { timeout: 60_000, interval: 1000 })
+      .toBeGreaterThan(0);
+    await session.runCommand('Notifications: Clear All Notifications');
   });
 
   it('explains a pasted message and leads to the line behind it', async () => {

@@ -5,7 +5,7 @@ import { formatBytes } from '../../common/byteFormat';
 import type { LoadOptions, Misplaceable } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
 import type { AlignmentCost } from '../report/schema';
-import { medianRatioInterval, percentile } from '../statistics';
+import { medianRatioInterval, percentile, reliableCount } from '../statistics';
 import { loadFor, type CasePlan, type LoadOutcome, type LoadPlan, type Scenario } from './scenario';
 
 interface Kind {
@@ -58,10 +58,11 @@ export function alignmentScenario(
   // Nothing may be repaired, and an empty list lets the runtime's own kernels decode in a baseline too.
   const plain: Partial<LoadOptions> = { alignment: 'off', misplace: [], ...(hasOwnMap ? { deviceMap: { kind: 'auto' } } : {}) };
   const ofBaseline: Readonly<Record<string, Partial<LoadOptions>>> = { [alignedStages]: { numStages: base.numStages ?? 2 } };
-  const plan = (round: number, label: string, changes: Partial<LoadOptions>, isBeside = false): LoadPlan => ({
+  const plan = (round: number, label: string, changes: Partial<LoadOptions>, { baseline: comparedWith, isBeside }: Partial<Kind> = {}): LoadPlan => ({
     label,
     load: loadFor(base, cases, { ...plain, ...changes }),
-    ...(isBeside ? { beside: loadFor(base, cases, { deviceMap: { kind: 'auto' } }) } : {}),
+    ...(comparedWith === undefined ? {} : { comparedWith }),
+    ...(isBeside === true ? { beside: loadFor(base, cases, { deviceMap: { kind: 'auto' } }) } : {}),
     cases: cases.map((each) => ({ ...each, name: `${label}, ${each.name}${round === 0 ? '' : `, round ${round + 1}`}` })),
   });
   const all = [...kinds, ...(hasOwnMap ? [ownMap] : [])];
@@ -71,7 +72,7 @@ export function alignmentScenario(
     loads: Array.from({ length: rounds }, (_, round) =>
       [...new Set(all.map(({ baseline }) => baseline))].flatMap((baseline) => [
         plan(round, baseline, ofBaseline[baseline] ?? {}),
-        ...all.filter((kind) => kind.baseline === baseline).map(({ label, changes, isBeside }) => plan(round, label, { ...ofBaseline[baseline], ...changes(base, gpu) }, isBeside)),
+        ...all.filter((kind) => kind.baseline === baseline).map((kind) => plan(round, kind.label, { ...ofBaseline[baseline], ...kind.changes(base, gpu) }, kind)),
       ]),
     ).flat(),
     alignmentCosts,
@@ -111,8 +112,14 @@ function roundTimes(outcomes: readonly LoadOutcome[]): readonly (readonly number
   return outcomes.map((outcome) => (outcome.cases[0]?.samples ?? []).map((sample) => sample.tpotMs)).filter((times) => times.length > 0);
 }
 
-/** Whether all rounds of one side are slower in the median than all of the other: samples of one load resemble each other, so an interval over all of them promises too much. */
+/**
+ * Whether all rounds of one side are slower in the median than all of the other: samples of one load resemble each other, so an interval over all of them promises too much.
+ * One round of each, which is what a cancel may leave, tells nothing, nor do a few runs.
+ */
 function areApart(a: readonly (readonly number[])[], b: readonly (readonly number[])[]): boolean {
+  if (Math.min(a.length, b.length) < rounds || Math.min(a.flat().length, b.flat().length) < reliableCount) {
+    return false;
+  }
   const medians = (side: readonly (readonly number[])[]): readonly number[] => side.map((times) => percentile(times, 50));
   return Math.max(...medians(a)) < Math.min(...medians(b)) || Math.max(...medians(b)) < Math.min(...medians(a));
 }
@@ -135,7 +142,7 @@ function describeCosts(costs: readonly AlignmentCost[], outcomes: readonly LoadO
   const isSoftware = outcomes.some(({ model }) => model.simulated === true);
   return [
     ['| misplaced | bytes per token | aligned tok/s | misaligned tok/s | cost ms/token | |', '|---|---|---|---|---|---|', ...rows].join('\n'),
-    'Cost is the difference of the median times per token over all rounds, and noise unless every round of one side was slower than every round of the other; both sides decode with the runtime\'s own kernels, but for the whole model on cpu.',
+    'Cost is the difference of the median times per token over all rounds, and noise unless every round of one side was slower than every round of the other, so one round alone, which a cancel may leave, and fewer than five runs count as noise; both sides decode with the runtime\'s own kernels, but for the whole model on cpu.',
     ...(isSoftware ? ['The second device is a software rasteriser (simulated): "device" memory is main memory, and these costs say nothing about a GPU behind PCIe.'] : []),
   ];
 }

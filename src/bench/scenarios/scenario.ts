@@ -18,6 +18,8 @@ export interface LoadPlan {
   readonly label: string;
   readonly load: LoadOptions;
   readonly cases: readonly CasePlan[];
+  /** The label of the load that this one is only held against: where that one can't be loaded, this one is not tried. */
+  readonly comparedWith?: string;
   /** A second model that answers all the while in an engine of its own. */
   readonly beside?: LoadOptions;
   /** Also score the bundled text. */

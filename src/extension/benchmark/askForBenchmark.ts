@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { defaultSettings } from '../../bench/scenarios/scenario';
+import type { ScenarioName } from '../../bench/scenarios/scenarioByName';
 import { GlmError } from '../../common/errors';
 import { chooseModelSource } from './chooseModelSource';
 import { defaultPython, parseLengths, parseServers, scenarioItems, scenariosWithLengths, type BenchmarkForm } from './benchmarkForm';
@@ -13,12 +14,18 @@ interface FormItem extends vscode.QuickPickItem {
   readonly step: FormStep;
 }
 
-/** Undefined when the user left. @throws {GlmError} `no-model` when there is none to measure. */
-export async function askForBenchmark(ctx: GlmContext): Promise<BenchmarkForm | undefined> {
-  const scenario = await vscode.window.showQuickPick(
-    scenarioItems.map((item) => ({ ...item })),
-    { title: 'GLM: Run Benchmark', placeHolder: 'What to measure', matchOnDetail: true },
-  );
+/**
+ * @param given  The scenario, when the command has named it already.
+ * @returns undefined when the user left.
+ * @throws {GlmError} `no-model` when there is none to measure.
+ */
+export async function askForBenchmark(ctx: GlmContext, given?: ScenarioName): Promise<BenchmarkForm | undefined> {
+  const scenario =
+    scenarioItems.find(({ name }) => name === given) ??
+    (await vscode.window.showQuickPick(
+      scenarioItems.map((item) => ({ ...item })),
+      { title: 'GLM: Run Benchmark', placeHolder: 'What to measure', matchOnDetail: true },
+    ));
   if (scenario === undefined) {
     return undefined;
   }

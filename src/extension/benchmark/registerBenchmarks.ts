@@ -11,9 +11,9 @@ import { buildScenario, devicesOf, progressText } from './benchmarkForm';
 import { panelType, ReportPanels } from './reportPanel';
 import { ReportStore, type StoredReport } from './reportStore';
 import { modelNames, scenarioTitle } from './reportView';
-import { alignmentScenario, measuredCosts } from '../../bench/scenarios/alignment';
-import { defaultSettings, type Scenario, type ScenarioSettings } from '../../bench/scenarios/scenario';
-import { GlmError } from '../../common/errors';
+import { measuredCosts } from '../../bench/scenarios/alignment';
+import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
+import type { ScenarioName } from '../../bench/scenarios/scenarioByName';
 
 export function registerBenchmarks(ctx: GlmContext): vscode.Disposable {
   const store = new ReportStore(vscode.Uri.joinPath(ctx.extension.globalStorageUri, 'benchmarks').fsPath, ctx.log);
@@ -35,7 +35,7 @@ export function registerBenchmarks(ctx: GlmContext): vscode.Disposable {
       }
     }),
     registerCommand(ctx.log, 'glm.measureAlignment', async () => {
-      const stored = await measureAlignment(ctx, service);
+      const stored = await runBenchmark(ctx, service, 'alignment');
       if (stored !== undefined) {
         await panels.show(stored);
       }
@@ -49,32 +49,23 @@ export function registerBenchmarks(ctx: GlmContext): vscode.Disposable {
   );
 }
 
-async function runBenchmark(ctx: GlmContext, service: BenchmarkService): Promise<StoredReport | undefined> {
-  const form = await askForBenchmark(ctx);
+/** @param given  The scenario, when the command has named it already. */
+async function runBenchmark(ctx: GlmContext, service: BenchmarkService, given?: ScenarioName): Promise<StoredReport | undefined> {
+  const form = await askForBenchmark(ctx, given);
   if (form === undefined) {
     return undefined;
   }
   const [base, devices] = await Promise.all([ctx.loadOptions(form.source), ctx.devices.probe().catch(() => ctx.devices.devices)]);
   const scenario = buildScenario(form, base, devices);
   const beside = await settleChatModel(ctx, devicesOf(scenario, devices));
-  return beside === 'cancelled' ? undefined : measure(service, scenario, form.settings, beside);
-}
-
-/** The chosen model as it is set to be loaded; later messages about it tell the costs that were measured. */
-async function measureAlignment(ctx: GlmContext, service: BenchmarkService): Promise<StoredReport | undefined> {
-  const state = ctx.model.engineState;
-  const source = state.kind === 'ready' ? state.options.source : ctx.choices.defaultSource;
-  if (source === undefined) {
-    throw new GlmError('no-model', 'No model has been chosen yet. Choose a GLM-4 checkpoint first.', { next: [{ label: 'Choose a model', command: 'glm.chooseModel' }] });
-  }
-  const [base, devices] = await Promise.all([ctx.loadOptions(source), ctx.devices.probe().catch(() => ctx.devices.devices)]);
-  const scenario = alignmentScenario(base, devices);
-  const beside = await settleChatModel(ctx, devicesOf(scenario, devices));
   if (beside === 'cancelled') {
     return undefined;
   }
-  const stored = await measure(service, scenario, defaultSettings, beside);
-  await ctx.rememberAlignmentCosts(base, measuredCosts(stored.report.alignment ?? []));
+  const stored = await measure(service, scenario, form.settings, beside);
+  if (stored.report.alignment !== undefined && stored.report.cases.length === scenario.loads.reduce((sum, load) => sum + load.cases.length, 0)) {
+    // Later messages about this model tell what was measured; a cancelled measurement judges nothing.
+    await ctx.rememberAlignmentCosts(base, measuredCosts(stored.report.alignment));
+  }
   return stored;
 }
 

@@ -14,8 +14,8 @@ export class DiagnosticsController implements vscode.Disposable {
   readonly collection = vscode.languages.createDiagnosticCollection('glm');
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly subscriptions: vscode.Disposable[] = [];
-  /** Findings of files that no editor holds, from the workspace command. */
-  private readonly scanned = new Set<string>();
+  /** Files that no editor holds and that have findings from the workspace command, by address. */
+  private readonly scanned = new Map<string, vscode.Uri>();
 
   constructor(
     private readonly worker: LintWorkerClient,
@@ -40,13 +40,13 @@ export class DiagnosticsController implements vscode.Disposable {
     this.subscriptions.splice(0).forEach((subscription) => subscription.dispose());
   }
 
-  /** Findings of a file from the workspace command; an open editor's own findings win. */
-  setScanned(uri: vscode.Uri, findings: readonly Diagnostic[]): void {
+  /** An open editor's own findings win. */
+  private setScanned(uri: vscode.Uri, findings: readonly Diagnostic[]): void {
     const isOpen = vscode.workspace.textDocuments.some((document) => document.uri.toString() === uri.toString()) || vscode.workspace.notebookDocuments.some((notebook) => notebook.uri.toString() === uri.toString());
     if (isOpen) {
       return;
     }
-    this.scanned.add(uri.toString());
+    this.scanned.set(uri.toString(), uri);
     this.collection.set(
       uri,
       findings.map((finding) => {
@@ -79,9 +79,18 @@ export class DiagnosticsController implements vscode.Disposable {
     return (this.collection.get(uri) ?? []).filter((diagnostic): diagnostic is GlmDiagnostic => diagnostic instanceof GlmDiagnostic);
   }
 
+  /** Lints a file as it lies on disk. Its findings stay until an editor holds it. @returns how many there are. */
+  async scan(uri: vscode.Uri): Promise<number> {
+    const settings = readLintSettings(uri);
+    const { diagnostics } = settings.isEnabled ? await this.worker.request({ kind: 'file', path: uri.fsPath, settings }) : { diagnostics: [] };
+    this.setScanned(uri, diagnostics);
+    return diagnostics.length;
+  }
+
   private refreshAll(): void {
     vscode.workspace.textDocuments.forEach((document) => this.schedule(document));
     vscode.workspace.notebookDocuments.forEach((notebook) => this.scheduleNotebook(notebook));
+    this.scanned.forEach((uri) => this.after(uri, async () => void (await this.scan(uri))));
   }
 
   private schedule(document: vscode.TextDocument): void {

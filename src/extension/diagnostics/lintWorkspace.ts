@@ -4,20 +4,18 @@ import type { Log } from '../../common/log';
 import { registerCommand } from '../commands/registerCommand';
 import type { DiagnosticsController } from './diagnosticsController';
 import { readLintSettings } from './lintSettings';
-import type { LintWorkerClient } from './lintWorkerClient';
 
 /** Requests under way at once: enough to keep the thread busy while files are read. */
 const numParallel = 4;
 
-export function registerLintWorkspace(controller: DiagnosticsController, worker: LintWorkerClient, log: Log): vscode.Disposable {
+export function registerLintWorkspace(controller: DiagnosticsController, log: Log): vscode.Disposable {
   return registerCommand(log, 'glm.lintWorkspace', () =>
-    vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: 'GLM: checking Python files', cancellable: true }, (progress, token) => lintWorkspace(controller, worker, log, progress, token)),
+    vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: 'GLM: checking Python files', cancellable: true }, (progress, token) => lintWorkspace(controller, log, progress, token)),
   );
 }
 
 async function lintWorkspace(
   controller: DiagnosticsController,
-  worker: LintWorkerClient,
   log: Log,
   progress: vscode.Progress<{ readonly message?: string; readonly increment?: number }>,
   token: vscode.CancellationToken,
@@ -29,9 +27,7 @@ async function lintWorkspace(
   const work = async (): Promise<void> => {
     for (let uri = queue.shift(); uri && !token.isCancellationRequested; uri = queue.shift()) {
       try {
-        const { diagnostics } = await worker.request({ kind: 'file', path: uri.fsPath, settings: readLintSettings(uri) });
-        controller.setScanned(uri, diagnostics);
-        numFindings += diagnostics.length;
+        numFindings += await controller.scan(uri);
       } catch (error) {
         log.log('warn', 'lint', `${uri.fsPath}: ${error instanceof Error ? error.message : String(error)}`);
       }

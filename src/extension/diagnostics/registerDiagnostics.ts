@@ -19,7 +19,7 @@ export function registerDiagnostics(context: Pick<vscode.ExtensionContext, 'exte
     vscode.languages.registerCodeActionsProvider(pythonDocuments, new LintCodeActions(controller, worker), LintCodeActions.metadata),
     vscode.languages.registerHoverProvider(pythonDocuments, new LintHover(controller)),
     registerRulePages(),
-    registerLintWorkspace(controller, worker, log),
+    registerLintWorkspace(controller, log),
     registerExplainMessage(controller, log),
   );
 }

@@ -59,6 +59,14 @@ describe('alignmentScenario', () => {
     expect(costs.find(({ tensor }) => tensor === 'kv')).toMatchObject({ isSignificant: false });
   });
 
+  it('judges nothing by the one round that a cancel left', () => {
+    const first = outcomes(scenario, tpot).slice(0, scenario.loads.length / 2);
+    const costs = scenario.alignmentCosts?.(first) ?? [];
+    expect(costs.length).toBeGreaterThan(5);
+    expect(costs.filter(({ isSignificant }) => isSignificant)).toEqual([]);
+    expect(measuredCosts(costs)).toEqual({});
+  });
+
   it('takes each cost from the baseline of the same shape, with the bytes that the engine reported', () => {
     const costs = scenario.alignmentCosts?.(outcomes(scenario, tpot)) ?? [];
     const byTensor = Object.fromEntries(costs.map((cost) => [cost.tensor, cost]));

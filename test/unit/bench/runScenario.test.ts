@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runScenario, type BenchmarkEngine, type ScenarioHooks, type ScenarioProgress } from '../../../src/bench/runScenario';
+import { alignmentScenario } from '../../../src/bench/scenarios/alignment';
 import { chatAgainstBaseScenario } from '../../../src/bench/scenarios/chatAgainstBase';
 import { defaultSettings } from '../../../src/bench/scenarios/scenario';
 import { standardScenario } from '../../../src/bench/scenarios/standard';
@@ -135,6 +136,23 @@ function hooks(engines: FakeEngines, changes: Partial<ScenarioHooks> = {}): Scen
 }
 
 describe('runScenario', () => {
+  it('does not try what is only held against a load that failed, in no round', async () => {
+    const engines = new FakeEngines({ failLoadOf: 'none' });
+    const alignment = alignmentScenario({ ...base, provider: 'webgpu' });
+    const loads = alignment.loads.map((plan) => ({ ...plan, load: { ...plan.load, source: plan.label === 'aligned, two stages' ? 'none' : 'chat' } }));
+    const report = await runScenario({ ...alignment, loads }, { warmupRuns: 0, repetitions: 1 }, hooks(engines));
+    expect(engines.loads.filter(({ source }) => source === 'none')).toHaveLength(1);
+    expect(report.cases.some(({ name }) => name.startsWith('hidden state'))).toBe(false);
+    expect(report.cases.some(({ name }) => name.startsWith('KV cache on cpu'))).toBe(true);
+    expect(report.notes.filter((note) => note.includes('could not be measured'))).toEqual(['aligned, two stages could not be measured: It does not fit.']);
+  });
+
+  it('fails with the reason of the first load when nothing can be compared', async () => {
+    const engines = new FakeEngines({ failLoadOf: 'chat' });
+    await expect(runScenario(alignmentScenario({ ...base, provider: 'webgpu' }), { warmupRuns: 0, repetitions: 1 }, hooks(engines))).rejects.toThrow('It does not fit.');
+    expect(engines.loads).toHaveLength(2);
+  });
+
   it('measures what fits the context and names what does not', async () => {
     const engines = new FakeEngines();
     const report = await runScenario(standardScenario(base), defaultSettings, hooks(engines));

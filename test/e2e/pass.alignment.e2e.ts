@@ -20,7 +20,7 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
     // The Vulkan loader of the engine reads what the server inherits.
     process.env.VK_ICD_FILENAMES = driver;
     // The tiny checkpoint: a rasteriser on a busy machine takes seconds for what a GPU does in milliseconds.
-    const settings = { 'glm.model': resolve('test/fixtures/checkpoints/tiny-glm4'), 'glm.provider': 'webgpu', 'glm.weights': 'f32', 'glm.allowSoftwareGpu': true, 'glm.contextLength': 256, 'glm.deviceMap': 'maps/split.json' };
+    const settings = { 'glm.autoLoad': 'always', 'glm.model': resolve('test/fixtures/checkpoints/tiny-glm4'), 'glm.provider': 'webgpu', 'glm.weights': 'f32', 'glm.allowSoftwareGpu': true, 'glm.contextLength': 256, 'glm.deviceMap': 'maps/split.json' };
     session = await Session.start('alignment', {}, (folder) => {
       mkdirSync(join(folder, 'workspace/maps'), { recursive: true });
       mkdirSync(join(folder, 'workspace/.vscode'), { recursive: true });

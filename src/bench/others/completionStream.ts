@@ -28,6 +28,12 @@ export interface StreamedCompletion {
   readonly cachedTokens?: number;
 }
 
+/** The lengths in a `usage` object, as far as they are there. */
+export function readUsage(usage: unknown): Pick<StreamedCompletion, 'promptTokens' | 'completionTokens'> {
+  const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = (usage ?? {}) as Readonly<Record<string, unknown>>;
+  return { ...(typeof promptTokens === 'number' ? { promptTokens } : {}), ...(typeof completionTokens === 'number' ? { completionTokens } : {}) };
+}
+
 /** Data of whole server-sent events; the rest of `buffer` waits for more. */
 export function takeEvents(buffer: string): { readonly data: readonly string[]; readonly rest: string } {
   const lines = buffer.split(/\r\n|\n|\r/);
@@ -69,8 +75,7 @@ export async function streamCompletion(url: string, body: object, headers: Reado
       if (hasText(chunk)) {
         eventTimesMs.push(nowMs);
       }
-      said.promptTokens = chunk.usage?.prompt_tokens ?? said.promptTokens;
-      said.completionTokens = chunk.usage?.completion_tokens ?? said.completionTokens;
+      Object.assign(said, readUsage(chunk.usage));
       said.cachedTokens = chunk.usage?.prompt_tokens_details?.cached_tokens ?? chunk.timings?.cache_n ?? said.cachedTokens;
     }
   }

@@ -4,25 +4,14 @@
  * A rule that the server can't be held to is named with the case, which is then not compared.
  */
 
-import { randomUUID } from 'node:crypto';
 import { cpus } from 'node:os';
 import { CancelledError } from '../../common/errors';
 import type { BenchmarkCase, OwnBrokenRule, RunSample } from '../report/schema';
 import { spreadCautions, summarizeSamples, timesSample } from '../runSamples';
 import { surroundingsCautions } from '../surroundings';
-import { reasonOf, ServerAnswerError, streamCompletion, type StreamedCompletion } from './completionStream';
+import { ServerAnswerError, type StreamedCompletion } from './completionStream';
 import { rulesOfOther, type OtherCase, type OtherOutcome, type OtherRun, type ServerEngine } from './otherEngine';
-
-/** How the prompt gets there, the fairest first. */
-const promptWays = ['ids', 'text', 'chat'] as const;
-type PromptWay = (typeof promptWays)[number];
-
-interface KnownServer {
-  readonly base: string;
-  readonly model: string;
-  /** `llama.cpp`, `vLLM`, …; the host where nothing tells. */
-  readonly name: string;
-}
+import { ask, askLengths, chooseManner, evictPrompt, greet, type KnownServer, type Manner } from './serverRequest';
 
 /** A server that fails becomes a note. @throws {CancelledError} when nothing was measured before a cancel. */
 export async function measureServer(engine: ServerEngine, run: OtherRun): Promise<OtherOutcome> {
@@ -47,49 +36,39 @@ export async function measureServer(engine: ServerEngine, run: OtherRun): Promis
   return { cases, notes };
 }
 
-async function greet(engine: ServerEngine, signal: AbortSignal | undefined): Promise<KnownServer> {
-  const base = engine.url.replace(/\/+$/, '').replace(/\/v1$/, '');
-  const url = `${base}/v1/models`;
-  const response = await fetch(url, { headers: headersOf(engine), signal }).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new ServerAnswerError(url, `can't be reached (${reasonOf(error)})`, undefined, error);
-  });
-  const list = (await response.json().catch(() => undefined)) as { readonly data?: readonly { readonly id?: string; readonly owned_by?: string }[] } | undefined;
-  const entry = list?.data?.find((each) => engine.model === undefined || each.id === engine.model) ?? list?.data?.[0];
-  const model = engine.model ?? entry?.id;
-  if (!response.ok || model === undefined) {
-    throw new ServerAnswerError(url, `answered ${response.status} and named no model`, response.status);
-  }
-  const names: Readonly<Record<string, string>> = { llamacpp: 'llama.cpp', vllm: 'vLLM', sglang: 'SGLang', library: 'Ollama', local: 'GLM Local server' };
-  return { base, model, name: names[entry?.owned_by ?? ''] ?? new URL(base).host };
-}
-
 async function measureCase(engine: ServerEngine, server: KnownServer, plan: OtherCase, run: OtherRun): Promise<BenchmarkCase> {
   const { settings, signal, telemetry } = run;
-  const answers: StreamedCompletion[] = [];
+  const streamed: StreamedCompletion[] = [];
   const startedMs = telemetry?.now() ?? 0;
-  const way = await chooseWay(engine, server, plan, signal);
-  let evicts = false;
+  const { manner, trial } = await chooseManner(engine, server, plan, signal);
+  const { way, dialect } = manner;
+  const name = dialect === 'generation-config' ? 'transformers serve' : server.name;
+  // llama-cpp-python and Ollama take what they can from the prompt before, and say nothing of it.
+  const isSilent = trial.cachedTokens === undefined;
+  let evicts = isSilent;
   let endedBy: string | undefined;
   try {
     for (let index = 0; index < settings.warmupRuns + settings.repetitions; index += 1) {
       if (evicts) {
-        await evictPrompt(engine, server, plan, way, signal);
+        await evictPrompt(engine, server, plan, manner, signal);
       }
-      const together = await Promise.all(Array.from({ length: plan.concurrency }, () => ask(engine, server, plan, way, plan.newTokens, signal)));
+      const together = await Promise.all(Array.from({ length: plan.concurrency }, () => ask(engine, server, plan, manner, plan.newTokens, signal)));
       if (index >= settings.warmupRuns) {
-        answers.push(...together);
+        streamed.push(...together);
       }
       // What the trial left in a cache shows in the first run.
       evicts ||= index < settings.warmupRuns && together.some((answer) => (answer.cachedTokens ?? 0) > 0);
       run.onRun();
     }
   } catch (error) {
-    if (answers.length === 0) {
+    if (streamed.length === 0) {
       throw error;
     }
     endedBy = signal?.aborted ? 'cancelled' : error instanceof Error ? error.message : String(error);
   }
+  const tellsNoLength = streamed.some((answer) => answer.completionTokens === undefined);
+  const lengths = tellsNoLength && endedBy === undefined ? await askLengths(engine, server, plan, manner, signal).catch(() => ({})) : {};
+  const answers = streamed.map((answer): StreamedCompletion => ({ ...lengths, ...answer }));
   const samples = answers.flatMap((answer) => toSample(answer, plan));
   if (samples.length === 0) {
     throw new ServerAnswerError(server.base, `sent its whole text at once in every one of ${answers.length} runs, so that no time per token can be told`);
@@ -97,10 +76,10 @@ async function measureCase(engine: ServerEngine, server: KnownServer, plan: Othe
   const summaries = summarizeSamples(samples);
   const brokenRules = brokenBy(answers, plan, way);
   return {
-    name: `${server.name}, ${plan.name}`,
+    name: `${name}, ${plan.name}`,
     model: server.model,
     modelIdentity: `${server.model} at ${server.base}`,
-    engine: server.name,
+    engine: name,
     provider: 'server',
     weights: 'as served',
     devices: ['as served'],
@@ -114,63 +93,17 @@ async function measureCase(engine: ServerEngine, server: KnownServer, plan: Othe
       ...spreadCautions(summaries),
     ],
     ...(brokenRules.length === 0 ? {} : { brokenRules }),
-    setup: [`asked over HTTP at ${server.base}, prompt as ${way === 'ids' ? 'token ids' : way === 'text' ? 'text' : 'a chat message'}, times taken when text arrives`],
+    setup: [
+      `asked over HTTP at ${server.base}, prompt as ${way === 'ids' ? 'token ids' : way === 'text' ? 'text' : 'a chat message'}, times taken when text arrives`,
+      ...(isSilent ? ['it does not tell what it took from its cache, so another prompt was sent between runs'] : []),
+      ...(tellsNoLength && 'completionTokens' in lengths ? ['lengths taken from one answer that was not streamed'] : []),
+      ...(dialect === 'none' ? ['it takes no field that holds off its stop tokens'] : []),
+    ],
     ...(endedBy === undefined ? {} : { endedBy }),
   };
 }
 
-/** The first way that the server accepts, tried with two tokens. */
-async function chooseWay(engine: ServerEngine, server: KnownServer, plan: OtherCase, signal: AbortSignal | undefined): Promise<PromptWay> {
-  let refusal: unknown;
-  for (const way of promptWays) {
-    if (way !== 'ids' && plan.promptText === undefined) {
-      continue;
-    }
-    try {
-      const answer = await ask(engine, server, plan, way, 2, signal);
-      // Ollama takes the field and reads something else than ids from it.
-      if (way !== 'ids' || answer.promptTokens === undefined || answer.promptTokens >= plan.promptIds.length) {
-        return way;
-      }
-    } catch (error) {
-      if (!(error instanceof ServerAnswerError) || error.status === undefined) {
-        throw error;
-      }
-      refusal = error;
-    }
-  }
-  throw refusal ?? new ServerAnswerError(server.base, 'takes neither token ids nor the prompt as text');
-}
-
-/** For servers that keep prompts and can't be told otherwise: SGLang empties its cache when asked, one with a single slot forgets when it reads something else. */
-async function evictPrompt(engine: ServerEngine, server: KnownServer, plan: OtherCase, way: PromptWay, signal: AbortSignal | undefined): Promise<void> {
-  await fetch(`${server.base}/flush_cache`, { method: 'POST', headers: headersOf(engine), signal }).then(
-    (response) => response.body?.cancel(),
-    () => signal?.throwIfAborted(),
-  );
-  const other: OtherCase = { ...plan, promptIds: [...plan.promptIds].reverse(), promptText: plan.promptText === undefined ? undefined : [...plan.promptText].reverse().join('') };
-  await ask(engine, server, other, way, 1, signal);
-}
-
-function ask(engine: ServerEngine, server: KnownServer, plan: OtherCase, way: PromptWay, newTokens: number, signal: AbortSignal | undefined): Promise<StreamedCompletion> {
-  const body = {
-    model: server.model,
-    ...(way === 'chat' ? { messages: [{ role: 'user', content: plan.promptText }] } : { prompt: way === 'ids' ? plan.promptIds : plan.promptText }),
-    max_tokens: newTokens,
-    temperature: 0,
-    seed: 0,
-    stream: true,
-    stream_options: { include_usage: true },
-    // vLLM and SGLang: min_tokens, ignore_eos; llama.cpp: ignore_eos, cache_prompt; vLLM: a salt of its own keeps a prompt out of the shared cache.
-    min_tokens: newTokens,
-    ignore_eos: true,
-    cache_prompt: false,
-    cache_salt: randomUUID(),
-  };
-  return streamCompletion(`${server.base}/v1/${way === 'chat' ? 'chat/completions' : 'completions'}`, body, headersOf(engine), signal);
-}
-
-function brokenBy(answers: readonly StreamedCompletion[], plan: OtherCase, way: PromptWay): readonly OwnBrokenRule[] {
+function brokenBy(answers: readonly StreamedCompletion[], plan: OtherCase, way: Manner['way']): readonly OwnBrokenRule[] {
   const wrong = (of: (answer: StreamedCompletion) => number | undefined, wanted: number): number | undefined => answers.map(of).find((value) => value !== undefined && value !== wanted);
   const promptTokens = wrong((answer) => answer.promptTokens, plan.promptIds.length);
   const newTokens = wrong((answer) => answer.completionTokens, plan.newTokens);
@@ -180,7 +113,7 @@ function brokenBy(answers: readonly StreamedCompletion[], plan: OtherCase, way: 
     ...(way === 'ids' && promptTokens !== undefined ? [{ rule: 'prompt', explanation: `the server counted ${promptTokens} prompt tokens instead of ${plan.promptIds.length}` }] : []),
     ...(way === 'ids' ? [] : [{ rule: 'prompt', explanation: `the prompt went there as text, of which the server made ${counted ?? 'an unknown number of'} tokens instead of our ${plan.promptIds.length}` }]),
     ...(newTokens === undefined ? [] : [{ rule: 'early-stop', explanation: `a run generated ${newTokens} instead of ${plan.newTokens} tokens` }]),
-    ...(answers.some((answer) => answer.completionTokens === undefined) ? [{ rule: 'length', explanation: 'the server reports no usage, so its lengths cannot be checked' }] : []),
+    ...(answers.some((answer) => answer.completionTokens === undefined) ? [{ rule: 'length', explanation: 'the server reports no lengths, so they cannot be checked' }] : []),
     ...(cached === undefined ? [] : [{ rule: 'cache', explanation: `the server took ${cached} prompt tokens from its cache` }]),
   ];
 }
@@ -209,8 +142,4 @@ function toSample({ eventTimesMs, totalMs, completionTokens }: StreamedCompletio
       peakMemoryBytes: {},
     },
   ];
-}
-
-function headersOf({ apiKey }: ServerEngine): Readonly<Record<string, string>> {
-  return apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
 }

@@ -10,14 +10,19 @@ interface Asked {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** How each server answers, in its documented form; none of the three was at hand. */
+/** How each server answers, in its documented form, or as it was seen to (llama-cpp-python, transformers serve). */
 interface Manner {
   readonly ownedBy: string;
   /** Status for prompts that are ids. */
   readonly refusesIds?: number;
   readonly hasCompletions?: boolean;
   readonly cached?: (asked: readonly Asked[]) => number;
+  /** In streamed answers. */
   readonly usage?: boolean;
+  /** In answers that are not streamed. */
+  readonly plainUsage?: boolean;
+  /** Refuses fields that OpenAI's interface does not have, but for these. */
+  readonly knownFields?: readonly string[];
   readonly stopsAfter?: number;
   readonly atOnce?: boolean;
 }
@@ -39,6 +44,12 @@ async function start(manner: Manner): Promise<{ readonly url: string; readonly a
       response.end('');
       return;
     }
+    const unknown = Object.keys(body).filter((field) => !['model', 'prompt', 'messages', 'max_tokens', 'temperature', 'seed', 'stream', 'stream_options', ...(manner.knownFields ?? [field])].includes(field));
+    if (unknown.length > 0) {
+      response.statusCode = 422;
+      response.end(JSON.stringify({ detail: `Unexpected fields in the request: ${unknown.join(', ')}` }));
+      return;
+    }
     const isChat = path === '/v1/chat/completions';
     if ((!isChat && manner.hasCompletions === false) || (Array.isArray(body.prompt) && manner.refusesIds !== undefined)) {
       response.statusCode = manner.refusesIds ?? 404;
@@ -47,6 +58,10 @@ async function start(manner: Manner): Promise<{ readonly url: string; readonly a
     }
     const promptTokens = Array.isArray(body.prompt) ? body.prompt.length : 17;
     const count = Math.min(manner.stopsAfter ?? Infinity, Number(body.max_tokens));
+    if (body.stream !== true) {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ choices: [{ text: 'x' }], ...(manner.plainUsage === false ? {} : { usage: { prompt_tokens: promptTokens, completion_tokens: count } }) }));
+      return;
+    }
     response.setHeader('content-type', 'text/event-stream');
     const send = (value: object): void => void response.write(`data: ${JSON.stringify(value)}\n\n`);
     for (let index = 0; index < count; index += 1) {
@@ -79,7 +94,7 @@ const run = (changes: Partial<OtherRun> = {}): OtherRun => ({
 
 describe('measureServer', () => {
   it('sends ids, lengths and what holds off EOS, and counts the repetitions (vLLM’s form)', async () => {
-    const { url, asked } = await start({ ownedBy: 'vllm' });
+    const { url, asked } = await start({ ownedBy: 'vllm', cached: () => 0 });
     const { cases, notes } = await measureServer({ kind: 'server', url, apiKey: 'k' }, run());
     expect(notes).toEqual([]);
     expect(cases[0]).toMatchObject({ name: 'vLLM, short', engine: 'vLLM', rules: { promptTokens: 3, newTokens: 4, promptForm: 'ids' } });
@@ -87,6 +102,7 @@ describe('measureServer', () => {
     expect(cases[0]?.samples).toHaveLength(5);
     // One trial of two tokens, one warm-up, five runs.
     expect(asked.map((each) => each.body.max_tokens)).toEqual([2, 4, 4, 4, 4, 4, 4]);
+    expect(cases[0]?.setup).toHaveLength(1);
     expect(asked[1]?.body).toMatchObject({ prompt: [5, 6, 7], min_tokens: 4, ignore_eos: true, temperature: 0, stream: true, stream_options: { include_usage: true } });
     expect(new Set(asked.map((each) => each.body.cache_salt)).size).toBe(7);
   });
@@ -120,8 +136,33 @@ describe('measureServer', () => {
     const early = await start({ ownedBy: 'llamacpp', stopsAfter: 3 });
     expect((await measureServer({ kind: 'server', url: early.url }, run())).cases[0]?.brokenRules?.map((each) => each.rule)).toEqual(['early-stop']);
     server?.close();
-    const silent = await start({ ownedBy: 'llamacpp', usage: false });
-    expect((await measureServer({ kind: 'server', url: silent.url }, run())).cases[0]?.brokenRules?.map((each) => each.rule)).toEqual(['length']);
+    const mute = await start({ ownedBy: 'x', usage: false, plainUsage: false });
+    expect((await measureServer({ kind: 'server', url: mute.url }, run())).cases[0]?.brokenRules?.map((each) => each.rule)).toEqual(['length']);
+  });
+
+  it('asks for lengths apart, and sends another prompt between runs, where a server tells neither lengths nor its cache (llama-cpp-python’s form)', async () => {
+    const { url, asked } = await start({ ownedBy: 'me', usage: false, refusesIds: 500 });
+    const { cases } = await measureServer({ kind: 'server', url }, run());
+    expect(cases[0]).toMatchObject({ engine: 'llama-cpp-python', setup: [expect.stringContaining('prompt as text'), expect.stringContaining('another prompt was sent between runs'), expect.stringContaining('not streamed')] });
+    // The prompt goes there as text, which is the only rule it breaks: its lengths are known after all.
+    expect(cases[0]?.brokenRules?.map(({ explanation }) => explanation)).toEqual(['the prompt went there as text, of which the server made 17 tokens instead of our 3']);
+    const prompts = asked.filter(({ path, body }) => path === '/v1/completions' && body.prompt !== undefined && !Array.isArray(body.prompt)).map(({ body }) => `${String(body.prompt)} ${String(body.max_tokens)}`);
+    expect(prompts).toEqual(['abc 2', ...Array.from({ length: 6 }, () => ['cba 1', 'abc 4']).flat(), 'abc 4']);
+  });
+
+  it('holds a server to the rules in its own words that refuses ours (transformers serve’s form)', async () => {
+    const { url, asked } = await start({ ownedBy: 'local', refusesIds: 422, knownFields: ['generation_config'] });
+    const { cases } = await measureServer({ kind: 'server', url }, run());
+    expect(cases[0]).toMatchObject({ engine: 'transformers serve', name: 'transformers serve, short' });
+    expect(cases[0]?.brokenRules?.map((each) => each.rule)).toEqual(['prompt']);
+    expect(JSON.parse(String(asked.at(-1)?.body.generation_config))).toEqual({ max_new_tokens: 4, min_new_tokens: 4, do_sample: false });
+  });
+
+  it('measures a server that refuses every field of ours, and says that nothing holds off its stop tokens', async () => {
+    const { url } = await start({ ownedBy: 'x', knownFields: [], stopsAfter: 3 });
+    const { cases } = await measureServer({ kind: 'server', url }, run());
+    expect(cases[0]?.setup?.join()).toContain('no field that holds off its stop tokens');
+    expect(cases[0]?.brokenRules?.map((each) => each.rule)).toEqual(['early-stop']);
   });
 
   it('does not invent a speed for text that came all at once', async () => {

@@ -76,7 +76,7 @@ const parity = tinyCheckpoints().map(
 );
 
 const big = process.env.GLM_BIG_CHECKPOINT;
-const speedOptions = (): LoadOptions => webgpuOptions(big ?? '', { contextTokens: 1024 });
+const speedOptions = (): LoadOptions => webgpuOptions(big ?? '', { contextTokens: Number(process.env.GLM_CONTEXT_TOKENS ?? 16_384) });
 
 /** Logits after the prompt as users get it, which the other ways are held against. */
 let usualLogits: Float32Array | undefined;

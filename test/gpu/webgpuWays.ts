@@ -3,10 +3,10 @@
  * A way prints its speed, where a captured step's time goes on the host, and the time of every kind of kernel by the device's own clock.
  */
 
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { LoadOptions } from '../../src/common/protocol/engine';
 import { listBudgets } from '../../src/engine/worker/deviceBudgets';
 import { gpuBudgetSources } from '../../src/engine/worker/gpuBudgetSources';
@@ -21,43 +21,22 @@ import { compareLogits } from './logitDrift';
 
 export interface WebgpuWay {
   readonly name: string;
-  /** Positions allocated, where other than asked for by the caller. */
-  readonly contextTokens?: number;
-  /** Default 512. */
-  readonly promptTokens?: number;
-  readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'bindsTotal' | 'sessionConfig' | 'prefillChunkTokens'>;
+  readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'bindsTotal' | 'sessionConfig'>;
+  /** Besides speed: kernels by the device's clock, what the profiler says, and a longer prompt in chunks of several lengths. */
+  readonly isDetailed?: boolean;
 }
 
 const pending = (dispatches: number): WebgpuWay['how'] => ({ sessionConfig: { 'ep.webgpuexecutionprovider.maxNumPendingDispatches': String(dispatches) } });
 
-/** The first is what users get; the others are held against it. */
+/** The first is what users get; the others are held against it. In the order of their value. */
 export const webgpuWays: readonly WebgpuWay[] = [
-  { name: 'as it is', how: {} },
-  { name: 'gate and up in one product', how: { precision: { hasGatedProduct: false } } },
+  { name: 'as it is', how: {}, isDetailed: true },
+  { name: 'gate and up in one product', how: { precision: { hasGatedProduct: false } }, isDetailed: true },
   { name: '64 kernels a submit', how: pending(64) },
-  { name: 'a context of 16,384', contextTokens: 16_384, how: {} },
-  { name: 'attention over all of 16,384', contextTokens: 16_384, how: { bindsTotal: true } },
-  { name: '2,048 tokens in chunks of 512', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 512 } },
-  { name: '2,048 tokens in chunks of 1,024', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 1024 } },
-  { name: '2,048 tokens in one chunk', contextTokens: 2304, promptTokens: 2048, how: { prefillChunkTokens: 2048 } },
+  { name: 'attention over all that is allocated', how: { bindsTotal: true } },
   { name: '256 kernels a submit', how: pending(256) },
   { name: 'shaders without bounds checks', how: { sessionConfig: { 'ep.webgpuexecutionprovider.enableRobustness': '0' } } },
 ];
-
-/** Runs a way in a process of its own. @returns what it printed, and how far its logits lie from those of the first way. */
-export function runWay(way: WebgpuWay, options: LoadOptions, reference: Float32Array | undefined): { readonly text: string; readonly logits: Float32Array } {
-  const folder = mkdtempSync(join(tmpdir(), 'glm-way-'));
-  try {
-    const logitsFile = join(folder, 'logits');
-    const text = execFileSync(process.execPath, [process.argv[1] as string, wayCommand, JSON.stringify({ way, options: { ...options, ...(way.contextTokens === undefined ? {} : { contextTokens: way.contextTokens }) }, logitsFile } satisfies WayRequest)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 2 ** 26 });
-    const bytes = readFileSync(logitsFile);
-    const logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    const drift = reference === undefined ? '' : `\n  drift from the first way ${compareLogits([...logits], [...reference]).rms.toExponential(2)} standard deviations.`;
-    return { text: `${text.trimEnd()}${drift}`, logits };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 export const wayCommand = 'webgpu-way';
 
@@ -68,38 +47,76 @@ interface WayRequest {
   readonly logitsFile: string;
 }
 
-const [rounds, decodeSteps, tracedSteps] = [6, 32, 5];
+/** A way that packs the weights first needs 30 s of them. `GLM_WAY_SECONDS` sets another limit, for software rasterisers. */
+const mostMs = 1000 * Number(process.env.GLM_WAY_SECONDS ?? 60);
 
-/** What {@link wayCommand} does. */
-export async function measureWay(json: string, print: (line: string) => void): Promise<void> {
+/**
+ * Runs a way in a process of its own, which prints as it goes.
+ * @returns its logits, and how far they lie from those of the first way.
+ */
+export function runWay(way: WebgpuWay, options: LoadOptions, reference: Float32Array | undefined): { readonly text: string; readonly logits: Float32Array } {
+  const folder = mkdtempSync(join(tmpdir(), 'glm-way-'));
+  try {
+    const logitsFile = join(folder, 'logits');
+    const request: WayRequest = { way, options, logitsFile };
+    const { status, signal, error } = spawnSync(process.execPath, [process.argv[1] as string, wayCommand, JSON.stringify(request)], { stdio: ['ignore', 'inherit', 'inherit'], timeout: mostMs, killSignal: 'SIGKILL' });
+    if (status !== 0) {
+      throw new Error(`ended with ${status ?? signal ?? 'nothing'}${error === undefined ? '' : `: ${error.message}`}`);
+    }
+    const bytes = readFileSync(logitsFile);
+    const logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    return { text: reference === undefined ? 'the reference' : `drift from the first way ${compareLogits([...logits], [...reference]).rms.toExponential(2)} standard deviations`, logits };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const promptTokens = Number(process.env.GLM_PROMPT_TOKENS ?? 512);
+const longPromptTokens = 4 * promptTokens;
+const [rounds, decodeSteps, tracedSteps] = [5, 24, 3];
+
+/** What {@link wayCommand} does. Each phase prints a line when it begins or ends, so that a run that is cut off says where. */
+export async function measureWay(json: string, printLine: (line: string) => void): Promise<void> {
   const { way, options, logitsFile } = JSON.parse(json) as WayRequest;
-  const { promptTokens = Number(process.env.GLM_PROMPT_TOKENS ?? 512) } = way;
-  const messages: string[] = [];
-  const opened = await openModel(options.source, process.env);
-  const { plan, prefillChunkTokens } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
   const startedMs = performance.now();
+  const print = (line: string): void => printLine(`  [${((performance.now() - startedMs) / 1000).toFixed(1)} s] ${line}`);
+  print(way.name);
+  const opened = await openModel(options.source, process.env);
+  const { plan } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
+  print(`planned: ${plan.stages.map(({ device }) => device).join(', ')}, context ${plan.contextTokens}`);
+  let phase = '';
   const runner = await openStages({
     config: opened.config,
     tensors: opened.checkpoint.tensors,
     plan,
     maxBatch: 1,
     cacheFolder: options.cacheFolder,
-    prefillChunkTokens,
+    packThreadFile: join(dirname(process.argv[1] as string), 'packThread.js'),
+    prefillChunkTokens: longPromptTokens,
     allowSoftwareGpu: options.allowSoftwareGpu,
     ...way.how,
-    log: { log: (level, _source, message, fields) => void (/decode steps|prompts|operators/i.test(message) && messages.push(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
+    onProgress: (progress) => {
+      if (progress.phase !== phase) {
+        phase = progress.phase;
+        print(phase);
+      }
+    },
+    log: { log: (level, _source, message, fields) => void (/decode steps|prompts|operators|stage \d/i.test(message) && print(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
   });
-  const loadMs = performance.now() - startedMs;
+  print('loaded');
   try {
-    const { prefillMs, stepMs, parts, logits, tokens } = await measureSpeed(runner, promptTokens);
-    const [prefill, step] = [median(prefillMs), median(stepMs)];
+    const { prefillMs, stepMs, parts, logits, tokens } = await measureSpeed(runner, print);
+    const [prefill, step] = [median([...prefillMs]), median([...stepMs])];
     writeFileSync(logitsFile, logits);
-    print(`\n${way.name}: prefill of ${promptTokens} ${prefill.toFixed(2)} ms = ${((1000 * promptTokens) / prefill).toFixed(0)} tok/s (${prefillMs.map((ms) => ms.toFixed(1)).join(' ')}); step ${step.toFixed(3)} ms = ${(1000 / step).toFixed(1)} tok/s, fastest ${Math.min(...stepMs).toFixed(3)}; loaded in ${loadMs.toFixed(0)} ms; tokens ${tokens.slice(0, 8).join(' ')}`);
-    messages.forEach((message) => print(`  ${message}`));
-    print(`  host time of a step: ${Object.entries(parts).map(([part, ms]) => `${part} ${median(ms).toFixed(3)} ms`).join(', ')}`);
-    await printKernels(runner, promptTokens, { prefill, step }, print);
-    for (const { kind, clock, plainStepMs, deviceNodesMs, steps } of await runner.profileOperators(0, { promptTokens, decodeSteps: tracedSteps }, new AbortController().signal)) {
-      print(`  the profiler's ${kind}: ${clock} time, plain step ${plainStepMs?.toFixed(2)} ms, ${steps.length} timed steps${deviceNodesMs === undefined ? '' : `, kernels by the device's clock ${deviceNodesMs.toFixed(2)} ms`}`);
+    print(`prefill of ${promptTokens} ${prefill.toFixed(2)} ms = ${((1000 * promptTokens) / prefill).toFixed(0)} tok/s (${prefillMs.map((ms) => ms.toFixed(1)).join(' ')})`);
+    print(`step ${step.toFixed(3)} ms = ${(1000 / step).toFixed(1)} tok/s, fastest ${Math.min(...stepMs).toFixed(3)}; tokens ${tokens.slice(0, 8).join(' ')}`);
+    print(`host time of a step: ${Object.entries(parts).map(([part, ms]) => `${part} ${median(ms).toFixed(3)} ms`).join(', ')}`);
+    if (way.isDetailed === true) {
+      await printKernels(runner, { prefill, step }, print);
+      for (const { kind, clock, plainStepMs, deviceNodesMs, steps } of await runner.profileOperators(0, { promptTokens, decodeSteps: tracedSteps }, new AbortController().signal)) {
+        print(`the profiler's ${kind}: ${clock} time, plain step ${plainStepMs?.toFixed(2)} ms, ${steps.length} timed steps${deviceNodesMs === undefined ? '' : `, kernels by the device's clock ${deviceNodesMs.toFixed(2)} ms`}`);
+      }
+      await measureChunks(runner, print);
     }
   } finally {
     await runner.dispose();
@@ -115,32 +132,55 @@ interface Speed {
   readonly tokens: readonly number[];
 }
 
-async function measureSpeed(runner: StageRunner, promptTokens: number): Promise<Speed> {
+async function measureSpeed(runner: StageRunner, print: (line: string) => void): Promise<Speed> {
   const prompt = idsOf(runner, promptTokens);
   const [prefillMs, stepMs]: [number[], number[]] = [[], []];
   const parts = timeCopies(runner);
-  let afterPrompt = new Float32Array();
+  let afterPrompt: Float32Array = new Float32Array();
   let tokens: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    runner.rewindTo(0, 0);
-    let startMs = performance.now();
-    let logits = new Float32Array();
-    for (let at = 0; at < prompt.length; at += runner.prefillChunkTokens) {
-      logits = Float32Array.from((await (await runner.prefill(0, prompt.subarray(at, at + runner.prefillChunkTokens), at + runner.prefillChunkTokens >= prompt.length))?.full()) ?? []);
-    }
+    const startMs = performance.now();
+    let logits = await prefillIn(runner, prompt, promptTokens);
     // The first round allocates.
     if (round > 0) prefillMs.push(performance.now() - startMs);
+    else print(`first prefill ${(performance.now() - startMs).toFixed(1)} ms`);
     afterPrompt = logits;
     tokens = [];
     for (let step = 0; step < decodeSteps; step += 1) {
-      startMs = performance.now();
+      const stepStartMs = performance.now();
       const tokenId = bestOf(logits);
       tokens.push(tokenId);
       logits = Float32Array.from((await (await runner.decode([{ slot: 0, tokenId }]))[0]?.full()) ?? []);
-      if (round > 0) stepMs.push(performance.now() - startMs);
+      if (round > 0) stepMs.push(performance.now() - stepStartMs);
     }
+    if (round === 0) Object.values(parts).forEach((list) => list.splice(0));
   }
   return { prefillMs, stepMs, parts, logits: afterPrompt, tokens };
+}
+
+/** Reads a prompt from the slot's beginning in chunks of at most so many tokens. @returns the logits after it. */
+async function prefillIn(runner: StageRunner, prompt: Int32Array, chunkTokens: number): Promise<Float32Array> {
+  runner.rewindTo(0, 0);
+  let logits: Float32Array = new Float32Array();
+  for (let at = 0; at < prompt.length; ) {
+    const chunk = prompt.subarray(at, at + Math.min(chunkTokens, runner.prefillChunkTokens));
+    at += chunk.length;
+    logits = Float32Array.from((await (await runner.prefill(0, chunk, at === prompt.length))?.full()) ?? []);
+  }
+  return logits;
+}
+
+async function measureChunks(runner: StageRunner, print: (line: string) => void): Promise<void> {
+  const prompt = idsOf(runner, longPromptTokens);
+  for (const chunkTokens of [longPromptTokens / 4, longPromptTokens / 2, longPromptTokens]) {
+    const times: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const startMs = performance.now();
+      await prefillIn(runner, prompt, chunkTokens);
+      times.push(performance.now() - startMs);
+    }
+    print(`prefill of ${longPromptTokens} in chunks of ${chunkTokens}: ${Math.min(...times.slice(1)).toFixed(1)} ms (${times.map((ms) => ms.toFixed(1)).join(' ')})`);
+  }
 }
 
 /** Wraps the copies that a captured step makes; the download waits for the device. */
@@ -164,7 +204,7 @@ function timeCopies(runner: StageRunner): Readonly<Record<string, number[]>> {
 }
 
 /** The time of each operator's programs, medians over some steps of their sums, for a prefill and for a decode step that is encoded anew. */
-async function printKernels(runner: StageRunner, promptTokens: number, plainMs: { readonly prefill: number; readonly step: number }, print: (line: string) => void): Promise<void> {
+async function printKernels(runner: StageRunner, plainMs: { readonly prefill: number; readonly step: number }, print: (line: string) => void): Promise<void> {
   const { stages, runTimed } = insides(runner);
   const [stage] = stages;
   const profiles = stage === undefined ? undefined : RunProfiles.tryOpen(stage.parts.session.library, stage.parts.device.capturesSteps === true ? { gpu_graph_id: '-1' } : {});

@@ -33,7 +33,7 @@ export const movingDispatchedModel: Rule = {
   check({ facts, textOf }) {
     return distinctBySpan(
       facts.modelMoves
-        .filter((move) => move.certain && !move.guarded && move.models.length > 0 && move.models.every(({ model }) => isPlacedByLibrary(model) || isPlacedInChain(move, model)))
+        .filter((move) => move.certain && move.models.length > 0 && move.models.every(({ model }) => isPlacedOnCondition(move, model) || (!move.guarded && (isPlacedByLibrary(model) || isPlacedInChain(move, model)))))
         .map((move) => {
           const { call } = move;
           const receiver = call.func.kind === 'attribute' ? call.func.object : call.func;
@@ -63,6 +63,11 @@ function isPlacedByLibrary(model: ModelObject): boolean {
   // Who quantizes a model of an unseen class may also want it moved, as ipex-llm does.
   const isQuantized = model.library === 'transformers' && model.quantized.every((quantized) => quantized);
   return isQuantized || model.deviceMaps.every((map) => map.kind === 'multi');
+}
+
+/** `device_map="auto" if device == "cuda" else None`, and then `if device == "cuda": model.to(device)`. */
+function isPlacedOnCondition(move: ModelMove, model: ModelObject): boolean {
+  return (model.library === 'transformers' || model.library === 'unseen') && model.deviceMaps.some((map) => map.kind === 'multi' && map.when !== undefined && move.conditions.includes(map.when));
 }
 
 /** `from_pretrained(…, device_map="auto" if … else None).to(device)`: no branch can come between the map and the move. */

@@ -22,9 +22,9 @@ export function combine(interpreter: Interpreter, operator: string, left: Value,
   if (operator === 'compare') {
     return unknown;
   }
-  if (rightTimes && (operator === '/' || operator === '//') && right.kind !== 'rate') {
+  if (rightTimes && (operator === '/' || operator === '//') && !optionsOf(right).some((option) => option.kind === 'rate')) {
     if (interpreter.isRecording) {
-      interpreter.facts.rates.push({ expr, regions: rightTimes });
+      interpreter.facts.rates.push({ expr, regions: rightTimes, callDepth: interpreter.callDepth });
     }
     return { kind: 'rate', regions: rightTimes };
   }

@@ -121,7 +121,7 @@ export function namedRate({ interpreter, call, args }: CallSite, name: string): 
   }
   const regions = [...args.positional, ...args.keywords.values()].flatMap(({ value }) => regionsOf(value) ?? []);
   if (regions.length > 0 && interpreter.isRecording) {
-    interpreter.facts.rates.push({ expr: call, regions });
+    interpreter.facts.rates.push({ expr: call, regions, callDepth: interpreter.callDepth });
   }
   return regions.length > 0 ? { kind: 'rate', regions } : undefined;
 }

@@ -76,7 +76,7 @@ function deviceMapOf(interpreter: Interpreter, value: Value): DeviceMap {
       return { kind: 'none' };
     }
     if (spreadingMaps.has(value.value)) {
-      return { kind: 'multi' };
+      return { kind: 'multi', when: value.when };
     }
     return typeof value.value === 'boolean' ? { kind: 'unknown' } : { kind: 'single', device: { kind: 'literal', name: spell(value.value) } };
   }

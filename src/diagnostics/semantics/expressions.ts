@@ -10,7 +10,7 @@ import type { Interpreter } from './interpreter';
 import type { CallArguments } from './parameters';
 import { joinValues } from './join';
 import { runBranches, tagAvailability } from './statements';
-import { constant, optionsOf, unknown, type Value } from './values';
+import { constant, optionsOf, spreadingMaps, unknown, type Value } from './values';
 
 export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Value {
   if (!interpreter.step()) {
@@ -96,6 +96,10 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       );
       if (test.kind === 'availability') {
         interpreter.availabilityDepth--;
+      }
+      const [then] = results;
+      if (then?.kind === 'const' && spreadingMaps.has(then.value)) {
+        results[0] = { ...then, when: interpreter.textOf(expr.test) };
       }
       return whereGpuExists(test, results[0], results[1]) ?? pickedByPlacement(interpreter, expr.test, results) ?? results.reduce(joinValues);
     }

@@ -48,6 +48,8 @@ export interface ModelCall {
   toEvent: number;
   /** Loops around the call, the innermost last. */
   readonly loops: readonly LoopSeen[];
+  /** Functions of the file around the call. */
+  readonly callDepth: number;
 }
 
 /** How far the number of generated tokens is decided by the arguments. */
@@ -67,6 +69,8 @@ export interface ModelMove {
   readonly certain: boolean;
   /** Inside a branch that asks, once the model is loaded, where it is or how it was loaded. */
   readonly guarded: boolean;
+  /** Conditions under which it runs, as written. */
+  readonly conditions: readonly string[];
   readonly device: Device;
   readonly deviceArg?: Expr;
 }
@@ -84,6 +88,8 @@ export interface DiscardedMove {
 export interface Rate {
   readonly expr: Span;
   readonly regions: readonly Region[];
+  /** Functions of the file around the division. */
+  readonly callDepth: number;
 }
 
 /** Two measured times or speeds set against each other. */

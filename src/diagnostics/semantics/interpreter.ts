@@ -44,6 +44,8 @@ export class Interpreter {
   readonly placementNames = new Map<string, 'setting' | 'condition'>();
   /** Clocks of unseen classes that were started, by name. */
   readonly timers = new Map<string, { readonly event: number; readonly span: Span }>();
+  /** Conditions under which the statement being followed runs, as written. */
+  readonly conditions: string[] = [];
   /** Loops being followed, the innermost last. */
   readonly loops: LoopSeen[] = [];
   /** Above zero while only effects are wanted, not findings. */

@@ -73,6 +73,7 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
       models: models.map(({ ref, model }) => ({ id: ref.id, model })),
       certain: models.length === optionsOf(receiver).length,
       guarded: models.every(({ model }) => model.loadedSince < interpreter.guardedSince),
+      conditions: [...interpreter.conditions],
       device: target.device,
       deviceArg: target.expr,
     });
@@ -101,6 +102,7 @@ export function consume(site: CallSite, receiver: Value, certain: boolean, form:
       fromEvent: event,
       toEvent: event,
       loops: [...interpreter.loops],
+      callDepth: interpreter.callDepth,
     });
   }
   if (form === 'generate' || form === 'chat') {

@@ -126,8 +126,15 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
     interpreter,
     branches.map(({ block, says }) => () => {
       interpreter.plainSince = says === 'plain' ? entered : plainSince;
+      const isThen = block === statement.body;
+      if (isThen) {
+        interpreter.conditions.push(interpreter.textOf(statement.test));
+      }
       const isCompleted = interpreter.runBlock(block, frame);
       completions.push(isCompleted);
+      if (isThen) {
+        interpreter.conditions.pop();
+      }
       return isCompleted;
     }),
     isAvailability ? ([then, otherwise]) => whereGpuExists(test, then, otherwise) : undefined,

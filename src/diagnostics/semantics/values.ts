@@ -69,8 +69,8 @@ export interface Region {
 
 export type Value =
   | { readonly kind: 'unknown' }
-  /** `fromDefault`: the default of a parameter that this call left out; `mayDiffer`: of one that nobody in this file calls. */
-  | { readonly kind: 'const'; readonly value: string | number | boolean | null; readonly fromDefault?: boolean; readonly mayDiffer?: boolean }
+  /** `fromDefault`: the default of a parameter that this call left out; `mayDiffer`: of one that nobody in this file calls; `when`: the condition on which a conditional expression gives it. */
+  | { readonly kind: 'const'; readonly value: string | number | boolean | null; readonly fromDefault?: boolean; readonly mayDiffer?: boolean; readonly when?: string }
   | { readonly kind: 'tuple'; readonly items: readonly Value[] }
   | TensorValue
   | { readonly kind: 'device'; readonly device: Device }
@@ -122,7 +122,8 @@ export interface RefValue {
 /** What `device_map` said. `multi` may spread the layers over devices; `single` names one device. */
 export type DeviceMap =
   | { readonly kind: 'none' }
-  | { readonly kind: 'multi' }
+  /** `when`: only on this condition, as written. */
+  | { readonly kind: 'multi'; readonly when?: string }
   | { readonly kind: 'single'; readonly device: Device }
   | { readonly kind: 'unknown' };
 

@@ -27,7 +27,7 @@ function dump(checkpoint: string, precision: Precision, ranges: readonly StageRa
       // Sizes are the builder's business; the dump shows names and types only.
       const withSizes = buildStageGraph(config, range, precision, { kind: 'inputs' }, 16, () => 'bf16');
       const sizes = new Map(withSizes.stored.map((stored) => [stored.name, stored.byteLength]));
-      return buildStageGraph(config, range, precision, { ...located, locate: (name) => ({ ...located.locate(), byteLength: sizes.get(name) ?? 0 }) }, 16, () => 'bf16').graph.toText();
+      return buildStageGraph(config, range, precision, { ...located, locate: (name) => ({ ...located.locate(), byteLength: sizes.get(name) ?? 0 }) }, 16, () => 'bf16', undefined, options).graph.toText();
     })
     .join('\n');
 }
@@ -61,5 +61,11 @@ describe('stage graphs', () => {
 
   it('glm4, int4 with f16 activations on WebGPU', () => {
     expectGolden('glm4-webgpu-int4.txt', dump('tiny-glm4', { ...precisionFor('webgpu', 'int4'), hasGatedProduct: true }, [whole(3)]));
+  });
+
+  it('glm-edge, int4 on WebGPU where steps are captured: lengths are computed on the device', () => {
+    const text = dump('tiny-edge', { ...precisionFor('webgpu', 'int4'), hasGatedProduct: true }, [whole(2)], 'initializers', { countsPositions: true });
+    expectGolden('glm-edge-webgpu-captured.txt', text);
+    expect(text).not.toContain('total_sequence_length');
   });
 });

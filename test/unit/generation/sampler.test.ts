@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultLength, greedySampling, type GenerationOptions } from '../../../src/common/sampling';
 import { createRandom } from '../../../src/generation/random';
 import { chooseToken as choose, distributionOf, type SamplerState } from '../../../src/generation/sampler';
-import { RowWorkspace } from '../../../src/generation/scoreRow';
+import { indexOfMax, RowWorkspace } from '../../../src/generation/scoreRow';
 import type { StepLogits } from '../../../src/generation/stepRunner';
 import { logitsAfter, topOf } from './fakeRunner';
 
@@ -123,6 +123,17 @@ describe('stop tokens', () => {
 });
 
 describe('greedy choice', () => {
+  it('is the first of the highest in rows of any length, whatever is no number (property)', () => {
+    const score = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom(NaN, -Infinity, Infinity, -0));
+    fc.assert(
+      fc.property(fc.array(score, { maxLength: 40 }), (values) => {
+        const numbers = values.filter((value) => value > -Infinity);
+        const highest = Math.max(...numbers);
+        expect(indexOfMax(Float32Array.from(values))).toBe(numbers.length === 0 ? -1 : values.findIndex((value) => value === highest));
+      }),
+    );
+  });
+
   it('takes the first of equals, and temperature 0 means greedy', async () => {
     expect(await chooseToken(full(Float32Array.from([1, 5, 5, 0])), state({ doSample: false }))).toBe(1);
     expect(await chooseToken(full(Float32Array.from([1, 5, 5, 0])), state({ temperature: 0 }))).toBe(1);

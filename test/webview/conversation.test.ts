@@ -197,7 +197,7 @@ describe('changing a conversation', () => {
     expect(((await waitForRequest(page, 'code-copy')) as { text: string }).text).toContain('```python\nimport torch');
   });
 
-  it('colours code once it is complete', async () => {
+  it('colours code', async () => {
     const page = await openChat({ scenario: 'chat' });
     await page.locator('glm-code-block .hljs-keyword').first().waitFor();
   });

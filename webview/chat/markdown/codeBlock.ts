@@ -1,15 +1,19 @@
-/** `<glm-code-block>`: code that can grow while it streams, with copy, insert and new-file buttons. Coloured once it is complete. */
+/** `<glm-code-block>`: code that can grow while it streams, coloured line by line, with copy, insert and new-file buttons. */
 
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { baseStyles } from '../../common/baseStyles';
-import { iconButton } from '../../common/iconButton';
+import { icon, type IconName } from '../../common/codicons';
 import { askHost } from '../viewRequest';
+import { CodeLines } from './codeLines';
 import { editorLanguageId } from './editorLanguage';
-import { sanitizeHtml } from './sanitizeHtml';
+import type { LineHighlighter } from './highlightCode';
 
-/** Lines are kept in pieces, so that a growing block lays out its last piece only, and pieces out of sight none at all. */
-const linesPerPiece = 48;
+/** Colouring may take this long in a frame in which code arrives, and in one that has time to spare. */
+const growingBudgetMs = 2;
+const idleBudgetMs = 6;
+/** Colours of code that was there before its highlighter are written when so much HTML has come together. */
+const htmlPerWrite = 30_000;
 
 @customElement('glm-code-block')
 export class CodeBlock extends LitElement {
@@ -18,6 +22,8 @@ export class CodeBlock extends LitElement {
     css`
       :host {
         display: block;
+        direction: ltr;
+        text-align: left;
         border: 1px solid var(--vscode-chat-requestBorder, var(--vscode-panel-border, transparent));
         border-radius: 6px;
         overflow: hidden;
@@ -53,6 +59,16 @@ export class CodeBlock extends LitElement {
         font: inherit;
         width: max-content;
         min-width: 100%;
+      }
+      header button {
+        display: flex;
+        padding: 3px;
+        border-radius: 5px;
+        color: inherit;
+      }
+      header button:hover {
+        color: var(--vscode-foreground);
+        background: var(--vscode-toolbar-hoverBackground);
       }
       .piece {
         display: block;
@@ -116,37 +132,37 @@ export class CodeBlock extends LitElement {
   @state() private hasCopied = false;
 
   private text = '';
-  private lastPiece: Text | undefined;
-  private numLinesInPiece = 0;
   private isFinished = false;
+  private highlighter: LineHighlighter | undefined;
+  private isHighlighterAsked = false;
+  /** Offset behind the last line that the highlighter has. */
+  private colouredEnd = 0;
+  /** Coloured, but not written yet. */
+  private settledHtml = '';
   private readonly codeElement = document.createElement('code');
+  private readonly lines = new CodeLines(this.codeElement);
 
   /** The whole code so far. */
   get code(): string {
     return this.text;
   }
 
-  /** Adds code at the end. Only the last piece of lines changes. */
+  /** Adds code at the end. */
   appendCode(addition: string): void {
     this.text += addition;
-    let start = 0;
-    while (start < addition.length) {
-      const end = this.endOfPiece(addition, start);
-      this.growLastPiece(addition.slice(start, end.textEnd));
-      start = end.nextStart;
-      if (end.isPieceFull) {
-        this.lastPiece?.parentElement?.classList.add('full');
-        this.lastPiece = undefined;
-        this.numLinesInPiece = 0;
-      }
+    this.lines.writeText(addition);
+    if (this.highlighter === undefined) {
+      this.askForHighlighter();
+    } else if (addition.includes('\n')) {
+      this.colour(growingBudgetMs);
     }
   }
 
-  /** The code is complete: colour it when the page has time. */
+  /** The code is complete. */
   finishCode(): void {
-    if (!this.isFinished) {
-      this.isFinished = true;
-      requestIdleCallback(() => void this.colour(), { timeout: 1000 });
+    this.isFinished = true;
+    if (this.highlighter !== undefined) {
+      this.colour(growingBudgetMs);
     }
   }
 
@@ -154,12 +170,17 @@ export class CodeBlock extends LitElement {
     return html`
       <header>
         <span class="language">${this.language || 'text'}</span>
-        ${iconButton(this.hasCopied ? 'check' : 'copy', this.hasCopied ? 'Copied' : 'Copy code', this.copy)}
-        ${iconButton('insert', 'Insert at cursor', () => askHost(this, 'code-insert', { text: this.text }))}
-        ${iconButton('new-file', 'Put into a new file', () => askHost(this, 'code-new-file', { text: this.text, languageId: editorLanguageId(this.language) }))}
+        ${this.renderButton(this.hasCopied ? 'check' : 'copy', this.hasCopied ? 'Copied' : 'Copy code', this.copy)}
+        ${this.renderButton('insert', 'Insert at cursor', this.insert)}
+        ${this.renderButton('new-file', 'Put into a new file', this.putIntoNewFile)}
       </header>
       <pre tabindex="0" role="region" aria-label=${`Code, ${this.language || 'text'}`}>${this.codeElement}</pre>
     `;
+  }
+
+  /** The browser's own button: three of the toolkit's would take longer to make than the rest of the block. */
+  private renderButton(name: IconName, label: string, onClick: () => void): TemplateResult {
+    return html`<button class="plain" aria-label=${label} title=${label} @click=${onClick}>${icon(name)}</button>`;
   }
 
   private readonly copy = (): void => {
@@ -168,41 +189,54 @@ export class CodeBlock extends LitElement {
     setTimeout(() => (this.hasCopied = false), 1500);
   };
 
-  private growLastPiece(text: string): void {
-    if (this.lastPiece === undefined) {
-      this.lastPiece = document.createTextNode('');
-      const piece = document.createElement('span');
-      piece.className = 'piece';
-      piece.append(this.lastPiece);
-      this.codeElement.append(piece);
+  private readonly insert = (): void => askHost(this, 'code-insert', { text: this.text });
+
+  private readonly putIntoNewFile = (): void => askHost(this, 'code-new-file', { text: this.text, languageId: editorLanguageId(this.language) });
+
+  private askForHighlighter(): void {
+    if (!this.isHighlighterAsked && this.language !== '') {
+      this.isHighlighterAsked = true;
+      requestIdleCallback(() => void this.prepare(), { timeout: 1000 });
     }
-    this.lastPiece.appendData(text);
   }
 
-  /** Where the current piece ends in `text`; the line break between two pieces is drawn by the pieces being blocks. */
-  private endOfPiece(text: string, start: number): { readonly textEnd: number; readonly nextStart: number; readonly isPieceFull: boolean } {
-    for (let at = text.indexOf('\n', start); at !== -1; at = text.indexOf('\n', at + 1)) {
-      this.numLinesInPiece += 1;
-      if (this.numLinesInPiece === linesPerPiece) {
-        return { textEnd: at, nextStart: at + 1, isPieceFull: true };
-      }
+  private async prepare(): Promise<void> {
+    const { LineHighlighter, prepareLanguage } = await import('./highlightCode');
+    if (prepareLanguage(this.language)) {
+      this.highlighter = new LineHighlighter(this.language);
+      this.colour(idleBudgetMs);
     }
-    return { textEnd: text.length, nextStart: text.length, isPieceFull: false };
   }
 
-  private async colour(): Promise<void> {
-    const { highlightCode, splitHighlighted } = await import('./highlightCode');
-    const highlighted = highlightCode(this.text.replace(/\n$/, ''), this.language);
-    if (highlighted === undefined) {
+  /** Gives the highlighter the lines that it has not seen, and goes on in idle time when they are too many for now. */
+  private colour(budgetMs: number): void {
+    const { highlighter } = this;
+    if (highlighter === undefined || this.colouredEnd === this.text.length) {
       return;
     }
-    const pieces = splitHighlighted(highlighted, linesPerPiece).map((pieceHtml, index, all) => {
-      const piece = document.createElement('span');
-      piece.className = index < all.length - 1 ? 'piece full' : 'piece';
-      piece.append(sanitizeHtml(pieceHtml));
-      return piece;
-    });
-    this.codeElement.replaceChildren(...pieces);
-    this.lastPiece = undefined;
+    const untilMs = performance.now() + budgetMs;
+    let hasTime = true;
+    let lineEnd = this.text.indexOf('\n', this.colouredEnd);
+    while (lineEnd !== -1 && hasTime) {
+      this.settledHtml += highlighter.addLine(this.text.slice(this.colouredEnd, lineEnd + 1));
+      this.colouredEnd = lineEnd + 1;
+      hasTime = performance.now() < untilMs;
+      lineEnd = this.text.indexOf('\n', this.colouredEnd);
+    }
+    if (lineEnd !== -1) {
+      requestIdleCallback(() => this.colour(idleBudgetMs), { timeout: 500 });
+      if (this.settledHtml.length < htmlPerWrite) {
+        return;
+      }
+    } else if (this.isFinished) {
+      this.settledHtml += highlighter.addLine(this.text.slice(this.colouredEnd)) + highlighter.finish();
+      this.colouredEnd = this.text.length;
+    }
+    this.lines.returnToMark();
+    this.lines.writeHighlighted(this.settledHtml);
+    this.settledHtml = '';
+    this.lines.mark();
+    this.lines.writeHighlighted(highlighter.preview());
+    this.lines.writeText(this.text.slice(this.colouredEnd));
   }
 }

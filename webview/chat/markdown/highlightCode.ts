@@ -1,6 +1,6 @@
 /**
- * Colours code by class names; the colours themselves are theme variables in the code block's style.
- * Imported when the first code block is complete: the highlighter's own start takes 40 ms.
+ * Colours code by class names, line by line as it grows; the colours themselves are theme variables in the code block's style.
+ * Imported with the first code block: the highlighter's own start takes 40 ms.
  */
 
 import highlighter from 'highlight.js/lib/core';
@@ -40,39 +40,87 @@ function knownLanguages(): typeof highlighter {
   return highlighter;
 }
 
-/** Longer code stays plain: colouring it would hold the page for longer than a few frames. */
-const maxCharacters = 40_000;
+/** Code behind this many characters, or behind a line longer than that, stays plain. */
+const maxCharacters = 100_000;
+const maxLineCharacters = 2_000;
+/** Up to this many lines a construct over several lines is tried again with each line, then less and less often. */
+const numLinesTriedSingly = 8;
 
-/** HTML with `hljs-` spans and the text escaped, or undefined when the language is unknown or the code too long. */
-export function highlightCode(code: string, language: string): string | undefined {
-  if (language === '' || code.length > maxCharacters || knownLanguages().getLanguage(language) === undefined) {
-    return undefined;
+/** Whether code of this language can be coloured. The first call for a language prepares it, which takes some milliseconds. */
+export function prepareLanguage(language: string): boolean {
+  if (language === '' || knownLanguages().getLanguage(language) === undefined) {
+    return false;
   }
-  return highlighter.highlight(code, { language, ignoreIllegals: true }).value;
+  highlighter.highlight('', { language });
+  return true;
 }
 
-/** Cuts highlighted HTML into pieces of `linesPerPiece` lines; spans open at a cut are closed and opened again. */
-export function splitHighlighted(htmlText: string, linesPerPiece: number): readonly string[] {
-  const pieces: string[] = [];
-  const open: string[] = [];
-  let piece = '';
-  let numLines = 0;
-  for (const [part] of htmlText.matchAll(/<span[^>]*>|<\/span>|\n|[^<\n]+|</g)) {
-    if (part === '\n') {
-      numLines += 1;
-      if (numLines === linesPerPiece) {
-        pieces.push(piece + '</span>'.repeat(open.length));
-        piece = open.join('');
-        numLines = 0;
-        continue;
-      }
-    } else if (part.startsWith('<span')) {
-      open.push(part);
-    } else if (part === '</span>') {
-      open.pop();
+/**
+ * Colours lines in the order in which they come.
+ *
+ * The highlighter cannot go on where it stopped. But where a line ends outside of every string, comment and other construct, the next one
+ * can be coloured without the lines before it: what is in front of such a place is settled. What comes out depends on the code alone,
+ * not on how it was cut into calls.
+ */
+export class LineHighlighter {
+  private unsettled = '';
+  private numUnsettledLines = 0;
+  private nextTry = 1;
+  /** The latest try, and how much of the unsettled code was in it. */
+  private triedHtml = '';
+  private numTriedCharacters = 0;
+  private numCharacters = 0;
+  private isBeyondLimit = false;
+
+  /** @param language  One that {@link prepareLanguage} knows. */
+  constructor(private readonly language: string) {}
+
+  /** Takes a line, its line break included. @returns HTML with `hljs-` spans of what has become settled, '' when nothing has. */
+  addLine(line: string): string {
+    this.numCharacters += line.length;
+    if (this.isBeyondLimit || line.length > maxLineCharacters || this.numCharacters > maxCharacters) {
+      this.isBeyondLimit = true;
+      return this.finish() + escapeHtml(line);
     }
-    piece += part;
+    this.unsettled += line;
+    this.numUnsettledLines += 1;
+    if (this.numUnsettledLines < this.nextTry) {
+      return '';
+    }
+    const { value, _top: top } = highlighter.highlight(this.unsettled, { language: this.language, ignoreIllegals: true });
+    // A backslash continues the line, although the highlighter ends its construct with the text.
+    const isSettled = top !== undefined && !('parent' in top && top.parent !== undefined) && !line.endsWith('\\\n');
+    if (!isSettled) {
+      this.triedHtml = value;
+      this.numTriedCharacters = this.unsettled.length;
+      this.nextTry = this.numUnsettledLines < numLinesTriedSingly ? this.numUnsettledLines + 1 : Math.ceil(this.numUnsettledLines * 1.25);
+      return '';
+    }
+    this.forget();
+    return value;
   }
-  pieces.push(piece);
-  return pieces;
+
+  /** HTML of what is not settled yet, as it looks so far. */
+  preview(): string {
+    return this.triedHtml + escapeHtml(this.unsettled.slice(this.numTriedCharacters));
+  }
+
+  /** No more lines will come: HTML of the rest. */
+  finish(): string {
+    const rest = this.unsettled.length === this.numTriedCharacters ? this.triedHtml : highlighter.highlight(this.unsettled, { language: this.language, ignoreIllegals: true }).value;
+    this.forget();
+    return rest;
+  }
+
+  private forget(): void {
+    this.unsettled = '';
+    this.numUnsettledLines = 0;
+    this.nextTry = 1;
+    this.triedHtml = '';
+    this.numTriedCharacters = 0;
+  }
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -1,17 +1,21 @@
 /**
  * Renders Markdown that grows at its end. Blocks that can no longer change are rendered once and never touched again;
- * an open code fence only gets text appended; what remains, the last block or list item, is rendered anew.
+ * an open code fence only gets text appended; so does the last line while words are added to it; what remains, the last block
+ * or list item, is rendered anew. Nothing here asks for a layout.
+ *
+ * However the text was cut, the end is the same page as if it had come at once.
  */
 
 import type { Token } from 'markdown-it';
+import { BlockGroups } from './blockGroups';
 import type { CodeBlock } from './codeBlock';
-import { renderTable, renderTokens, type MarkdownEnvironment } from './markdownParser';
+import { GrowingList } from './growingList';
+import { GrowingTable } from './growingTable';
+import { renderTokens, type MarkdownEnvironment } from './markdownParser';
+import { replaceNestedFences } from './nestedFences';
+import { PlainEnd } from './plainEnd';
 import { sanitizeHtml } from './sanitizeHtml';
-import { closesFence, splitBlocks, type Block, type FenceOpening } from './splitBlocks';
-
-type FenceBlock = Extract<Block, { kind: 'fence' }>;
-type ListBlock = Extract<Block, { kind: 'list' }>;
-type TableBlock = Extract<Block, { kind: 'table' }>;
+import { closesFence, splitBlocks, type Block, type FenceBlock, type FenceOpening, type ListBlock, type TableBlock } from './splitBlocks';
 
 interface OpenFence {
   readonly element: CodeBlock;
@@ -22,23 +26,15 @@ interface OpenFence {
   numShownOfLine: number;
 }
 
-interface OpenList {
-  readonly element: HTMLElement;
-  readonly isOrdered: boolean;
-  readonly marker: string;
-}
-
-interface OpenTable {
-  readonly body: HTMLElement;
-  /** Head and delimiter row: what the parser needs in front of later rows to see a table. */
-  readonly headSource: string;
-}
-
-/** A block whose rendering and layout take longer than this is rendered less often, so that few frames pay for it. */
-const cheapRenderMs = 6;
-const restPerRenderMs = 30;
-/** From this many blocks on, those out of sight are not laid out; shorter texts keep their exact height instead. */
-const numBlocksOfLongText = 40;
+/** What grows beyond these sizes within one block costs more with each rendering, and may rest between two. */
+const largeTailCharacters = 2000;
+const numRowsOfLargeTable = 60;
+const numItemsOfLargeList = 200;
+/** A large block whose rendering and layout take longer than this rests for so many times as long, so that one frame in thirty pays for it. */
+const cheapRenderMs = 4;
+const restPerRenderMs = 60;
+const shortestRestMs = 500;
+const longestRestMs = 1500;
 /** A line that starts a new block counts as certain once it is complete or this long: `-` may yet become `---`. */
 const certainLineLength = 24;
 
@@ -48,19 +44,26 @@ export class MarkdownStream {
   private stableEnd = 0;
   private environment: MarkdownEnvironment = {};
   private openFence: OpenFence | undefined;
-  private openList: OpenList | undefined;
-  private openTable: OpenTable | undefined;
+  private openList: GrowingList | undefined;
+  private openTable: GrowingTable | undefined;
+  /** Shown, but rendered anew with the next parse. */
   private provisional: ChildNode[] = [];
+  private plainEnd: PlainEnd | undefined;
   private restUntilMs = 0;
+  /** When the last rendering of something large began, until its layout is known. */
+  private unmeasuredSinceMs: number | undefined;
+  private readonly groups: BlockGroups;
 
   /**
    * @param container  Filled by this object alone.
    * @param now        A monotonic clock in milliseconds.
    */
   constructor(
-    private readonly container: HTMLElement,
+    container: HTMLElement,
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.groups = new BlockGroups(container);
+  }
 
   /**
    * Shows `source`. A text that does not continue the last one replaces it.
@@ -85,27 +88,54 @@ export class MarkdownStream {
       }
     }
     const startMs = this.now();
-    if (!isFinished && startMs < this.restUntilMs) {
+    const isLarge = this.isLarge();
+    if (!isFinished && isLarge && startMs < this.restUntilMs) {
       return false;
     }
-    this.renderTail(isFinished);
-    this.container.classList.toggle('long', this.container.childElementCount >= numBlocksOfLongText);
-    const costMs = this.measureLayout(startMs);
-    this.restUntilMs = costMs > cheapRenderMs ? startMs + costMs * restPerRenderMs : 0;
+    if (isFinished || this.plainEnd?.grow(source) !== true) {
+      this.renderTail(isFinished);
+    }
+    if (isLarge) {
+      this.rest(startMs);
+      this.unmeasuredSinceMs = startMs;
+    }
     if (this.openFence !== undefined) {
       this.growFence(this.openFence, isFinished);
     }
     return true;
   }
 
+  /** To be called when the layout of what was rendered is known; asking for it would make the browser lay out once more. */
+  onLayout(): void {
+    if (this.unmeasuredSinceMs !== undefined) {
+      this.rest(this.unmeasuredSinceMs);
+      this.unmeasuredSinceMs = undefined;
+    }
+  }
+
+  private rest(startMs: number): void {
+    const costMs = this.now() - startMs;
+    this.restUntilMs = costMs > cheapRenderMs ? startMs + Math.min(longestRestMs, Math.max(shortestRestMs, costMs * restPerRenderMs)) : 0;
+  }
+
+  private isLarge(): boolean {
+    return (
+      this.source.length - this.stableEnd > largeTailCharacters ||
+      (this.openTable?.numFinished ?? 0) > numRowsOfLargeTable ||
+      (this.openList?.numFinished ?? 0) > numItemsOfLargeList
+    );
+  }
+
   private reset(): void {
-    this.container.replaceChildren();
+    this.groups.clear();
     this.stableEnd = 0;
     this.openFence = undefined;
     this.openList = undefined;
     this.openTable = undefined;
     this.provisional = [];
+    this.plainEnd = undefined;
     this.restUntilMs = 0;
+    this.unmeasuredSinceMs = undefined;
   }
 
   private renderTail(isFinished: boolean): void {
@@ -113,9 +143,10 @@ export class MarkdownStream {
       node.remove();
     }
     this.provisional = [];
-    if (this.openList?.element.childElementCount === 0) {
+    this.plainEnd = undefined;
+    if (this.openList?.isEmpty === true) {
       // Its only item was provisional and may now be something else.
-      this.openList.element.parentElement?.remove();
+      this.openList.holder.remove();
       this.openList = undefined;
     }
     const head = this.openTable?.headSource ?? '';
@@ -141,23 +172,18 @@ export class MarkdownStream {
         this.placeTable(block, base, isFinal);
       } else {
         this.openList = undefined;
-        this.place(this.renderMarkup(block.kind === 'markup' ? block.tokens : [], isFinal), isFinal);
+        this.placeMarkup(block.kind === 'markup' ? block.tokens : [], base + block.start, isFinal);
         this.stableEnd = isFinal ? base + block.end : this.stableEnd;
       }
       if (!isFinal && block.kind !== 'fence') {
         // What follows an uncertain block is uncertain too; it is shown, but stays in the tail.
         for (const rest of blocks.slice(index + 1)) {
-          this.place(this.renderMarkup(tokensOf(rest), false), false);
+          this.placeMarkup(tokensOf(rest), base + rest.start, false);
         }
+        this.plainEnd = this.provisional.length === 1 ? PlainEnd.of(this.provisional[0], this.source) : undefined;
         return;
       }
     }
-  }
-
-  /** Milliseconds since `startMs`, the layout of what was rendered included; the frame would do that layout anyway. */
-  private measureLayout(startMs: number): number {
-    void this.container.offsetHeight;
-    return this.now() - startMs;
   }
 
   /** A block's first line is trusted once it cannot turn into something that belongs to the block before it. */
@@ -166,29 +192,28 @@ export class MarkdownStream {
     return lineEnd !== -1 || this.source.length - lineStart >= certainLineLength;
   }
 
-  private place(nodes: readonly ChildNode[], isFinal: boolean): void {
-    this.container.append(...nodes);
-    if (!isFinal) {
-      this.provisional.push(...nodes);
-    }
-  }
-
-  private renderMarkup(tokens: Token[], isFinal: boolean): ChildNode[] {
+  private placeMarkup(tokens: Token[], start: number, isFinal: boolean): void {
     const fragment = sanitizeHtml(renderTokens(tokens, this.environment));
     if (isFinal) {
       replaceNestedFences(fragment);
     }
     const block = document.createElement('div');
     block.className = 'block';
+    block.dir = 'auto';
     block.append(fragment);
-    return [block];
+    if (isFinal) {
+      this.groups.append(block, this.source, start);
+    } else {
+      this.groups.show(block);
+      this.provisional.push(block);
+    }
   }
 
   private placeFence(block: FenceBlock, base: number, isFinal: boolean): void {
     const element = document.createElement('glm-code-block') as CodeBlock;
     element.language = block.language;
     element.className = 'block';
-    this.container.append(element);
+    this.groups.append(element, this.source, base + block.start);
     if (isFinal || block.isClosed) {
       element.appendCode(block.code);
       element.finishCode();
@@ -240,90 +265,55 @@ export class MarkdownStream {
 
   /** Rows before the last are final and stay in the growing table; the last one is shown provisionally. */
   private placeTable(block: TableBlock, base: number, isFinal: boolean): void {
-    const rendered = sanitizeHtml(renderTable(block.head, block.rows.map((row) => row.tokens), this.environment));
-    const rows = [...rendered.querySelectorAll<HTMLElement>('tbody > tr')];
-    if (this.openTable === undefined) {
-      const holder = document.createElement('div');
-      holder.className = 'block';
-      const table = rendered.firstElementChild as HTMLElement;
-      const body = table.querySelector('tbody') ?? table.appendChild(document.createElement('tbody'));
-      body.replaceChildren();
-      holder.append(table);
-      this.container.append(holder);
-      if (!isFinal && block.rows.length < 2) {
-        // Before the second row has begun the head itself may still change.
-        body.append(...rows);
-        this.provisional.push(holder);
-        return;
-      }
+    const isNew = this.openTable === undefined;
+    const table = this.openTable ?? new GrowingTable(this.source.slice(base + block.start, base + block.headEnd));
+    const rows = table.add(block, this.environment);
+    if (isNew && !isFinal && block.rows.length < 2) {
+      // Before the second row has begun the head itself may still change.
+      this.groups.show(table.holder);
+      this.provisional.push(table.holder);
+      return;
+    }
+    if (isNew) {
+      this.groups.append(table.holder, this.source, base + block.start);
       this.stableEnd = base + block.headEnd;
-      this.openTable = { body, headSource: this.source.slice(base + block.start, base + block.headEnd) };
     }
     for (const [index, row] of block.rows.entries()) {
       const element = rows[index];
       const next = block.rows[index + 1];
-      if (element === undefined) {
-        continue;
-      }
-      this.openTable.body.append(element);
       if (isFinal || (next !== undefined && this.isCertain(base + next.start))) {
         this.stableEnd = base + row.end;
-      } else {
+        table.numFinished += 1;
+      } else if (element !== undefined) {
         this.provisional.push(element);
       }
     }
-    if (isFinal) {
-      this.openTable = undefined;
-      this.stableEnd = base + block.end;
-    }
+    this.openTable = isFinal ? undefined : table;
+    this.stableEnd = isFinal ? base + block.end : this.stableEnd;
   }
 
   /** Items before the last are final and move into the growing list; the last one is shown provisionally. */
   private placeList(block: ListBlock, base: number, isFinal: boolean): void {
-    const continues = this.openList !== undefined && this.openList.isOrdered === block.isOrdered && this.openList.marker === block.marker;
-    if (!continues) {
-      this.openList = undefined;
+    if (this.openList?.isContinuedBy(block) !== true) {
+      this.openList = new GrowingList(block, base + block.start);
+      this.groups.append(this.openList.holder, this.source, base + block.start);
     }
-    for (const [index, item] of block.items.entries()) {
-      const next = block.items[index + 1];
-      const isItemFinal = isFinal || (next !== undefined && this.isCertain(base + next.start));
-      const fragment = sanitizeHtml(renderTokens(item.tokens, this.environment));
-      if (isItemFinal) {
-        replaceNestedFences(fragment);
-      }
-      const list = fragment.firstElementChild as HTMLElement;
-      const entry = list.firstElementChild as HTMLElement;
-      if (this.openList === undefined) {
-        const holder = document.createElement('div');
-        holder.className = 'list-block';
-        holder.append(list);
-        this.container.append(holder);
-        this.openList = { element: list, isOrdered: block.isOrdered, marker: block.marker };
-      } else {
-        this.openList.element.append(entry);
-      }
-      if (isItemFinal) {
-        this.stableEnd = base + item.end;
-      } else {
-        this.provisional.push(entry);
-      }
+    const list = this.openList;
+    const isCertain = (index: number): boolean => isFinal || (index + 1 < block.items.length && this.isCertain(base + (block.items[index + 1]?.start ?? 0)));
+    const numFinal = block.items.filter((_, index) => isCertain(index)).length;
+    const finalItems = block.items.slice(0, numFinal);
+    if (finalItems.length > 0) {
+      list.add(finalItems, true, this.environment);
+      this.stableEnd = base + (finalItems.at(-1)?.end ?? 0);
+    }
+    if (numFinal < block.items.length) {
+      this.provisional.push(...list.add(block.items.slice(numFinal), false, this.environment));
     }
     if (isFinal) {
+      list.finish(this.source, base + block.end, block.items, this.environment);
       this.openList = undefined;
       this.stableEnd = base + block.end;
     }
-  }
-}
-
-/** Fences inside lists and quotes get their buttons and colours once they are final. */
-function replaceNestedFences(fragment: DocumentFragment): void {
-  for (const pre of fragment.querySelectorAll('pre.fence')) {
-    const code = pre.querySelector('code');
-    const element = document.createElement('glm-code-block') as CodeBlock;
-    element.language = /^language-(.*)$/.exec(code?.className ?? '')?.[1] ?? '';
-    element.appendCode(code?.textContent ?? '');
-    element.finishCode();
-    pre.replaceWith(element);
   }
 }
 

@@ -18,17 +18,17 @@ export class MarkdownView extends LitElement {
         overflow-wrap: anywhere;
         line-height: 1.5;
       }
-      .block {
-        contain-intrinsic-size: auto 60px;
+      .group {
+        display: flow-root;
+        contain-intrinsic-size: auto none auto 480px;
       }
-      .long > .block {
+      .full {
         content-visibility: auto;
       }
-      .block,
-      .list-block {
+      .block {
         margin: 0 0 8px;
       }
-      .text > :last-child {
+      .group:last-child > :last-child {
         margin-bottom: 0;
       }
       .block > :first-child {
@@ -84,7 +84,22 @@ export class MarkdownView extends LitElement {
         border-inline-start: 3px solid var(--vscode-textBlockQuote-border, var(--vscode-panel-border));
         color: var(--glm-muted);
       }
+      /* Each paragraph runs in the direction of its own text, code always to the right. */
+      p,
+      li,
+      th,
+      td,
+      h1,
+      h2,
+      h3,
+      h4,
+      h5,
+      h6 {
+        unicode-bidi: plaintext;
+      }
       code {
+        direction: ltr;
+        unicode-bidi: isolate;
         font-family: var(--vscode-editor-font-family, monospace);
         font-size: 0.92em;
         padding: 1px 4px;
@@ -106,18 +121,18 @@ export class MarkdownView extends LitElement {
       }
       a {
         color: var(--vscode-textLink-foreground);
-        text-decoration: none;
+        text-decoration: underline 1px;
+        text-underline-offset: 2px;
       }
       a:hover {
         color: var(--vscode-textLink-activeForeground);
-        text-decoration: underline;
       }
       hr {
         border: none;
         border-top: 1px solid var(--vscode-panel-border);
         margin: 10px 0;
       }
-      .block:has(> table) {
+      .table-block {
         overflow-x: auto;
       }
       table {
@@ -146,12 +161,23 @@ export class MarkdownView extends LitElement {
   private readonly container = document.createElement('div');
   private readonly stream = new MarkdownStream(this.container, () => performance.now());
   private isCatchUpAsked = false;
+  private readonly sizes = new ResizeObserver(() => this.stream.onLayout());
 
   constructor() {
     super();
     this.container.className = 'text';
     this.container.addEventListener('click', openLink);
     this.container.addEventListener('auxclick', openLink);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.sizes.observe(this.container);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.sizes.disconnect();
   }
 
   override render(): TemplateResult {

@@ -22,13 +22,36 @@ export interface TableRow extends BlockPlace {
   readonly tokens: Token[];
 }
 
-export type Block =
-  | (BlockPlace & { readonly kind: 'markup'; readonly tokens: Token[] })
-  /** `items` are complete with the list's own open and close tokens, so that each renders alone. */
-  | (BlockPlace & { readonly kind: 'list'; readonly isOrdered: boolean; readonly marker: string; readonly items: readonly ListItem[] })
-  /** `headEnd` is the offset after the delimiter row, `head` the tokens of the whole head. */
-  | (BlockPlace & { readonly kind: 'table'; readonly headEnd: number; readonly head: Token[]; readonly rows: readonly TableRow[] })
-  | (BlockPlace & { readonly kind: 'fence'; readonly language: string; readonly code: string; readonly opening: FenceOpening; readonly isClosed: boolean });
+export interface MarkupBlock extends BlockPlace {
+  readonly kind: 'markup';
+  readonly tokens: Token[];
+}
+
+/** `items` are complete with the list's own open and close tokens, so that each renders alone. */
+export interface ListBlock extends BlockPlace {
+  readonly kind: 'list';
+  readonly isOrdered: boolean;
+  readonly marker: string;
+  readonly items: readonly ListItem[];
+}
+
+/** `headEnd` is the offset after the delimiter row, `head` the tokens of the whole head. */
+export interface TableBlock extends BlockPlace {
+  readonly kind: 'table';
+  readonly headEnd: number;
+  readonly head: Token[];
+  readonly rows: readonly TableRow[];
+}
+
+export interface FenceBlock extends BlockPlace {
+  readonly kind: 'fence';
+  readonly language: string;
+  readonly code: string;
+  readonly opening: FenceOpening;
+  readonly isClosed: boolean;
+}
+
+export type Block = MarkupBlock | ListBlock | TableBlock | FenceBlock;
 
 /** How a fence began: what its closing line must look like, and where its code starts. */
 export interface FenceOpening {
@@ -68,6 +91,24 @@ export function splitBlocks(source: string, environment: MarkdownEnvironment): r
 export function closesFence(line: string, opening: Pick<FenceOpening, 'sign' | 'length'>): boolean {
   const match = /^ {0,3}(`+|~+)[ \t]*$/.exec(line);
   return match?.[1] !== undefined && match[1][0] === opening.sign && match[1].length >= opening.length;
+}
+
+/** Whether the items' own paragraphs are paragraphs (loose) or bare text (tight); undefined when there is none. */
+export function isLoose(items: readonly ListItem[]): boolean | undefined {
+  const hidden = items.flatMap((item) => ownParagraphs(item).map((token) => token.hidden));
+  return hidden.length === 0 ? undefined : hidden.includes(false);
+}
+
+/** Makes an item of a tight list one of a loose list. */
+export function loosen(item: ListItem): void {
+  for (const token of ownParagraphs(item)) {
+    token.hidden = false;
+  }
+}
+
+function ownParagraphs({ tokens }: ListItem): readonly Token[] {
+  const level = (tokens[0]?.level ?? 0) + 2;
+  return tokens.filter((token) => token.level === level && (token.type === 'paragraph_open' || token.type === 'paragraph_close'));
 }
 
 function readFence(token: Token, text: string, start: number): { readonly opening: FenceOpening; readonly isClosed: boolean } {

@@ -23,7 +23,7 @@ function streamed(pieces: readonly string[]): HTMLElement {
   return container;
 }
 
-/** The result as comparable text: code blocks spelled out; whether a list is loose does not count, since both kinds look alike. */
+/** The result as comparable text, code blocks spelled out. */
 function structure(container: HTMLElement): string {
   const copy = container.cloneNode(true) as HTMLElement;
   const originals = [...container.querySelectorAll<CodeBlock>('glm-code-block')];
@@ -32,10 +32,12 @@ function structure(container: HTMLElement): string {
     text.textContent = `${originals[index]?.language}|${originals[index]?.code}`;
     element.replaceWith(text);
   }
-  for (const paragraph of copy.querySelectorAll('li > p')) {
-    paragraph.replaceWith(...paragraph.childNodes);
-  }
-  return copy.innerHTML.replaceAll(/\s*\n\s*/g, '\n').replaceAll(/\n(?=<)|(?<=>)\n/g, '');
+  return copy.innerHTML;
+}
+
+/** Items finished before a list turned out to be loose become so at its end. */
+function withoutParagraphsInItems(container: HTMLElement): string {
+  return structure(container).replaceAll(/\n(?=<)|(?<=>)\n/g, '').replaceAll(/(?<=<li>)<p>(.*?)<\/p>/gs, '$1');
 }
 
 const parts = fc.constantFrom(
@@ -58,6 +60,11 @@ const parts = fc.constantFrom(
   '    indented code\n\n',
   'Text before\n- list without a gap\n\n',
   '中文段落，没有空格。\n\n',
+  '- tight\n- then\n\n- loose\n- again\n\n',
+  '1. loose\n\n2. list\n\n3. throughout\n\n',
+  '- # heading in an item\n- > quote in an item\n\n- \n\n',
+  'An address https://example.org/a_b?c=1 in *the* middle_of_words, 2 < 3 & 4 > 1; `a` b.  \nA hard break and a ] [stray](bracket\n\n',
+  '1. one\n- minus\n* star\n+ plus\n\n',
 );
 
 describe('MarkdownStream', () => {
@@ -69,7 +76,25 @@ describe('MarkdownStream', () => {
         const pieces = [0, ...places].map((start, index) => source.slice(start, places[index]));
         expect(structure(streamed(pieces))).toBe(structure(streamed([source])));
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
+    );
+  });
+
+  it('shows at each moment what the text so far would show by itself', () => {
+    fc.assert(
+      fc.property(fc.array(parts, { minLength: 1, maxLength: 3 }), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 20 }), (documentParts, steps) => {
+        const source = documentParts.join('');
+        const container = document.createElement('div');
+        const stream = new MarkdownStream(container, () => 0);
+        for (let end = 0, step = 0; end < source.length; step += 1) {
+          end += steps[step % steps.length] ?? 1;
+          stream.update(source.slice(0, end), false);
+          const alone = document.createElement('div');
+          new MarkdownStream(alone, () => 0).update(source.slice(0, end), false);
+          expect(withoutParagraphsInItems(container)).toBe(withoutParagraphsInItems(alone));
+        }
+      }),
+      { numRuns: 6 },
     );
   });
 
@@ -83,12 +108,31 @@ describe('MarkdownStream', () => {
     const stream = new MarkdownStream(container, () => 0);
     stream.update('First paragraph.\n\nSecond paragraph begins', false);
     stream.update('First paragraph.\n\nSecond paragraph begins here and goes on', false);
-    const first = container.firstElementChild;
-    const second = container.lastElementChild;
-    stream.update('First paragraph.\n\nSecond paragraph begins here and goes on and on', false);
-    expect(container.firstElementChild).toBe(first);
-    expect(container.lastElementChild).not.toBe(second);
+    const [first, second] = container.querySelectorAll('.block');
+    stream.update('First paragraph.\n\nSecond paragraph begins here and goes on and **on**', false);
+    expect([...container.querySelectorAll('.block')][0]).toBe(first);
+    expect([...container.querySelectorAll('.block')][1]).not.toBe(second);
     expect(container.textContent).toContain('on and on');
+  });
+
+  it('adds words to the text on screen without rendering the block again', () => {
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => 0);
+    stream.update('Some **bold** words', false);
+    const paragraph = container.querySelector('p');
+    stream.update('Some **bold** words and ', false);
+    stream.update('Some **bold** words and more of them', false);
+    expect(container.querySelector('p')).toBe(paragraph);
+    expect(container.querySelector('p')?.outerHTML).toBe('<p>Some <strong>bold</strong> words and more of them</p>');
+    stream.update('Some **bold** words and more of them, *too*', false);
+    expect(container.querySelector('p')?.outerHTML).toBe('<p>Some <strong>bold</strong> words and more of them, <em>too</em></p>');
+  });
+
+  it('keeps the blocks of a long text in groups that do not depend on how it came', () => {
+    const source = Array.from({ length: 50 }, (_, index) => `Paragraph ${index}.\n\n- a\n- b\n\n`).join('');
+    const groups = (pieces: readonly string[]): readonly number[] => [...streamed(pieces).children].map((group) => group.childElementCount);
+    expect(groups([source])).toEqual([16, 16, 16, 16, 16, 16, 4]);
+    expect(groups(source.match(/.{1,7}/gs) ?? [])).toEqual([16, 16, 16, 16, 16, 16, 4]);
   });
 
   it('keeps one code block while its code arrives and holds back what may be the closing line', () => {
@@ -124,24 +168,48 @@ describe('MarkdownStream', () => {
     expect(container.querySelector('a')?.getAttribute('href')).toBe('https://example.org/d');
   });
 
-  it('rests after an expensive rendering and says that it is behind', () => {
+  it('rests after an expensive rendering of something large and says that it is behind', () => {
     let nowMs = 0;
     const container = document.createElement('div');
     const stream = new MarkdownStream(container, () => (nowMs += 10));
-    expect(stream.update('Some text', false)).toBe(true);
-    expect(stream.update('Some text and more', false)).toBe(false);
-    expect(container.textContent).not.toContain('more');
-    nowMs += 1000;
-    expect(stream.update('Some text and more', false)).toBe(true);
-    expect(container.textContent).toContain('more');
+    const long = 'Some text, *long*. '.repeat(200);
+    expect(stream.update(long, false)).toBe(true);
+    expect(stream.update(`${long}And *more*, *later*`, false)).toBe(false);
+    expect(container.textContent).not.toContain('later');
+    nowMs += 2000;
+    expect(stream.update(`${long}And *more*, *later*`, false)).toBe(true);
+    expect(container.textContent).toContain('later');
+  });
+
+  it('rests when the layout took long, which is known only later', () => {
+    let nowMs = 0;
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => nowMs);
+    const long = 'Some text, *long*. '.repeat(200);
+    stream.update(long, false);
+    nowMs += 40;
+    stream.onLayout();
+    expect(stream.update(`${long}And *more*, *later*`, false)).toBe(false);
+  });
+
+  it('never rests while blocks are small, however slow the machine', () => {
+    let nowMs = 0;
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => (nowMs += 50));
+    for (let index = 0; index < 20; index += 1) {
+      expect(stream.update('A *word* or `two`. '.repeat(index), false)).toBe(true);
+      stream.onLayout();
+    }
   });
 
   it('is never behind with the last text', () => {
     let nowMs = 0;
     const container = document.createElement('div');
     const stream = new MarkdownStream(container, () => (nowMs += 10));
-    stream.update('Some text', false);
-    expect(stream.update('Some text, finished', true)).toBe(true);
+    const long = 'Some text, *long*. '.repeat(200);
+    stream.update(long, false);
+    stream.update(`${long}*More*`, false);
+    expect(stream.update(`${long}*More*, *finished*`, true)).toBe(true);
     expect(container.textContent).toContain('finished');
   });
 });

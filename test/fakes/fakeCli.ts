@@ -18,6 +18,8 @@ export interface FakeCliOptions {
   readonly handlers?: Partial<RpcHandlers<EngineContract>>;
   readonly monitor?: Partial<RpcHandlers<MonitorContract>>;
   readonly stdin?: string;
+  /** Whether stdin is a terminal. */
+  readonly isTerminal?: boolean;
   /** The runtime folder that looking for CUDA finds. */
   readonly cudaRuntime?: string;
   readonly demoModelFolder?: string;
@@ -39,7 +41,7 @@ export async function runFakeCli(args: readonly string[], options: FakeCliOption
   const requests: { method: string; params: unknown }[] = [];
   const children: { readonly isEnded: boolean }[] = [];
   const interrupts = new Set<() => void>();
-  const stdin = new PassThrough();
+  const stdin = Object.assign(new PassThrough(), { isTTY: options.isTerminal === true });
   stdin.end(options.stdin ?? '');
   const stdout = Object.assign(new PassThrough(), { isTTY: false });
   stdout.on('data', (data: Buffer) => (written.stdout += data.toString()));

@@ -59,8 +59,14 @@ export const registerChat: RegisterCommand = (program, host) => {
               queue = queue.then(() => take(line)).catch(reject);
             }
           });
-          // The end of a pipe comes while its questions still wait.
-          lines.on('close', () => void queue.then(() => resolve(code ?? exitCode.done)));
+          // The end of a pipe comes while its questions still wait; at a terminal it is Ctrl-D, and nobody waits for them.
+          lines.on('close', () => {
+            if (isTerminal) {
+              code ??= exitCode.done;
+              loop.stop();
+            }
+            void queue.then(() => resolve(code ?? exitCode.done));
+          });
           if (isTerminal) {
             lines.prompt();
           }

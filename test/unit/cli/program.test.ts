@@ -304,6 +304,17 @@ describe('the other commands', () => {
 });
 
 describe('glm chat', () => {
+  it('leaves at once on Ctrl-D at a terminal, and answers all questions of a pipe', async () => {
+    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
+    const questions = { stdin: 'one\ntwo\nthree\n', behaviour: { pause } };
+    const terminal = await runFakeCli(['chat', '--model', 'm'], { ...questions, isTerminal: true });
+    expect(terminal.code).toBe(0);
+    expect(terminal.requests.filter(({ method }) => method === 'generate').length).toBeLessThanOrEqual(1);
+    expect(terminal.stdout).not.toContain('Hello, world');
+    const pipe = await runFakeCli(['chat', '--model', 'm'], questions);
+    expect(pipe.stdout).toBe('Hello, world\n'.repeat(3));
+  });
+
   it('talks with the demo model where none is named, if there is one', async () => {
     const run = await runFakeCli(['chat'], { stdin: 'one\n', demoModelFolder: '/demo' });
     expect(paramsOf(run, 'model-load')).toMatchObject({ source: '/demo' });

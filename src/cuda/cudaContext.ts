@@ -12,6 +12,8 @@ export interface CudaDeviceFacts {
   readonly multiprocessorCount: number;
   /** For example 90 for compute capability 9.0. */
   readonly computeCapability: number;
+  /** Most shared memory of one block. */
+  readonly sharedBytesPerBlock: number;
 }
 
 /** How many GPUs this process sees. */
@@ -208,5 +210,6 @@ function readFacts(driver: CudaDriver, ordinal: number): CudaDeviceFacts {
     totalBytes: Number(total[0]),
     multiprocessorCount: attribute(deviceAttributes.multiprocessorCount),
     computeCapability: attribute(deviceAttributes.computeCapabilityMajor) * 10 + attribute(deviceAttributes.computeCapabilityMinor),
+    sharedBytesPerBlock: attribute(deviceAttributes.sharedBytesPerBlock),
   };
 }

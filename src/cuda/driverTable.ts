@@ -81,4 +81,6 @@ export const deviceAttributes = {
   memoryClockKhz: 36,
   memoryBusWidthBits: 37,
   l2CacheBytes: 38,
+  /** With the opt-in of a kernel. */
+  sharedBytesPerBlock: 97,
 } as const;

@@ -13,10 +13,14 @@ export interface LaunchShape {
   readonly sharedBytes?: number;
   /** Lets the kernel start before the one before it has ended; it must wait by itself (griddepcontrol.wait). Needs compute capability 9.0. */
   readonly overlapsPrevious?: boolean;
+  /** Its blocks wait for each other, so all of them start or none: an error when the device can't hold them at once. */
+  readonly isCooperative?: boolean;
 }
 
 const maxDynamicSharedAttribute = 8;
-const programmaticSerialization = 6;
+/** CUlaunchAttributeID. */
+const launchAttributes = { cooperative: 2, programmaticSerialization: 6 } as const;
+const launchAttributeBytes = 72;
 const defaultSharedLimitBytes = 48 * 1024;
 
 /** Owns a module. Kernels may be launched until `dispose`. */
@@ -41,16 +45,19 @@ export class KernelModule implements Disposable {
     const config = Buffer.alloc(56);
     [shape.grid[0], shape.grid[1] ?? 1, shape.grid[2] ?? 1, shape.threads, 1, 1, shape.sharedBytes ?? 0].forEach((value, index) => config.writeUInt32LE(value, index * 4));
     config.writeBigUInt64LE(koffi.address(stream), 32);
-    const attribute = Buffer.alloc(72);
-    if (shape.overlapsPrevious) {
-      attribute.writeUInt32LE(programmaticSerialization, 0);
-      attribute.writeUInt32LE(1, 8);
-      config.writeBigUInt64LE(koffi.address(attribute), 40);
-      config.writeUInt32LE(1, 48);
+    const wanted = [...(shape.overlapsPrevious ? [launchAttributes.programmaticSerialization] : []), ...(shape.isCooperative ? [launchAttributes.cooperative] : [])];
+    const attributes = Buffer.alloc(Math.max(1, wanted.length) * launchAttributeBytes);
+    wanted.forEach((id, index) => {
+      attributes.writeUInt32LE(id, index * launchAttributeBytes);
+      attributes.writeUInt32LE(1, index * launchAttributeBytes + 8);
+    });
+    if (wanted.length > 0) {
+      config.writeBigUInt64LE(koffi.address(attributes), 40);
+      config.writeUInt32LE(wanted.length, 48);
     }
     this.context.enter();
     this.context.driver.call('cuLaunchKernelEx', config, this.kernel(name, shape.sharedBytes ?? 0), addresses, null);
-    keep(values, attribute);
+    keep(values, attributes);
   }
 
   dispose(): void {

@@ -2,7 +2,8 @@
 
 import { CudaContext } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
-import { compileFusedKernels, defaultTuning, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage, type FusedTuning } from '../../src/cuda/decode/fusedDecoder';
+import { compileFusedKernels, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedStage } from '../../src/cuda/decode/fusedDecoder';
+import { defaultTuning, type FusedModel, type FusedTuning } from '../../src/cuda/decode/fusedModel';
 import { bf16Bits, createRandom } from './fusedFixture';
 
 const shape: Omit<FusedModel, 'weightBits'> = {
@@ -117,12 +118,13 @@ export async function measureFusedDecoder(print: (line: string) => void): Promis
   [a, b].forEach((address) => context.free(address));
   const limit = (2 * copyBytes) / (copyMs / 1000);
   print(`${context.facts.name}: a device copy moves ${(limit / 1e12).toFixed(2)} TB/s (bytes read and written)`);
-  const variants = ([16, 4, 8] as const).flatMap((weightBits) => (['bf16', 'i8'] as const).map((kvDtype) => ({ weightBits, kvDtype })));
+  const wantedBits = ([16, 4, 8] as const).filter((bits) => (process.env.GLM_BITS ?? '16,4,8').split(',').includes(String(bits)));
+  const variants = wantedBits.flatMap((weightBits) => (['bf16', 'i8'] as const).map((kvDtype) => ({ weightBits, kvDtype })));
   for (const { weightBits, kvDtype } of variants) {
     const memory = new RandomMemory(context);
     const model: FusedModel = { ...shape, weightBits, kvDtype };
     const { stage, bytes } = createStage(memory, model);
-    for (const tuning of process.env.GLM_TUNE === '1' ? tuningsOf(weightBits) : [defaultTuning(weightBits)]) {
+    for (const tuning of process.env.GLM_TUNE === '1' ? tuningsOf(weightBits) : [defaultTuning(model.weightBits)]) {
       const started = performance.now();
       using decoder = FusedDecoder.create(context, model, stage, await compileFusedKernels(context, model, tuning), tuning);
       const compileMs = performance.now() - started;
@@ -145,8 +147,8 @@ function tuningsOf(weightBits: FusedModel['weightBits']): readonly FusedTuning[]
   const usual = defaultTuning(weightBits);
   const other = (changes: Partial<FusedTuning>): FusedTuning => ({ ...usual, ...changes });
   return weightBits === 16
-    ? [usual, other({ overlap: true }), other({ depth: 2, blocksPerMultiprocessor: 2 }), other({ threads: 768, depth: 2 }), other({ splits: 128 })]
-    : [usual, other({ overlap: true }), other({ threads: 640 }), other({ threads: 768, depth: 1 }), other({ splits: 128 })];
+    ? [usual, other({ overlap: true }), other({ depth: 2, blocksPerMultiprocessor: 2 }), other({ threads: 768, depth: 2 }), other({ splits: 33 })]
+    : [usual, other({ overlap: true }), other({ threads: 640 }), other({ threads: 768, depth: 1 }), other({ rows: 4, depth: 1 }), other({ splits: 33 })];
 }
 
 async function median(count: number, run: () => void): Promise<number> {

@@ -1,7 +1,8 @@
 /** Random weights for the fused decoder, on the device and as the exact numbers the device holds. */
 
 import type { CudaContext } from '../../src/cuda/cudaContext';
-import type { FusedLayer, FusedMatrix, FusedModel, FusedStage } from '../../src/cuda/decode/fusedDecoder';
+import type { FusedLayer, FusedMatrix, FusedStage } from '../../src/cuda/decode/fusedDecoder';
+import type { FusedModel } from '../../src/cuda/decode/fusedModel';
 import { roundToBf16, type ReferenceLayer, type ReferenceWeights } from './referenceModel';
 
 /** Seeded, roughly normal numbers. */

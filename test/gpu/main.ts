@@ -5,6 +5,7 @@ import { CudaDriver } from '../../src/cuda/cudaDriver';
 import { measureAlignmentCosts } from './alignmentCosts';
 import { alignmentChecks } from './alignmentChecks';
 import { attentionChecks } from './attentionCheck';
+import { decodeKernelChecks } from './decodeKernelChecks';
 import { engineChecks } from './engineChecks';
 import { faultChecks } from './faultChecks';
 import { fusedDecoderChecks } from './fusedDecoderCheck';
@@ -44,7 +45,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const wantedParts = process.argv.slice(2);
-  const checks = [...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks, ...profilerChecks, ...int8CacheChecks, ...webgpuChecks];
+  const checks = [...decodeKernelChecks, ...fusedDecoderChecks, ...engineChecks, ...faultChecks, ...alignmentChecks, ...attentionChecks, ...profilerChecks, ...int8CacheChecks, ...webgpuChecks];
   return runChecks(checks.filter(({ name }) => wantedParts.length === 0 || wantedParts.some((part) => name.includes(part))), countGpus(), print);
 }
 

@@ -1,6 +1,6 @@
 /** A GLM-4 decoder in plain float64 loops, as slow as it is readable: what the fused kernels must reproduce. One sequence, one token at a time. */
 
-import type { FusedModel } from '../../src/cuda/decode/fusedDecoder';
+import type { FusedModel } from '../../src/cuda/decode/fusedModel';
 
 export interface ReferenceLayer {
   readonly inputNorm: Float64Array;

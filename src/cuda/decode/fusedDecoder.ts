@@ -10,28 +10,9 @@ import { CudaStream } from '../cudaStream';
 import { KernelGraph, KernelModule } from '../kernelModule';
 import { compileKernels } from '../nvrtc';
 import { kernelSource } from './kernels';
+import { attentionSharedBytes, attentionThreads, defaultTuning, definesOf, splitsOf, type FusedModel, type FusedTuning } from './fusedModel';
 import { timeLaunches, type TimedLaunches } from './kernelTimer';
 import { launchPicking, pickedBytes, readTopRows, topCount, type TopLogits } from './topLogits';
-
-/** The numbers that the kernels are specialised for. */
-export interface FusedModel {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly numHeads: number;
-  readonly numKvHeads: number;
-  readonly headDim: number;
-  readonly rotaryDim: number;
-  readonly vocabSize: number;
-  readonly rmsNormEps: number;
-  readonly ropeTheta: number;
-  readonly hasSandwichNorms: boolean;
-  readonly hasQkvBias: boolean;
-  readonly weightBits: 16 | 8 | 4;
-  /** Of quantised weights. */
-  readonly scaleDtype: 'f16' | 'bf16';
-  readonly contextTokens: number;
-  readonly kvDtype: 'bf16' | 'i8';
-}
 
 /** Device addresses. Quantised matrices have scales of the model's scaleDtype; the embedding, norms and biases are always bf16. */
 export interface FusedMatrix {
@@ -70,58 +51,12 @@ export interface FusedStage {
   readonly head?: FusedMatrix;
 }
 
-export interface FusedTuning {
-  readonly threads: number;
-  /** Output rows per warp and round; even. */
-  readonly rows: number;
-  /** Groups of weights that a lane has on their way per row, while as many are multiplied. */
-  readonly depth: number;
-  readonly blocksPerMultiprocessor: number;
-  /** Programmatic dependent launch: a kernel loads its first weights while the one before it ends. */
-  readonly overlap: boolean;
-  /** Runs of positions per KV head in attention; undefined fills the device. */
-  readonly splits?: number;
-}
-
-/** Picked by measurement on H200; see docs/performance.md. */
-export function defaultTuning(weightBits: FusedModel['weightBits']): FusedTuning {
-  const common = { rows: 2, blocksPerMultiprocessor: 1, overlap: false } as const;
-  switch (weightBits) {
-    case 16:
-      return { ...common, threads: 512, depth: 4 };
-    case 8:
-      return { ...common, threads: 768, depth: 1 };
-    case 4:
-      return { ...common, threads: 512, depth: 2 };
-    default:
-      return weightBits satisfies never;
-  }
-}
-
-const attentionTileRows = 32;
-const joinWays = 4;
-
-/** What the kernels can't do is decoded with the runtime's kernels; the reason is in words for the log. */
-export function fusedDecodingObstacle(model: FusedModel): string | undefined {
-  const lane = model.weightBits === 16 ? 8 : 32;
-  const widths = [model.hiddenSize, model.intermediateSize, model.numHeads * model.headDim];
-  if (widths.some((width) => width % lane !== 0)) {
-    return `a width of ${widths.join(', ')} is no multiple of ${lane}`;
-  }
-  if (![16, 32, 64, 128, 256].includes(model.headDim) || model.rotaryDim % 2 !== 0) {
-    return `a head dimension of ${model.headDim} with ${model.rotaryDim} rotary dimensions is not supported`;
-  }
-  const group = model.numHeads / model.numKvHeads;
-  const sharedBytes = group * (model.headDim + attentionTileRows + 1) * 4 + attentionTileRows * (2 * model.headDim + 8) * 2;
-  return sharedBytes > 48 * 1024 ? `${group} query heads per KV head need ${sharedBytes} bytes of shared memory` : undefined;
-}
-
 /**
  * Machine code for one device's architecture; decoders of all slots and stages share it.
  * @throws {KernelCompileError} when NVRTC is not there.
  */
 export function compileFusedKernels(context: CudaContext, model: FusedModel, tuning = defaultTuning(model.weightBits), nvrtcLibrary?: string): Promise<Buffer> {
-  return compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning, splitsOf(context, model, tuning)), nvrtcLibrary);
+  return compileKernels(kernelSource, context.facts.computeCapability, definesOf(model, tuning, splitsOf(model, context.facts, tuning)), nvrtcLibrary);
 }
 
 /** Owns a stream, scratch memory, compiled kernels and the captured step. */
@@ -158,17 +93,21 @@ export class FusedDecoder implements Disposable {
     this.hiddenOutput = this.allocate(hiddenSize * 4);
     this.logits = stage.head === undefined ? 0n : this.allocate(vocabSize * 4);
     this.best = this.allocate(topCount * 8);
+    const numRuns = numHeads * splitsOf(model, context.facts, tuning);
     this.scratch = {
       x: [this.allocate(hiddenSize * 4), this.allocate(hiddenSize * 4)],
       delta: this.allocate(hiddenSize * 4),
       qkv: this.allocate((numHeads + 2 * model.numKvHeads) * headDim * 4),
-      partial: this.allocate(numHeads * splitsOf(context, model, tuning) * (headDim + 2) * 4),
+      partial: this.allocate(numRuns * headDim * 4),
+      sums: this.allocate(numRuns * 8),
+      counters: this.allocate(model.numKvHeads * 8),
       attended: this.allocate(numHeads * headDim * 4),
       activated: this.allocate(model.intermediateSize * 4),
       picked: [this.allocate(pickedBytes(vocabSize, 1)), this.allocate(pickedBytes(vocabSize, 1))],
       rotary: this.allocate(contextTokens * (rotaryDim / 2) * 8),
     };
     context.upload(this.scratch.rotary, rotaryTable(model));
+    context.upload(this.scratch.counters, new Uint32Array(2 * model.numKvHeads));
     this.stream = new CudaStream(context);
     this.graph = KernelGraph.capture(context, this.stream.native, () => this.launchStep());
   }
@@ -299,8 +238,7 @@ export class FusedDecoder implements Disposable {
     for (const layer of stage.layers) {
       project('projectQkv', model.hiddenSize, [current, pending, normAfter, layer.inputNorm, spare, matrix(layer.q), matrix(layer.k), matrix(layer.v), layer.qBias ?? 0n, layer.kBias ?? 0n, layer.vBias ?? 0n, scratch.qkv]);
       advance();
-      this.launch('attendRun', [model.numKvHeads, splitsOf(this.context, model, this.tuning)], 256, [scratch.qkv, layer.keyCache, layer.valueCache, layer.keyScales ?? 0n, layer.valueScales ?? 0n, scratch.rotary, position, scratch.partial]);
-      this.launch('joinRuns', [model.numHeads], model.headDim * joinWays, [scratch.partial, position, scratch.attended]);
+      this.attend(layer, position);
       project('projectOutput', querySize, [scratch.attended, matrix(layer.o), scratch.delta]);
       project('projectGateUp', model.hiddenSize, [current, scratch.delta, layer.postSelfAttentionNorm ?? 0n, layer.postAttentionNorm, spare, matrix(layer.gateUp), scratch.activated]);
       advance();
@@ -316,8 +254,15 @@ export class FusedDecoder implements Disposable {
     }
   }
 
-  private launch(name: string, grid: readonly [number, number?], threads: number, args: readonly (bigint | number | Uint8Array)[], sharedBytes = 0): void {
-    this.kernels.launch(name, { grid, threads, sharedBytes, overlapsPrevious: this.tuning.overlap }, this.stream.native, args);
+  private attend({ keyCache, valueCache, keyScales = 0n, valueScales = 0n }: FusedLayer, position: bigint): void {
+    const { model, scratch } = this;
+    const splits = splitsOf(model, this.context.facts, this.tuning);
+    const args = [scratch.qkv, keyCache, valueCache, keyScales, valueScales, scratch.rotary, position, scratch.partial, scratch.sums, scratch.counters, scratch.attended];
+    this.launch('attendToken', [model.numKvHeads, splits], attentionThreads, args, attentionSharedBytes(model), splits > 1);
+  }
+
+  private launch(name: string, grid: readonly [number, number?], threads: number, args: readonly (bigint | number | Uint8Array)[], sharedBytes = 0, isCooperative = false): void {
+    this.kernels.launch(name, { grid, threads, sharedBytes, isCooperative, overlapsPrevious: this.tuning.overlap }, this.stream.native, args);
     this.onLaunched?.(name);
   }
 }
@@ -328,6 +273,8 @@ interface Scratch {
   readonly delta: bigint;
   readonly qkv: bigint;
   readonly partial: bigint;
+  readonly sums: bigint;
+  readonly counters: bigint;
   readonly attended: bigint;
   readonly activated: bigint;
   readonly picked: readonly [bigint, bigint];
@@ -337,34 +284,6 @@ interface Scratch {
 /** `struct Matrix` of kernels/rows.cu. */
 function matrix(value: FusedMatrix): Uint8Array {
   return new Uint8Array(BigUint64Array.of(value.weights, value.scales ?? 0n).buffer);
-}
-
-/** Runs of positions per KV head: together four blocks per multiprocessor, so that attention fills the device and joining stays short. */
-function splitsOf(context: CudaContext, model: FusedModel, tuning: FusedTuning): number {
-  return tuning.splits ?? Math.max(1, Math.min(256, Math.floor((4 * context.facts.multiprocessorCount) / model.numKvHeads)));
-}
-
-function definesOf(model: FusedModel, tuning: FusedTuning, splits: number): Readonly<Record<string, string | number>> {
-  return {
-    HIDDEN: model.hiddenSize,
-    INTERMEDIATE: model.intermediateSize,
-    HEADS: model.numHeads,
-    KV_HEADS: model.numKvHeads,
-    HEAD_DIM: model.headDim,
-    ROTARY: model.rotaryDim,
-    VOCAB: model.vocabSize,
-    SANDWICH: model.hasSandwichNorms ? 1 : 0,
-    QKV_BIAS: model.hasQkvBias ? 1 : 0,
-    EPS: `${model.rmsNormEps.toExponential()}f`,
-    WEIGHT_BITS: model.weightBits,
-    SCALE_BF16: model.scaleDtype === 'bf16' ? 1 : 0,
-    CONTEXT: model.contextTokens,
-    KV_BITS: model.kvDtype === 'i8' ? 8 : 16,
-    THREADS: tuning.threads,
-    ROWS: tuning.rows,
-    DEPTH: tuning.depth,
-    SPLITS: splits,
-  };
 }
 
 /** (cos, sin) of position · theta^(−2i / rotaryDim), f32[contextTokens, rotaryDim / 2, 2]. */

@@ -10,7 +10,7 @@
 //   CONTEXT             positions allocated in the KV cache
 //   KV_BITS             16 (bf16) or 8 (signed bytes, with a scale for each channel of each KV head)
 //   THREADS, ROWS, DEPTH   threads per block, output rows per warp and round, groups of weights a lane has on their way per row
-//   SPLITS              runs into which attention cuts the context
+//   SPLITS              most runs into which attention cuts the context, one block each and KV head
 //
 // Activations and the residual stream are f32: GLM-4-0414's o_proj and down_proj can pass 65,504, the largest f16.
 // Matrices are [out, in], row-major, as in the checkpoint. The KV cache is bf16 or i8[KV_HEADS, CONTEXT, HEAD_DIM] per layer.
@@ -48,8 +48,17 @@ __device__ __forceinline__ uint4 loadStreaming(const uint4* address) {
   return v;
 }
 // Programmatic dependent launch: the next kernel may start its prologue; this one waits for the one before. Without the launch attribute both do nothing.
-__device__ __forceinline__ void allowNextKernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
-__device__ __forceinline__ void waitForPreviousKernel() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+// Devices before compute capability 9.0 know neither.
+__device__ __forceinline__ void allowNextKernel() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void waitForPreviousKernel() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
 
 __device__ __forceinline__ float warpSum(float value) {
 #pragma unroll

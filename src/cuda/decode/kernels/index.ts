@@ -2,8 +2,9 @@
 
 import attention from './attention.cu';
 import common from './common.cu';
+import matrixUnits from './matrixUnits.cu';
 import picking from './picking.cu';
 import projections from './projections.cu';
 import rows from './rows.cu';
 
-export const kernelSource = [common, rows, projections, attention, picking].join('\n');
+export const kernelSource = [common, matrixUnits, rows, projections, attention, picking].join('\n');

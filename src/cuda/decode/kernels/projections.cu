@@ -14,73 +14,45 @@ extern "C" __global__ void __launch_bounds__(THREADS) projectQkv(const float* x,
   __shared__ float scratch[WARPS];
   constexpr int COUNT = QUERY_SIZE + 2 * KV_SIZE;
   allowNextKernel();
-  const auto locate = [&](int first, Row (&rows)[ROWS]) {
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-      const int row = min(first + r, COUNT - 1);
-      rows[r] = row < QUERY_SIZE ? rowOf<HIDDEN>(q, row) : row < QUERY_SIZE + KV_SIZE ? rowOf<HIDDEN>(k, row - QUERY_SIZE) : rowOf<HIDDEN>(v, row - QUERY_SIZE - KV_SIZE);
-    }
+  const auto rowAt = [&](int row) {
+    return row < QUERY_SIZE ? rowOf<HIDDEN>(q, row) : row < QUERY_SIZE + KV_SIZE ? rowOf<HIDDEN>(k, row - QUERY_SIZE) : rowOf<HIDDEN>(v, row - QUERY_SIZE - KV_SIZE);
   };
-  Tile tile;
-  loadFirstTile<HIDDEN>(tile, COUNT, ROWS, locate);
+  Ahead ahead;
+  loadAhead<HIDDEN>(ahead, COUNT, rowAt);
   waitForPreviousKernel();
   stageResidual(x, delta, normAfter, normBefore, sumOut, shared, scratch);
-  multiplyRows<HIDDEN>(tile, COUNT, ROWS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-      const int row = first + r;
-      if (row >= COUNT) continue;
-      float bias = 0;
-      if (QKV_BIAS) bias = bf16ToFloat(row < QUERY_SIZE ? qBias[row] : row < QUERY_SIZE + KV_SIZE ? kBias[row - QUERY_SIZE] : vBias[row - QUERY_SIZE - KV_SIZE]);
-      qkv[row] = sums[r] + bias;
-    }
+  multiplyRows<HIDDEN>(ahead, COUNT, shared, rowAt, [&](int row, float sum, float) {
+    float bias = 0;
+    if (QKV_BIAS) bias = bf16ToFloat(row < QUERY_SIZE ? qBias[row] : row < QUERY_SIZE + KV_SIZE ? kBias[row - QUERY_SIZE] : vBias[row - QUERY_SIZE - KV_SIZE]);
+    qkv[row] = sum + bias;
   });
 }
 
 template <int K> __device__ __forceinline__ void projectPlain(const float* input, const Matrix& matrix, float* output, int count) {
   allowNextKernel();
-  const auto locate = [&](int first, Row (&rows)[ROWS]) {
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) rows[r] = rowOf<K>(matrix, min(first + r, count - 1));
-  };
-  Tile tile;
-  loadFirstTile<K>(tile, count, ROWS, locate);
+  const auto rowAt = [&](int row) { return rowOf<K>(matrix, row); };
+  Ahead ahead;
+  loadAhead<K>(ahead, count, rowAt);
   waitForPreviousKernel();
   stagePlain<K>(input, shared);
-  multiplyRows<K>(tile, count, ROWS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-      if (first + r < count) output[first + r] = sums[r];
-    }
-  });
+  multiplyRows<K>(ahead, count, shared, rowAt, [&](int row, float sum, float) { output[row] = sum; });
 }
 
 // delta = o_proj(attended), f32[HIDDEN].
 extern "C" __global__ void __launch_bounds__(THREADS) projectOutput(const float* attended, Matrix o, float* delta) { projectPlain<QUERY_SIZE>(attended, o, delta, HIDDEN); }
 
-// activated = silu(gate) * up of the normed residual, f32[INTERMEDIATE]; gate_up holds the gate's rows first.
+// activated = silu(gate) * up of the normed residual, f32[INTERMEDIATE]; gate_up holds the gate's rows first, here the two take turns.
 extern "C" __global__ void __launch_bounds__(THREADS) projectGateUp(const float* x, const float* delta, const u16* normAfter, const u16* normBefore, float* sumOut, Matrix gateUp, float* activated) {
   __shared__ float scratch[WARPS];
-  constexpr int PAIRS = ROWS / 2;
+  constexpr int COUNT = 2 * INTERMEDIATE;
   allowNextKernel();
-  const auto locate = [&](int first, Row (&rows)[ROWS]) {
-#pragma unroll
-    for (int p = 0; p < PAIRS; ++p) {
-      const int row = min(first + p, INTERMEDIATE - 1);
-      rows[2 * p] = rowOf<HIDDEN>(gateUp, row);
-      rows[2 * p + 1] = rowOf<HIDDEN>(gateUp, INTERMEDIATE + row);
-    }
-  };
-  Tile tile;
-  loadFirstTile<HIDDEN>(tile, INTERMEDIATE, PAIRS, locate);
+  const auto rowAt = [&](int row) { return rowOf<HIDDEN>(gateUp, (row & 1) * INTERMEDIATE + (row >> 1)); };
+  Ahead ahead;
+  loadAhead<HIDDEN>(ahead, COUNT, rowAt);
   waitForPreviousKernel();
   stageResidual(x, delta, normAfter, normBefore, sumOut, shared, scratch);
-  multiplyRows<HIDDEN>(tile, INTERMEDIATE, PAIRS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
-#pragma unroll
-    for (int p = 0; p < PAIRS; ++p) {
-      const float gate = sums[2 * p];
-      if (first + p < INTERMEDIATE) activated[first + p] = gate / (1.0f + __expf(-gate)) * sums[2 * p + 1];
-    }
+  multiplyRows<HIDDEN>(ahead, COUNT, shared, rowAt, [&](int row, float gate, float up) {
+    if ((row & 1) == 0) activated[row >> 1] = gate / (1.0f + __expf(-gate)) * up;
   });
 }
 
@@ -103,18 +75,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) finishStage(const float* x
 extern "C" __global__ void __launch_bounds__(THREADS) projectLogits(const float* x, const float* delta, const u16* normAfter, const u16* normBefore, Matrix head, float* logits) {
   __shared__ float scratch[WARPS];
   allowNextKernel();
-  const auto locate = [&](int first, Row (&rows)[ROWS]) {
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) rows[r] = rowOf<HIDDEN>(head, min(first + r, VOCAB - 1));
-  };
-  Tile tile;
-  loadFirstTile<HIDDEN>(tile, VOCAB, ROWS, locate);
+  const auto rowAt = [&](int row) { return rowOf<HIDDEN>(head, row); };
+  Ahead ahead;
+  loadAhead<HIDDEN>(ahead, VOCAB, rowAt);
   waitForPreviousKernel();
   stageResidual(x, delta, normAfter, normBefore, nullptr, shared, scratch);
-  multiplyRows<HIDDEN>(tile, VOCAB, ROWS, shared, locate, [&](int first, const float (&sums)[ROWS]) {
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-      if (first + r < VOCAB) logits[first + r] = sums[r];
-    }
-  });
+  multiplyRows<HIDDEN>(ahead, VOCAB, shared, rowAt, [&](int row, float sum, float) { logits[row] = sum; });
 }

@@ -1,75 +1,6 @@
-// Products of a matrix's rows with one vector, which every projection is made of. Follows common.cu.
+// What every projection is made of: the input vector staged in shared memory, and the rows of a matrix. Follows matrixUnits.cu.
 
-// ---- staging the input vector in shared memory, in the order in which the dot products read it ---------------------------------------------
-
-// Where element i of a K-long input lies. A lane reads 8 (bf16) or 32 (quantised) neighbours as float4s; laying out the j-th float4 of all
-// lanes next to each other keeps shared memory free of bank conflicts.
-template <int K> __device__ __forceinline__ int stagedIndex(int i) {
-#if WEIGHT_BITS == 16
-  const int group = i >> 3, part = (i >> 2) & 1;
-  return (part * (K / 8) + group) * 4 + (i & 3);
-#else
-  const int group = i >> 5, part = (i >> 2) & 7;
-  return (part * (K / 32) + group) * 4 + (i & 3);
-#endif
-}
-
-// 4-bit weights are taken out of a word in place, as multiples of 16^j; the input carries the inverse power of two, which is exact.
-__device__ __forceinline__ float stagedValue(int i, float value) {
-#if WEIGHT_BITS == 4
-  const float inverse[4] = {1.0f, 1.0f / 16, 1.0f / 256, 1.0f / 4096};
-  return value * inverse[i & 3];
-#else
-  return value;
-#endif
-}
-
-// staged = x, as it is.
-template <int K> __device__ void stagePlain(const float* __restrict__ x, float* staged) {
-  for (int i = threadIdx.x; i < K; i += THREADS) staged[stagedIndex<K>(i)] = stagedValue(i, __ldcg(x + i));
-  __syncthreads();
-}
-
-// sum = x + (normAfter ? rmsnorm(delta) * normAfter : delta); staged = rmsnorm(sum) * normBefore. Block 0 stores the sum.
-__device__ void stageResidual(const float* __restrict__ x, const float* __restrict__ delta, const u16* __restrict__ normAfter,
-                              const u16* __restrict__ normBefore, float* __restrict__ sumOut, float* staged, float* scratch) {
-  constexpr int PER_THREAD = (HIDDEN + THREADS - 1) / THREADS;
-  float sum[PER_THREAD], add[PER_THREAD];
-  float squares = 0;
-#pragma unroll
-  for (int n = 0; n < PER_THREAD; ++n) {
-    const int i = threadIdx.x + n * THREADS;
-    sum[n] = i < HIDDEN ? __ldcg(x + i) : 0.0f;
-    add[n] = (delta != nullptr && i < HIDDEN) ? __ldcg(delta + i) : 0.0f;
-    squares += add[n] * add[n];
-  }
-  if (delta != nullptr && normAfter != nullptr) {
-    const float scale = rsqrtf(blockSum(squares, scratch) / HIDDEN + EPS);
-#pragma unroll
-    for (int n = 0; n < PER_THREAD; ++n) {
-      const int i = threadIdx.x + n * THREADS;
-      if (i < HIDDEN) add[n] *= scale * bf16ToFloat(normAfter[i]);
-    }
-  }
-  squares = 0;
-#pragma unroll
-  for (int n = 0; n < PER_THREAD; ++n) {
-    sum[n] += add[n];
-    squares += sum[n] * sum[n];
-  }
-  const float scale = rsqrtf(blockSum(squares, scratch) / HIDDEN + EPS);
-#pragma unroll
-  for (int n = 0; n < PER_THREAD; ++n) {
-    const int i = threadIdx.x + n * THREADS;
-    if (i < HIDDEN) {
-      if (blockIdx.x == 0 && sumOut != nullptr) sumOut[i] = sum[n];
-      staged[stagedIndex<HIDDEN>(i)] = stagedValue(i, sum[n] * scale * bf16ToFloat(normBefore[i]));
-    }
-  }
-  __syncthreads();
-}
-
-// ---- rows of a matrix, dotted with the staged input ------------------------------------------------------------------------------------------
+extern __shared__ __align__(16) float shared[];
 
 struct Matrix {
   const void* weights;   // bf16[out, in], or u8[out, in / 32, 32 * bits / 8]
@@ -78,11 +9,125 @@ struct Matrix {
 
 #if WEIGHT_BITS == 16
 #define LANE_LENGTH 8
-#define WORDS 1                   // uint4s that a lane loads for one group of LANE_LENGTH weights
+#define WORDS 1                   // uint4s of LANE_LENGTH weights
 #else
 #define LANE_LENGTH 32
 #define WORDS (WEIGHT_BITS / 4)
 #endif
+
+struct Row {
+  const uint4* weights;
+  const u16* scales;
+};
+
+template <int K> __device__ __forceinline__ Row rowOf(const Matrix& matrix, int index) {
+  constexpr int GROUPS = K / LANE_LENGTH;
+  Row row;
+  row.weights = (const uint4*)matrix.weights + (size_t)index * GROUPS * WORDS;
+  row.scales = WEIGHT_BITS == 16 ? nullptr : matrix.scales + (size_t)index * GROUPS;
+  return row;
+}
+
+__device__ __forceinline__ float scaleToFloat(u16 bits) { return SCALE_BF16 ? bf16ToFloat(bits) : halfToFloat(bits); }
+
+// ---- staging: a thread brings eight neighbours at a time ---------------------------------------------------------------------------------------
+
+// Elements [8 index, 8 index + 8) of a K-long input, in the order in which the dot products read them: a lane reads 8 (bf16) or 32 (quantised) neighbours as float4s,
+// and the j-th float4s of all lanes lie next to each other, which keeps shared memory free of bank conflicts.
+template <int K> __device__ __forceinline__ void stageEight(float* staged, int index, const float (&values)[8]) {
+  constexpr int GROUPS = K / LANE_LENGTH;
+  const int group = index * 8 / LANE_LENGTH, part = index * 8 % LANE_LENGTH / 4;
+#if WEIGHT_BITS == 4
+  // 4-bit weights are taken out of a word in place, as multiples of 16^j; the input carries the inverse power of two, which is exact.
+  const float inverse[4] = {1.0f, 1.0f / 16, 1.0f / 256, 1.0f / 4096};
+#else
+  const float inverse[4] = {1.0f, 1.0f, 1.0f, 1.0f};
+#endif
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const float* four = values + 4 * half;
+    ((float4*)staged)[(part + half) * GROUPS + group] = make_float4(four[0] * inverse[0], four[1] * inverse[1], four[2] * inverse[2], four[3] * inverse[3]);
+  }
+}
+
+__device__ __forceinline__ void loadEight(const float* from, float (&values)[8]) {
+  const float4 a = __ldcg((const float4*)from), b = __ldcg((const float4*)from + 1);
+  values[0] = a.x; values[1] = a.y; values[2] = a.z; values[3] = a.w;
+  values[4] = b.x; values[5] = b.y; values[6] = b.z; values[7] = b.w;
+}
+
+// staged = x, as it is.
+template <int K> __device__ void stagePlain(const float* __restrict__ x, float* staged) {
+  for (int index = threadIdx.x; index < K / 8; index += THREADS) {
+    float values[8];
+    loadEight(x + 8 * index, values);
+    stageEight<K>(staged, index, values);
+  }
+  __syncthreads();
+}
+
+__device__ __forceinline__ void scaleEight(float (&values)[8], float scale, const u16* weights) {
+  const uint4 w = *(const uint4*)weights;
+  const u32 pairs[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+  for (int p = 0; p < 4; ++p) {
+    values[2 * p] *= scale * lowBf16(pairs[p]);
+    values[2 * p + 1] *= scale * highBf16(pairs[p]);
+  }
+}
+
+// sum = x + (normAfter ? rmsnorm(delta) * normAfter : delta); staged = rmsnorm(sum) * normBefore. Block 0 stores the sum.
+__device__ void stageResidual(const float* __restrict__ x, const float* __restrict__ delta, const u16* __restrict__ normAfter,
+                              const u16* __restrict__ normBefore, float* __restrict__ sumOut, float* staged, float* scratch) {
+  constexpr int PER_THREAD = (HIDDEN / 8 + THREADS - 1) / THREADS;
+  float sum[PER_THREAD][8], add[PER_THREAD][8];
+  float squares = 0;
+#pragma unroll
+  for (int n = 0; n < PER_THREAD; ++n) {
+    const int index = threadIdx.x + n * THREADS;
+#pragma unroll
+    for (int e = 0; e < 8; ++e) sum[n][e] = add[n][e] = 0;
+    if (index < HIDDEN / 8) {
+      loadEight(x + 8 * index, sum[n]);
+      if (delta != nullptr) loadEight(delta + 8 * index, add[n]);
+    }
+#pragma unroll
+    for (int e = 0; e < 8; ++e) squares += add[n][e] * add[n][e];
+  }
+  if (delta != nullptr && normAfter != nullptr) {
+    const float scale = rsqrtf(blockSum(squares, scratch) / HIDDEN + EPS);
+#pragma unroll
+    for (int n = 0; n < PER_THREAD; ++n) {
+      const int index = threadIdx.x + n * THREADS;
+      if (index < HIDDEN / 8) scaleEight(add[n], scale, normAfter + 8 * index);
+    }
+  }
+  squares = 0;
+#pragma unroll
+  for (int n = 0; n < PER_THREAD; ++n) {
+#pragma unroll
+    for (int e = 0; e < 8; ++e) {
+      sum[n][e] += add[n][e];
+      squares += sum[n][e] * sum[n][e];
+    }
+  }
+  const float scale = rsqrtf(blockSum(squares, scratch) / HIDDEN + EPS);
+#pragma unroll
+  for (int n = 0; n < PER_THREAD; ++n) {
+    const int index = threadIdx.x + n * THREADS;
+    if (index < HIDDEN / 8) {
+      if (blockIdx.x == 0 && sumOut != nullptr) {
+        ((float4*)sumOut)[2 * index] = make_float4(sum[n][0], sum[n][1], sum[n][2], sum[n][3]);
+        ((float4*)sumOut)[2 * index + 1] = make_float4(sum[n][4], sum[n][5], sum[n][6], sum[n][7]);
+      }
+      scaleEight(sum[n], scale, normBefore + 8 * index);
+      stageEight<HIDDEN>(staged, index, sum[n]);
+    }
+  }
+  __syncthreads();
+}
+
+// ---- rows of a matrix, dotted with the staged input: a warp takes ROWS rows, a lane every 32nd group of their weights -----------------------------
 
 #if WEIGHT_BITS == 4
 __device__ __forceinline__ float dotNibbles(u32 word, float4 a, float4 b) {
@@ -111,19 +156,6 @@ __device__ __forceinline__ float dotBytes(u32 word, float4 a) {
   return sum;
 }
 #endif
-
-struct Row {
-  const uint4* weights;
-  const u16* scales;
-};
-
-template <int K> __device__ __forceinline__ Row rowOf(const Matrix& matrix, int index) {
-  constexpr int GROUPS = K / LANE_LENGTH;
-  Row row;
-  row.weights = (const uint4*)matrix.weights + (size_t)index * GROUPS * WORDS;
-  row.scales = WEIGHT_BITS == 16 ? nullptr : matrix.scales + (size_t)index * GROUPS;
-  return row;
-}
 
 // What one lane holds of DEPTH groups of ROWS rows. Two tiles alternate: one is on its way while the other is multiplied.
 struct Tile {
@@ -176,7 +208,7 @@ template <int K> __device__ __forceinline__ void multiplyTile(const Tile& tile, 
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) block[r] = 0;
 #pragma unroll
-    for (int part = 0; part < 32 / (32 / WEIGHT_BITS); ++part) {  // one 32-bit word of each row
+    for (int part = 0; part < WEIGHT_BITS; ++part) {  // one 32-bit word of each row
 #if WEIGHT_BITS == 4
       const float4 a = input[(2 * part) * GROUPS + group], b = input[(2 * part + 1) * GROUPS + group];
 #else
@@ -194,27 +226,43 @@ template <int K> __device__ __forceinline__ void multiplyTile(const Tile& tile, 
       }
     }
 #pragma unroll
-    for (int r = 0; r < ROWS; ++r) sums[r] = fmaf(SCALE_BF16 ? bf16ToFloat(tile.scales[r][d]) : halfToFloat(tile.scales[r][d]), block[r], sums[r]);
+    for (int r = 0; r < ROWS; ++r) sums[r] = fmaf(scaleToFloat(tile.scales[r][d]), block[r], sums[r]);
 #endif
   }
 }
 
 // The first rows of this warp; warps of all blocks take neighbouring rows, so that every multiprocessor has the same share.
-__device__ __forceinline__ int firstRow(int perRound) { return ((threadIdx.x >> 5) * gridDim.x + blockIdx.x) * perRound; }
+__device__ __forceinline__ int firstRow() { return ((threadIdx.x >> 5) * gridDim.x + blockIdx.x) * ROWS; }
 
-// Rounds over the rows [0, count), `perRound` a warp and round. `locate` names the ROWS rows of a round, `store` takes their dot products (one lane).
-// `tile` holds the first tile already: weights don't depend on the kernel before, so that it was loaded while that one was still running.
-template <int K, class Locate, class Store>
-__device__ __forceinline__ void multiplyRows(Tile& tile, int count, int perRound, const float* staged, const Locate& locate, const Store& store) {
+template <class RowAt> __device__ __forceinline__ void locateRows(Row (&rows)[ROWS], int first, int count, const RowAt& rowAt) {
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r) rows[r] = rowAt(min(first + r, count - 1));
+}
+
+// Weights on their way: they don't depend on the kernel before, so that they can be asked for while that one is still running.
+typedef Tile Ahead;
+
+template <int K, class RowAt> __device__ __forceinline__ void loadAhead(Ahead& tile, int count, const RowAt& rowAt) {
+  Row rows[ROWS];
+  const int first = firstRow();
+  if (first < count) {
+    locateRows(rows, first, count, rowAt);
+    loadTile<K>(tile, rows, 0);
+  }
+}
+
+// Rounds over the rows [0, count) that `rowAt` names. `store(index, sum, next)` takes a row's dot product and that of the row after it, which is valid for even rows.
+template <int K, class RowAt, class Store>
+__device__ __forceinline__ void multiplyRows(Ahead& tile, int count, const float* staged, const RowAt& rowAt, const Store& store) {
   constexpr int TILES = (K / LANE_LENGTH + 32 * DEPTH - 1) / (32 * DEPTH);
   const float4* input = (const float4*)staged;
   Row rows[ROWS];
-  int first = firstRow(perRound);
-  if (first < count) locate(first, rows);
+  int first = firstRow();
+  if (first < count) locateRows(rows, first, count, rowAt);
   while (first < count) {
-    const int next = first + WARPS * gridDim.x * perRound;
+    const int next = first + WARPS * gridDim.x * ROWS;
     Row nextRows[ROWS];
-    if (next < count) locate(next, nextRows);
+    if (next < count) locateRows(nextRows, next, count, rowAt);
     float sums[ROWS];
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) sums[r] = 0;
@@ -228,20 +276,14 @@ __device__ __forceinline__ void multiplyRows(Tile& tile, int count, int perRound
     }
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) sums[r] = warpSum(sums[r]);
-    if ((threadIdx.x & 31) == 0) store(first, sums);
+    if ((threadIdx.x & 31) == 0) {
+#pragma unroll
+      for (int r = 0; r < ROWS; ++r) {
+        if (first + r < count) store(first + r, sums[r], sums[min(r + 1, ROWS - 1)]);
+      }
+    }
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) rows[r] = nextRows[r];
     first = next;
   }
 }
-
-template <int K, class Locate> __device__ __forceinline__ void loadFirstTile(Tile& tile, int count, int perRound, const Locate& locate) {
-  Row rows[ROWS];
-  const int first = firstRow(perRound);
-  if (first < count) {
-    locate(first, rows);
-    loadTile<K>(tile, rows, 0);
-  }
-}
-
-extern __shared__ float shared[];

@@ -1,7 +1,7 @@
 /** The fused decode kernels as nodes of a profile: which layer each launch belongs to, and what it reads, writes and multiplies. Pure. */
 
 import type { ProfiledNode } from '../../../common/profile';
-import type { FusedModel } from '../../../cuda/decode/fusedDecoder';
+import type { FusedModel } from '../../../cuda/decode/fusedModel';
 import type { NodeWork } from './nodeWork';
 
 /** As nodes of our own kernels name their provider. */
@@ -31,7 +31,7 @@ export function kernelNodes(launched: readonly string[], model: FusedModel, plac
   });
 }
 
-const layerKernels: ReadonlySet<string> = new Set(['projectQkv', 'attendRun', 'joinRuns', 'projectOutput', 'projectGateUp', 'projectDown']);
+const layerKernels: ReadonlySet<string> = new Set(['projectQkv', 'attendToken', 'projectOutput', 'projectGateUp', 'projectDown']);
 
 function workOf(kernel: string, model: FusedModel, { contextTokens, blockSize }: KernelPlace): NodeWork {
   const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize, weightBits } = model;
@@ -46,11 +46,9 @@ function workOf(kernel: string, model: FusedModel, { contextTokens, blockSize }:
       const rows = querySize + 2 * kvSize;
       return withBytes(product(rows, hiddenSize, 3 * hiddenSize + rows), 2 * hiddenSize + (model.hasQkvBias ? 2 * rows : 0) + (model.hasSandwichNorms ? 2 * hiddenSize : 0));
     }
-    case 'attendRun':
+    case 'attendToken':
       // bf16 keys and values of all positions, the new one among them, and f32 queries.
       return { bytes: (model.kvDtype === 'i8' ? 2 : 4) * kvSize * (contextTokens + 1) + 4 * (querySize + 2 * kvSize), flops: 4 * querySize * (contextTokens + 1) };
-    case 'joinRuns':
-      return {};
     case 'projectOutput':
       return product(hiddenSize, querySize, hiddenSize + querySize);
     case 'projectGateUp':

@@ -6,7 +6,8 @@ import { storedName } from '../../../model/storedTensors';
 import { modelWeightSpecs, type LinearSpec, type WeightSpec } from '../../../model/weightSpecs';
 import type { StepLogits } from '../../../generation/stepRunner';
 import type { CudaContext } from '../../../cuda/cudaContext';
-import { compileFusedKernels, FusedDecoder, fusedDecodingObstacle, type FusedLayer, type FusedMatrix, type FusedModel, type FusedStage } from '../../../cuda/decode/fusedDecoder';
+import { compileFusedKernels, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedStage } from '../../../cuda/decode/fusedDecoder';
+import { fusedDecodingObstacle, type FusedModel } from '../../../cuda/decode/fusedModel';
 import { CudaEvent } from '../../../cuda/cudaStream';
 import type { Value } from '../../../ort/value';
 import { cudaMemoryOf, isCudaMemory } from './cudaDevice';
@@ -53,9 +54,11 @@ export class FusedChain implements SlotDecoder {
       return 'the stages differ in precision, or compute in something else than bf16';
     }
     const model = fusedModel(config, precision, contextTokens);
-    const obstacle = fusedDecodingObstacle(model);
-    if (obstacle !== undefined) {
-      return obstacle;
+    for (const stage of stages) {
+      const obstacle = fusedDecodingObstacle(model, cudaMemoryOf(stage).context.facts);
+      if (obstacle !== undefined) {
+        return obstacle;
+      }
     }
     const images: Buffer[] = [];
     for (const stage of stages) {

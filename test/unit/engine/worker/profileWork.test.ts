@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { deviceId } from '../../../../src/common/deviceId';
 import type { WeightFormat } from '../../../../src/common/dtype';
-import type { FusedModel } from '../../../../src/cuda/decode/fusedDecoder';
+import type { FusedModel } from '../../../../src/cuda/decode/fusedModel';
 import { kernelNodes } from '../../../../src/engine/worker/profile/kernelNodes';
 import { layerOfNode, nodeWork } from '../../../../src/engine/worker/profile/nodeWork';
 import { parseGlmConfig, type GlmConfig } from '../../../../src/model/config';
@@ -50,7 +50,7 @@ describe('nodeWork', () => {
 });
 
 describe('kernelNodes', () => {
-  const layer = ['projectQkv', 'attendRun', 'joinRuns', 'projectOutput', 'projectGateUp', 'projectDown'];
+  const layer = ['projectQkv', 'attendToken', 'projectOutput', 'projectGateUp', 'projectDown'];
   const head = ['projectLogits', 'pickFromLogits', 'pickFromPicked', 'pickFromPicked', 'finishStep'];
 
   it.each(['bf16', 'int8', 'int4'] as const satisfies readonly WeightFormat[])('counts every weight of a model in %s once', (format) => {
@@ -73,7 +73,7 @@ describe('kernelNodes', () => {
     const model: FusedModel = { ...config, rmsNormEps: 1e-5, hasSandwichNorms: true, weightBits: 16, scaleDtype: 'bf16', contextTokens: 64, kvDtype: 'bf16' };
     const nodes = kernelNodes([...layer, ...layer, ...head], model, { stageIndex: 1, device: deviceId('cuda', 1), firstLayer: 20, contextTokens: 0, blockSize: 32 });
     expect(nodes.map(({ name }) => name)).toEqual([...layer.map((kernel) => `/layers.20/${kernel}`), ...layer.map((kernel) => `/layers.21/${kernel}`), '/lm_head', '/pickFromLogits', '/pickFromPicked', '/pickFromPicked:1', '/finishStep']);
-    expect(nodes.map(({ layer: index }) => index)).toEqual([...Array<number>(6).fill(20), ...Array<number>(6).fill(21), undefined, undefined, undefined, undefined, undefined]);
+    expect(nodes.map(({ layer: index }) => index)).toEqual([...Array<number>(5).fill(20), ...Array<number>(5).fill(21), undefined, undefined, undefined, undefined, undefined]);
     expect(nodes.every(({ provider, stageIndex, device }) => provider === 'GLM Local' && stageIndex === 1 && device === 'cuda:1')).toBe(true);
   });
 });

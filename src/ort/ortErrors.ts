@@ -22,7 +22,7 @@ const codeNames: readonly string[] = [
 ];
 
 /** The runtime has no code of its own for this; only its text, and the device libraries' names in it, tell. */
-const outOfMemoryText = /out of memory|cudaErrorMemoryAllocation|Failed to allocate memory|bad_alloc/i;
+const outOfMemoryText = /out of memory|cudaErrorMemoryAllocation|Failed to allocate memory|bad_alloc|resource allocation failed|(CUBLAS|CUDNN)_STATUS_\w*ALLOC\w*_FAILED/i;
 
 /**
  * A call of the C API failed. Code `device-out-of-memory` when a device or the machine had no memory left, else `runtime-call-failed`.

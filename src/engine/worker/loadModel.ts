@@ -40,7 +40,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   meter.report({ phase: 'reading', doneBytes: 0, totalBytes: 0 });
   const opened = await openModel(options.source, context.env, signal);
   const devicesAtPlan = await listBudgets(options, gpuBudgetSources);
-  const { plan, formats, prefillChunkTokens, decodeReads } = planModel(opened, options, devicesAtPlan);
+  const { plan, formats, prefillChunkTokens, firstChunkTokens, decodeReads } = planModel(opened, options, devicesAtPlan);
   throwIfAborted(signal, 'Loading the model');
   log.log('info', 'load', `${opened.description.name} as ${formats.weights} on ${plan.stages.map((stage) => stage.device).join(', ')}, context ${plan.contextTokens}`);
   // From now on, so that other engines do not lay what this load takes to a stranger.
@@ -53,6 +53,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     maxBatch: options.maxBatch,
     cacheFolder: options.cacheFolder,
     prefillChunkTokens,
+    firstChunkTokens,
     ortLibrary: options.ortLibrary,
     cpuThreads: options.cpuThreads,
     accuracyLevel: options.accuracyLevel,

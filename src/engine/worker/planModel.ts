@@ -30,6 +30,8 @@ export interface ModelPlan {
   readonly plan: PlacementPlan;
   readonly formats: FormatChoice;
   readonly prefillChunkTokens: number;
+  /** Where chunks begin with fewer and grow with the speed of the device, which for WebGPU may be anything. */
+  readonly firstChunkTokens?: number;
   readonly decodeReads: readonly DecodeRead[];
 }
 
@@ -39,7 +41,7 @@ const defaultContextTokens: Readonly<Record<ProviderKind, number>> = { cpu: 8192
 /** Long enough to use the device well, short enough that a cancel is soon heard and activations stay small. */
 const prefillChunkTokens: Readonly<Record<ProviderKind, number>> = { cpu: 256, webgpu: 512, cuda: 512 };
 
-/** Where memory allows: one GPU multiplies longer chunks faster, but several need enough chunks to work on at the same time. Measured, see docs/performance.md. */
+/** Where memory allows: one GPU multiplies longer chunks faster (CUDA and WebGPU alike), but several need enough chunks to work on at the same time. Measured, see docs/performance.md. */
 const longChunkTokens = { oneStage: 2048, severalStages: 1024 } as const;
 
 /** What a runtime takes besides our own allocations: kernels, workspaces, its arena's slack. Measured on tiny models, rounded up. */
@@ -87,14 +89,15 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
     plan: withContextWarnings(plan, options, config),
     formats,
     prefillChunkTokens: Math.min(chunkTokens, plan.contextTokens),
+    ...(provider === 'webgpu' ? { firstChunkTokens: prefillChunkTokens.webgpu } : {}),
     decodeReads: decodeReads(plan, (stage) => (stage.provider === provider ? sizes : (placementFormats.cpu?.sizes ?? sizes))),
   };
 }
 
-/** Longer chunks on CUDA, unless their activations would cost layers or context. */
+/** Longer chunks on GPUs, unless their activations would cost layers or context. */
 function planChunk(provider: ProviderKind, planWith: (chunkTokens: number) => PlacementPlan): { readonly plan: PlacementPlan; readonly chunkTokens: number } {
   const usual = { plan: planWith(prefillChunkTokens[provider]), chunkTokens: prefillChunkTokens[provider] };
-  if (provider !== 'cuda') {
+  if (provider === 'cpu') {
     return usual;
   }
   const chunkTokens = usual.plan.stages.length > 1 ? longChunkTokens.severalStages : longChunkTokens.oneStage;

@@ -237,10 +237,12 @@ export class ServedModel {
     const { runner } = this.setup;
     return this.uninterrupted(ids, requestSignal, async (slot, signal) => {
       let logits: StepLogits | undefined;
-      for (let at = 0; at < ids.length; at += runner.prefillChunkTokens) {
+      // Chunks may grow from one to the next.
+      for (let at = 0; at < ids.length; ) {
         throwIfAborted(signal, 'Computing logits');
         const chunk = Int32Array.from(ids.slice(at, at + runner.prefillChunkTokens));
-        logits = await runner.prefill(slot, chunk, at + chunk.length === ids.length);
+        at += chunk.length;
+        logits = await runner.prefill(slot, chunk, at === ids.length);
       }
       return (await logits?.full()) ?? new Float32Array(0);
     });

@@ -50,6 +50,8 @@ export interface OpenStagesOptions {
   readonly cacheFolder: string;
   /** Default 256. */
   readonly prefillChunkTokens?: number;
+  /** Chunks begin with so many and grow while the device is fast. Default: all of `prefillChunkTokens`. */
+  readonly firstChunkTokens?: number;
   /** A file or folder with libonnxruntime that replaces the packaged one. */
   readonly ortLibrary?: string;
   readonly cpuThreads?: number;
@@ -143,6 +145,7 @@ async function openStagesOnce(options: OpenStagesOptions): Promise<StageRunner> 
       contextTokens: plan.contextTokens,
       maxBatch: options.maxBatch,
       prefillChunkTokens,
+      firstChunkTokens: options.firstChunkTokens,
       runtimeVersion: env.library.version,
     });
     options.onProgress?.({ phase: 'warming-up', doneBytes, totalBytes });

@@ -12,6 +12,7 @@ import type { MemoryInfo } from '../../../ort/memory';
 import type { TimedCopy } from '../../../profiling/phaseRecorder';
 import { forbiddingVariables } from './attentionKernel';
 import { CallQueue, type IsGivenUp } from './callQueue';
+import { ChunkSize } from './chunkSize';
 import type { CudaBatch } from './cudaBatch';
 import type { CudaPrefill } from './cudaPrefill';
 import { groupSlots } from './slotGroups';
@@ -30,6 +31,8 @@ export interface StageRunnerOptions {
   readonly contextTokens: number;
   readonly maxBatch: number;
   readonly prefillChunkTokens: number;
+  /** Chunks begin with so many tokens and grow while the device is fast; absent: they have `prefillChunkTokens` from the beginning. */
+  readonly firstChunkTokens?: number;
   readonly runtimeVersion: string;
   /** Decodes a single sequence faster than the stages' sessions can. Owned by the runner. */
   readonly fused?: SlotDecoder;
@@ -49,7 +52,7 @@ export class StageRunner implements StepRunner {
   readonly maxBatch: number;
   readonly runtimeVersion: string;
 
-  private chunkTokens: number;
+  private readonly chunkSize: ChunkSize;
   private readonly lengths: number[];
   private readonly steps: StageSteps;
   private readonly calls: CallQueue;
@@ -62,7 +65,8 @@ export class StageRunner implements StepRunner {
     private readonly hostInfo: MemoryInfo,
     private readonly options: StageRunnerOptions,
   ) {
-    ({ vocabSize: this.vocabSize, contextTokens: this.contextTokens, maxBatch: this.maxBatch, prefillChunkTokens: this.chunkTokens, runtimeVersion: this.runtimeVersion } = options);
+    ({ vocabSize: this.vocabSize, contextTokens: this.contextTokens, maxBatch: this.maxBatch, runtimeVersion: this.runtimeVersion } = options);
+    this.chunkSize = new ChunkSize(options.prefillChunkTokens, options.firstChunkTokens);
     this.lengths = new Array<number>(options.maxBatch).fill(0);
     this.steps = new StageSteps(stages, hostInfo, options, () => this.calls.isInterrupted);
     this.calls = new CallQueue({ onBegin: () => this.steps.clearTermination(), describe: (error) => withMemoryReadings(error, () => this.readMemory()) });
@@ -70,12 +74,12 @@ export class StageRunner implements StepRunner {
   }
 
   get prefillChunkTokens(): number {
-    return this.chunkTokens;
+    return this.chunkSize.tokens;
   }
 
   /** A chunk keeps running answers waiting; so many tokens take about as long as a few of their steps. */
   get chunkTokensBesideAnswers(): number {
-    return Math.min(this.chunkTokens, 512);
+    return Math.min(this.chunkSize.tokens, 512);
   }
 
   get finalChunkTokens(): number | undefined {
@@ -88,7 +92,7 @@ export class StageRunner implements StepRunner {
 
   /** Takes at most so many tokens per prefill call from now on. */
   limitPrefillChunk(tokens: number): void {
-    this.chunkTokens = Math.min(this.chunkTokens, tokens);
+    this.chunkSize.limit(tokens);
   }
 
   /** Decodes single sequences with `decoder` from now on, and owns it. */
@@ -115,7 +119,9 @@ export class StageRunner implements StepRunner {
     const { prefill } = this.options;
     if (prefill === undefined) {
       return this.calls.exclusive(async () => {
+        const startMs = performance.now();
         const step = await this.append(slot, ids, 1);
+        this.chunkSize.note(ids.length, performance.now() - startMs);
         return wantLogits ? rowLogits(step.logitsArray) : undefined;
       });
     }

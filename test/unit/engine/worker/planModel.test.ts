@@ -71,4 +71,11 @@ describe('planModel', () => {
     expect(tight.prefillChunkTokens).toBe(512);
     expect(tight.plan.contextTokens).toBe(roomy.plan.contextTokens);
   });
+
+  it('lets chunks grow from short ones only where the GPU may be slow', async () => {
+    const opened = await openModel(checkpointFolder('tiny-edge'), {});
+    const planOn = (provider: 'cuda' | 'webgpu') => planModel(opened, tinyLoadOptions('tiny-edge', '', { provider, weights: 'int4' }), [{ id: deviceId(provider, 0), name: 'GPU', provider, freeBytes: 8192 * mebibyte }, ...cpu(1024 * mebibyte)]);
+    expect(planOn('webgpu')).toMatchObject({ prefillChunkTokens: 2048, firstChunkTokens: 512 });
+    expect(planOn('cuda').firstChunkTokens).toBeUndefined();
+  });
 });

@@ -211,8 +211,8 @@ const compiled: GpuCheck = {
   async run() {
     const bytes: string[] = [];
     for (const architecture of architectures) {
-      for (const weightBits of [16, 4] as const) {
-        const image = await compileKernels(kernelSource, architecture, definesOf({ ...glm9b, weightBits }, defaultTuning(weightBits), 16));
+      for (const [weightBits, kvDtype] of [[16, 'bf16'], [8, 'i8'], [4, 'bf16']] as const) {
+        const image = await compileKernels(kernelSource, architecture, definesOf({ ...glm9b, weightBits, kvDtype }, defaultTuning(weightBits), 16));
         const text = image.toString('latin1');
         const missing = kernelNames.filter((name) => !text.includes(`.text.${name}`));
         if (missing.length > 0) {
@@ -221,7 +221,7 @@ const compiled: GpuCheck = {
         bytes.push(`${architecture}: ${image.length}`);
       }
     }
-    return `bytes of machine code, bf16 and int4: ${bytes.join(', ')}`;
+    return `bytes of machine code, bf16, int8 and int4: ${bytes.join(', ')}`;
   },
 };
 

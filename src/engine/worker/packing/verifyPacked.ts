@@ -25,7 +25,7 @@ export async function verifyPacked({ path, tableOffset }: PackedWeights, { threa
   throwIfAborted(signal, 'Checking the packed weights');
   const pieces = readTable(path, tableOffset, digest);
   const threadCount = threads ?? (tableOffset > smallFileBytes ? Math.min(8, Math.ceil(tableOffset / 2 ** 31)) : 0);
-  const damagedAt = threadFile !== undefined && threadCount > 0 && existsSync(threadFile) ? await findDamageInThreads(path, pieces, threadFile, threadCount, signal) : findDamage(path, pieces, digest);
+  const damagedAt = threadFile !== undefined && threadCount > 0 && existsSync(threadFile) ? await findDamageInThreads(path, pieces, threadFile, threadCount, signal) : await findDamageHere(path, pieces, digest, signal);
   if (damagedAt !== undefined) {
     throw new PackDamagedError(path, damagedAt);
   }
@@ -43,6 +43,22 @@ function readTable(path: string, tableOffset: number, digest: Digest): readonly 
   } finally {
     closeSync(fd);
   }
+}
+
+/** A few milliseconds of work. */
+const piecesPerTurn = 4;
+
+/** In this thread, giving the event loop a turn now and then. */
+async function findDamageHere(path: string, pieces: readonly PieceDigest[], digest: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
+  for (let first = 0; first < pieces.length; first += piecesPerTurn) {
+    throwIfAborted(signal, 'Checking the packed weights');
+    const damagedAt = findDamage(path, pieces.slice(first, first + piecesPerTurn), digest);
+    if (damagedAt !== undefined) {
+      return damagedAt;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return undefined;
 }
 
 /** The offset of the first piece whose bytes are not those that were written; a file that can't be read is damaged there. */

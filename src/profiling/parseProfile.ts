@@ -145,6 +145,7 @@ const isForecast = hasFields({
   maxContextTokens: isCount,
   contextTokens: isCount,
   maxBatch: isCount,
+  growsWithLongPrompt: optional(isBoolean),
 });
 
 const isModel = hasFields({

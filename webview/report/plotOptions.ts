@@ -12,6 +12,7 @@ export interface PlotColours {
 }
 
 const seriesVariables = ['blue', 'orange', 'green', 'purple', 'red', 'yellow'];
+const halfDaySeconds = 12 * 3600;
 const dashes: readonly number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
 /** The theme's values where `element` is. */
@@ -67,9 +68,14 @@ export function plotOptions(spec: PlotSpec, colours: PlotColours): Omit<uPlot.Op
   };
 }
 
-function padded(spec: PlotSpec, min: number, max: number): uPlot.Range.MinMax {
+export function padded(spec: PlotSpec, min: number, max: number): uPlot.Range.MinMax {
   const [first = min, second] = spec.x;
-  const step = second === undefined ? (spec.xKind === 'time' ? 3600 : Math.max(1e-3, Math.abs(first) * 0.1)) : spec.kind === 'bars' ? second - first : (max - min) * 0.04;
+  if (second === undefined) {
+    // For a single moment the library asks for some years, which would put it at their edge.
+    const half = spec.xKind === 'time' ? halfDaySeconds : Math.max(1e-3, Math.abs(first) * 0.1);
+    return [first - half, Math.max(first, ...(spec.markers ?? []).map((marker) => marker.x)) + half];
+  }
+  const step = spec.kind === 'bars' ? second - first : (max - min) * 0.04;
   const right = Math.max(max, ...(spec.markers ?? []).map((marker) => marker.x));
   return [min - step / 2, right + step / 2];
 }

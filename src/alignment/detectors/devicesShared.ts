@@ -18,7 +18,7 @@ export function findDevicesShared(facts: AlignmentFacts): readonly AlignmentMess
         message: `${facts.modelName} is on ${device}, and so ${others.length === 1 ? 'is' : 'are'} ${others.join(' and ')}. While ${others.length === 1 ? 'both answer' : 'several answer'}, each waits for the other${others.length === 1 ? '' : 's'}.`,
         state: openState(facts),
         consumerDevice: device,
-        next: [{ label: `Unload ${others[0]}`, command: 'glm.unloadModel' }, { label: 'Put one of them on another device', command: 'glm.openSettings', args: ['glm.deviceMap'] }],
+        next: [{ label: `Unload ${others[0]}`, command: 'glm.unloadModel' }, { label: 'Use another device', command: 'glm.openSettings', args: ['glm.deviceMap'] }],
       }),
     ];
   });

@@ -3,6 +3,7 @@
 import { scenarioByName, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
 import type { OtherEngine } from '../../bench/others/otherEngine';
+import { cpuDevice } from '../../common/deviceId';
 import { GlmError } from '../../common/errors';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
@@ -76,9 +77,9 @@ export function parseLengths(text: string): BenchmarkForm['lengths'] {
   return promptTokens >= 1 && newTokens >= 2 ? { promptTokens, newTokens } : undefined;
 }
 
-/** Devices that the scenario may use: what its loads name, or all when they leave it to the planner. */
-export function devicesOf(scenario: Scenario, devices: readonly DeviceDescription[]): readonly string[] {
-  return [...new Set(scenario.loads.flatMap(({ load }) => load.includeDevices ?? devices.map((device) => device.id)))];
+/** Whether a load of the scenario may use the device: where it leaves the choice to the planner, any may be, also one that only the engine finds, such as a WebGPU adapter. */
+export function mayUse(scenario: Scenario, device: string): boolean {
+  return scenario.loads.some(({ load }) => (load.provider === 'cpu' ? device === cpuDevice : (load.includeDevices?.some((included) => included === device) ?? true)));
 }
 
 /** `measuring 512 → 128: run 3 of 18, about 2 min left` */

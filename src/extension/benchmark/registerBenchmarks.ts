@@ -7,7 +7,7 @@ import type { GlmContext } from '../glmContext';
 import { registerCommand } from '../commands/registerCommand';
 import { askForBenchmark } from './askForBenchmark';
 import { BenchmarkService, type ModelBeside } from './benchmarkService';
-import { buildScenario, devicesOf, progressText } from './benchmarkForm';
+import { buildScenario, mayUse, progressText } from './benchmarkForm';
 import { panelType, ReportPanels } from './reportPanel';
 import { ReportStore, type StoredReport } from './reportStore';
 import { modelNames, scenarioTitle } from './reportView';
@@ -57,7 +57,7 @@ async function runBenchmark(ctx: GlmContext, service: BenchmarkService, given?: 
   }
   const [base, devices] = await Promise.all([ctx.loadOptions(form.source), ctx.devices.probe().catch(() => ctx.devices.devices)]);
   const scenario = buildScenario(form, base, devices);
-  const beside = await settleChatModel(ctx, devicesOf(scenario, devices));
+  const beside = await settleChatModel(ctx, scenario);
   if (beside === 'cancelled') {
     return undefined;
   }
@@ -70,13 +70,13 @@ async function runBenchmark(ctx: GlmContext, service: BenchmarkService, given?: 
 }
 
 /** A loaded chat model takes memory of the devices, and an answer under way their time: the user says what becomes of it. */
-async function settleChatModel(ctx: GlmContext, used: readonly string[]): Promise<ModelBeside | undefined | 'cancelled'> {
+async function settleChatModel(ctx: GlmContext, scenario: Scenario): Promise<ModelBeside | undefined | 'cancelled'> {
   const state = ctx.model.engineState;
   if (state.kind !== 'ready') {
     return undefined;
   }
   const beside: ModelBeside = { name: state.model.description.name, devices: [...new Set(state.model.memory.map((use): string => use.device))] };
-  const shared = beside.devices.filter((device) => used.includes(device));
+  const shared = beside.devices.filter((device) => mayUse(scenario, device));
   if (shared.length === 0) {
     return beside;
   }

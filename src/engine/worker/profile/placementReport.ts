@@ -63,5 +63,11 @@ function forecastBasis({ loaded, facts, memory, free }: PlacementSource): Foreca
       ...(now === undefined ? {} : { availableBytes: now.freeBytes + ((now.provider === 'cpu' ? free?.ownHostBytes : undefined) ?? takenBytes ?? ownBytes) }),
     };
   });
-  return { devices, maxContextTokens: loaded.description.maxContextTokens, contextTokens: plan.contextTokens, maxBatch };
+  return {
+    devices,
+    maxContextTokens: loaded.description.maxContextTokens,
+    contextTokens: plan.contextTokens,
+    maxBatch,
+    ...(facts?.hasReadLongPrompt === false ? { growsWithLongPrompt: true } : {}),
+  };
 }

@@ -52,6 +52,8 @@ export interface OpenStagesOptions {
   readonly prefillChunkTokens?: number;
   /** Chunks begin with so many and grow while the device is fast. Default: all of `prefillChunkTokens`. */
   readonly firstChunkTokens?: number;
+  /** The most that loading may take longer for a long prompt read as a warm-up; 1.5 s when undefined. */
+  readonly longWarmUpLimitMs?: number;
   /** A file or folder with libonnxruntime that replaces the packaged one. */
   readonly ortLibrary?: string;
   readonly cpuThreads?: number;
@@ -149,7 +151,7 @@ async function openStagesOnce(options: OpenStagesOptions): Promise<StageRunner> 
       runtimeVersion: env.library.version,
     });
     options.onProgress?.({ phase: 'warming-up', doneBytes, totalBytes });
-    await warmUp(runner);
+    await warmUp(runner, options.longWarmUpLimitMs ?? longWarmUpLimitMs);
     await packed.settle();
     if (plan.stages.some((stage) => stage.provider === 'webgpu')) {
       await checkLongPrefill(runner, log);
@@ -355,7 +357,7 @@ function canCaptureSteps({ plan, captureDecode }: OpenStagesOptions): boolean {
 }
 
 /** The first run of a session is slow: kernels load lazily and mapped weights are read. Leaves the slots empty. */
-async function warmUp(runner: StageRunner): Promise<void> {
+async function warmUp(runner: StageRunner, longLimitMs: number): Promise<void> {
   if (runner.overlapsCalls) {
     // The stages' own way of running is there for what the faster one can't do, and tells where each tensor lies.
     await runner.prefillAllLogits(0, Int32Array.of(0, 0));
@@ -368,6 +370,34 @@ async function warmUp(runner: StageRunner): Promise<void> {
   await runner.prefill(0, Int32Array.of(0, 0), true);
   await runner.decode([{ slot: 0, tokenId: 0 }]);
   runner.rewindTo(0, 0);
+  if (!runner.overlapsCalls) {
+    await warmUpLongPrompt(runner, longLimitMs);
+  }
+}
+
+/** Longer than this, loading does not wait for memory that only the forecast wants to know. */
+const longWarmUpLimitMs = 1500;
+const trialTokens = 16;
+
+/**
+ * Reads a prompt of two chunks, where that is quick: the runtime's arena then has all that prompts will need, so that a forecast made before any answer
+ * counts it. The second chunk matters: with the first one's blocks in the way, the arena doubles once more, and not again (seen up to six chunks).
+ */
+async function warmUpLongPrompt(runner: StageRunner, limitMs: number): Promise<void> {
+  const tokens = Math.min(2 * runner.prefillChunkTokens, runner.contextTokens);
+  if (tokens <= trialTokens) {
+    return;
+  }
+  const startedMs = performance.now();
+  await runner.prefill(0, new Int32Array(trialTokens), true);
+  runner.rewindTo(0, 0);
+  // A longer chunk takes no more per token.
+  if (((performance.now() - startedMs) / trialTokens) * tokens <= limitMs) {
+    for (let at = 0; at < tokens; at += runner.prefillChunkTokens) {
+      await runner.prefill(0, new Int32Array(Math.min(runner.prefillChunkTokens, tokens - at)), true);
+    }
+    runner.rewindTo(0, 0);
+  }
 }
 
 async function checkLongPrefill(runner: StageRunner, log: Log): Promise<void> {

@@ -57,6 +57,8 @@ export class StageRunner implements StepRunner {
   private readonly steps: StageSteps;
   private readonly calls: CallQueue;
   private slotDecoder: SlotDecoder | undefined;
+  /** Most positions that a slot held after a chunk of a prompt. */
+  private longestPrompt = 0;
   /** Chunks of prompts that were queued since the last decode step. */
   private chunksSinceDecode = Infinity;
 
@@ -122,6 +124,7 @@ export class StageRunner implements StepRunner {
         const startMs = performance.now();
         const step = await this.append(slot, ids, 1);
         this.chunkSize.note(ids.length, performance.now() - startMs);
+        this.longestPrompt = Math.max(this.longestPrompt, this.length(slot));
         return wantLogits ? rowLogits(step.logitsArray) : undefined;
       });
     }
@@ -136,6 +139,7 @@ export class StageRunner implements StepRunner {
       const chunk = prefill.enqueue(slot, ids, lengthBefore, wantLogits);
       this.chunksSinceDecode += 1;
       this.lengths[slot] = lengthBefore + ids.length;
+      this.longestPrompt = Math.max(this.longestPrompt, this.length(slot));
       return Promise.resolve(async () => {
         if (!wantLogits) {
           return undefined;
@@ -216,7 +220,9 @@ export class StageRunner implements StepRunner {
 
   /** What the stages are made of, for a placement map. */
   stageFacts(): StageFacts {
-    return stageFacts(this.stages, this.options);
+    // The arena of the CPU grows last with a second chunk; CUDA's has all with the first.
+    const enough = this.overlapsCalls ? this.prefillChunkTokens : 2 * this.prefillChunkTokens;
+    return { ...stageFacts(this.stages, this.options), hasReadLongPrompt: this.longestPrompt >= Math.min(enough, this.contextTokens) };
   }
 
   /** Times every node of extra steps in an empty slot; nobody else may use the runner meanwhile. @throws {CancelledError} */

@@ -39,7 +39,7 @@ describe('placementReport', () => {
   });
 
   it('brings the times of profiled steps to their parts', () => {
-    const facts = { parts: fakePlacement.parts, copies: [], nodes: fakePlacement.nodes.slice(0, 2), bytesPerSequence: new Map() };
+    const facts = { parts: fakePlacement.parts, copies: [], nodes: fakePlacement.nodes.slice(0, 2), bytesPerSequence: new Map(), hasReadLongPrompt: true };
     expect(placementReport(source({ facts })).placement).toEqual({ parts: fakePlacement.parts, copies: [], nodes: facts.nodes });
     const { placement } = placementReport(source({ facts, operators: fakeOperatorProfiles(16, 3) }));
     expect(placement.parts.map(({ decodeMs, clock }) => [Number(decodeMs?.toFixed(6)), clock])).toEqual([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildScenario, defaultPython, parseLengths, parseServers, progressText, scenarioItems, type BenchmarkForm } from '../../../../src/extension/benchmark/benchmarkForm';
+import { buildScenario, defaultPython, mayUse, parseLengths, parseServers, progressText, scenarioItems, type BenchmarkForm } from '../../../../src/extension/benchmark/benchmarkForm';
 import { scenarioNames } from '../../../../src/bench/scenarios/scenarioByName';
 import { defaultSettings } from '../../../../src/bench/scenarios/scenario';
 import type { DeviceId } from '../../../../src/common/deviceId';
@@ -15,6 +15,15 @@ describe('the form of a benchmark', () => {
   it('builds one case of other lengths where they were changed', () => {
     expect(buildScenario(form({ lengths: { promptTokens: 64, newTokens: 8 } }), fakeLoadOptions, []).loads[0]?.cases).toEqual([{ name: 'prompt 64, 8 new', promptTokens: 64, newTokens: 8, concurrency: 1 }]);
     expect(buildScenario(form({}), fakeLoadOptions, []).loads[0]?.cases).toHaveLength(3);
+  });
+
+  it('knows which devices a scenario may take from a model that is loaded beside', () => {
+    const scenario = (changes: Partial<typeof fakeLoadOptions>) => buildScenario(form({}), { ...fakeLoadOptions, ...changes }, []);
+    // No probe lists WebGPU adapters; only the engine finds them.
+    expect(mayUse(scenario({ provider: 'webgpu', includeDevices: undefined }), 'webgpu:0')).toBe(true);
+    expect(mayUse(scenario({ provider: 'cpu' }), 'webgpu:0')).toBe(false);
+    expect(mayUse(scenario({ provider: 'cpu' }), 'cpu')).toBe(true);
+    expect(mayUse(scenario({ provider: 'cuda', includeDevices: ['cuda:1' as DeviceId] }), 'cuda:0')).toBe(false);
   });
 
   it('holds transformers and servers against the same weights', () => {

@@ -34,6 +34,25 @@ describe('a stage runner', () => {
     expect(await full(1, ids(4, 50))).toEqual(fresh);
   });
 
+  it('takes all memory that prompts need while loading, so that a forecast before any answer holds', async () => {
+    // The demo model: the arena of the tiny ones never grows.
+    const demo = await openTiny('models/glm-local-demo-chat');
+    const fresh = await openStages({ ...demo, plan: cpuPlan(demo.config, 'f32', { contextTokens: 1024 }), maxBatch: 1, cacheFolder: cache.path, prefillChunkTokens: 256, longWarmUpLimitMs: Infinity });
+    try {
+      const bytesOf = (): readonly (number | undefined)[] => fresh.memoryUse().map(({ activationBytes }) => activationBytes);
+      const loaded = bytesOf();
+      expect(fresh.stageFacts().hasReadLongPrompt).toBe(true);
+      expect(loaded[0]).toBeGreaterThan(0);
+      for (let at = 0; at < 1000; at += 250) {
+        await fresh.prefill(0, new Int32Array(250).fill(7), true);
+      }
+      await fresh.decode([{ slot: 0, tokenId: 1 }]);
+      expect(bytesOf()).toEqual(loaded);
+    } finally {
+      await fresh.dispose();
+    }
+  });
+
   it('does not let idle neighbours disturb a slot', async () => {
     [0, 1, 2].forEach((slot) => runner.rewindTo(slot, 0));
     for (const slot of [0, 1, 2]) {

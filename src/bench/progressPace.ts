@@ -13,6 +13,8 @@ export class ProgressPace {
   private doneRuns = 0;
   private label = '';
   private measuringSinceMs: number | undefined;
+  /** Of the case under way, as far as it was announced. */
+  private runsOfCase: number | undefined;
 
   /** @param totalRuns  Warm-ups included. */
   constructor(
@@ -25,13 +27,20 @@ export class ProgressPace {
     this.report(label, 'loading');
   }
 
-  start(label: string): void {
+  /** @param runs  How many of all runs are this case's, where that may change. */
+  start(label: string, runs?: number): void {
     this.measuringSinceMs ??= this.nowMs();
+    this.runsOfCase = runs;
     this.report(label, 'measuring');
   }
 
-  ran(): void {
+  /** @param runsOfCase  How many the case has, as is known by now. */
+  ran(runsOfCase?: number): void {
     this.doneRuns += 1;
+    if (runsOfCase !== undefined && this.runsOfCase !== undefined) {
+      this.totalRuns += runsOfCase - this.runsOfCase;
+      this.runsOfCase = runsOfCase;
+    }
     this.report(this.label, 'measuring');
   }
 

@@ -8,7 +8,7 @@ import { CancelledError, isGlmError } from '../common/errors';
 import type { GenerateParams, GenerateResult } from '../common/protocol/engine';
 import type { TelemetrySample } from '../common/protocol/monitor';
 import { greedySampling } from '../common/sampling';
-import { spreadCautions, summarizeSamples, timesSample, UnfairRunError } from './runSamples';
+import { pauseCautions, spreadCautions, summarizeSamples, timesSample, UnfairRunError } from './runSamples';
 import { averagePower, surroundingsCautions } from './surroundings';
 import { hashPromptIds } from './prompt';
 import type { BenchmarkCase, BenchmarkRules, RunSample } from './report/schema';
@@ -38,6 +38,9 @@ export interface CaseSpec {
   readonly newTokens: number;
   readonly warmupRuns: number;
   readonly repetitions: number;
+  /** See {@link ScenarioSettings}. */
+  readonly warmupMs?: number;
+  readonly countedMs?: number;
   /** Requests submitted together in each run; 1 measures a single user. */
   readonly concurrency: number;
   readonly ownPids: readonly number[];
@@ -48,8 +51,15 @@ export interface CaseSpec {
 export interface CaseHooks {
   readonly signal?: AbortSignal;
   readonly telemetry?: TelemetrySource;
+  /** The total can grow while warming up tells how long a run takes. */
   readonly onRun?: (done: number, total: number) => void;
+  /** For tests; the process's own clock when absent. */
+  readonly nowMs?: () => number;
 }
+
+/** However short runs are: more tell no more. */
+const mostWarmupRuns = 20;
+const mostCountedRuns = 40;
 
 /**
  * Runs warm-ups, then `repetitions` counted runs. A cancel or an error ends the case and keeps the samples so far, with `endedBy` set.
@@ -61,16 +71,14 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
   const startedMs = hooks.telemetry?.now() ?? 0;
   let countedFromMs = startedMs;
   let endedBy: string | undefined;
-  const total = spec.warmupRuns + spec.repetitions;
+  let planned: RunCounts = spec;
   try {
-    for (let run = 0; run < total; run += 1) {
-      if (run === spec.warmupRuns) {
-        countedFromMs = hooks.telemetry?.now() ?? 0;
-      }
+    planned = await warmUp(target, spec, hooks);
+    const total = planned.warmupRuns + planned.repetitions;
+    countedFromMs = hooks.telemetry?.now() ?? 0;
+    for (let run = planned.warmupRuns; run < total; run += 1) {
       const results = await runOnce(target, spec, run, hooks.signal);
-      if (run >= spec.warmupRuns) {
-        samples.push(...results.map(toSample));
-      }
+      samples.push(...results.map(toSample));
       hooks.onRun?.(run + 1, total);
     }
   } catch (error) {
@@ -92,14 +100,32 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
     provider: spec.provider,
     weights: spec.weights,
     devices: spec.devices,
-    rules: rulesOf(spec),
+    rules: rulesOf({ ...spec, ...planned }),
     samples,
     summaries,
-cautions: [...cautions, ...spreadCautions(summaries)],
+    cautions: [...cautions, ...pauseCautions(samples), ...spreadCautions(summaries)],
     ...(power === undefined ? {} : { energy: { ...power, seconds: countedMs / 1000, joulesPerToken: (power.averageWatts * countedMs) / 1000 / (spec.newTokens * samples.length) } }),
     ...(spec.setup === undefined || spec.setup.length === 0 ? {} : { setup: spec.setup }),
     ...(endedBy === undefined ? {} : { endedBy }),
   };
+}
+
+type RunCounts = Pick<CaseSpec, 'warmupRuns' | 'repetitions'>;
+
+/** Runs that are not counted, until there were enough and they took long enough. @returns how many there were, and how many are to be counted. */
+async function warmUp(target: BenchmarkTarget, spec: CaseSpec, { signal, onRun, nowMs = () => performance.now() }: CaseHooks): Promise<RunCounts> {
+  const { warmupMs = 0, countedMs = 0 } = spec;
+  const startedMs = nowMs();
+  let runs = 0;
+  let lastMs = Infinity;
+  while (runs < spec.warmupRuns || (runs > 0 && runs < mostWarmupRuns && nowMs() - startedMs < warmupMs)) {
+    const beganMs = nowMs();
+    await runOnce(target, spec, runs, signal);
+    lastMs = nowMs() - beganMs;
+    runs += 1;
+    onRun?.(runs, Math.max(runs, spec.warmupRuns) + spec.repetitions);
+  }
+  return { warmupRuns: runs, repetitions: Math.max(spec.repetitions, Math.min(mostCountedRuns, Math.round(countedMs / Math.max(lastMs, 1)))) };
 }
 
 async function runOnce(target: BenchmarkTarget, spec: CaseSpec, run: number, signal: AbortSignal | undefined): Promise<readonly GenerateResult[]> {

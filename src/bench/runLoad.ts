@@ -47,7 +47,7 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
     pace.skip(impossible.length * (settings.warmupRuns + settings.repetitions));
     const cases: BenchmarkCase[] = [];
     for (const each of possible) {
-      pace.start(each.name);
+      pace.start(each.name, settings.warmupRuns + settings.repetitions);
       const measured = await measureCase(
         targetOf(engine),
         {
@@ -62,7 +62,7 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
           setup: attentionSetup(model),
           ownPids: engine.pid === undefined ? [] : [engine.pid],
         },
-        { signal, telemetry: hooks.telemetry, onRun: () => pace.ran() },
+        { signal, telemetry: hooks.telemetry, onRun: (_done, total) => pace.ran(total) },
       );
       cases.push(measured);
       if (measured.endedBy === 'cancelled') {

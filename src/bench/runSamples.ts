@@ -2,7 +2,7 @@
 
 import { GlmError } from '../common/errors';
 import type { BenchmarkCase, MetricName, RunSample } from './report/schema';
-import { summarize, type Summary } from './statistics';
+import { percentile, summarize, type Summary } from './statistics';
 
 /**
  * A run that broke the rules and therefore is not a measurement.
@@ -50,6 +50,22 @@ const metricTitles: Readonly<Record<Exclude<MetricName, 'itlMs'>, string>> = {
   decodeTokensPerSecond: 'decode tok/s',
   totalMs: 'total time',
 };
+
+/** A gap between tokens this many times the median one is no slow step but a pause. */
+const pauseFactor = 5;
+const noteworthyPauseShare = 0.03;
+
+/** One sentence where pauses make up a part of the time that would show in a comparison. */
+export function pauseCautions(samples: readonly Pick<RunSample, 'itlMs'>[]): readonly string[] {
+  const gaps = samples.flatMap(({ itlMs }) => itlMs);
+  const median = gaps.length === 0 ? 0 : percentile(gaps, 50);
+  const pauses = gaps.filter((gap) => gap > pauseFactor * median);
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const share = sum(pauses) / sum(gaps);
+  return median > 0 && share >= noteworthyPauseShare
+    ? [`single pauses took ${(share * 100).toFixed(0)} % of the time between tokens (the longest ${Math.max(...pauses).toFixed(1)} ms, where the median is ${median.toFixed(2)} ms): something held the process up`]
+    : [];
+}
 
 /** One sentence over all figures that scatter too much or were sampled too rarely. Single token gaps always scatter, so they are left out. */
 export function spreadCautions(summaries: BenchmarkCase['summaries']): readonly string[] {

@@ -14,6 +14,7 @@ import { startEngine, startMonitor } from '../../engine/client';
 import { describeEnvironment } from '../environment';
 import { toJson, toMarkdown } from '../report/writers';
 import { runScenario } from '../runScenario';
+import { settingsFor } from '../scenarios/scenario';
 import { lookAround, TelemetryRecorder } from '../telemetryRecorder';
 import { chooseParts, gpuParts, type GpuPart } from './gpuParts';
 import { measureThroughput, throughputPlans, throughputTable } from './throughput';
@@ -71,7 +72,7 @@ async function main(): Promise<void> {
     const startedMs = performance.now();
     let readyMs: number | undefined;
     try {
-      const report = await runScenario(scenario, settings, {
+      const report = await runScenario(scenario, settingsFor(scenario, settings), {
         startEngine: () => startEngine({ workerPath: join(__dirname, 'engineWorker.js') }),
         environment: () => Promise.resolve(describeEnvironment('development', described)),
         nowMs: () => Date.now(),

@@ -75,12 +75,29 @@ export interface Scenario {
 
 /** Repetition settings shared by all scenarios. */
 export interface ScenarioSettings {
+  /** At least so many of either. */
   readonly warmupRuns: number;
   readonly repetitions: number;
+  /** Warm-up goes on for so long, where there is any: processors and caches need time, not runs. Nothing more when absent. */
+  readonly warmupMs?: number;
+  /** As many runs are counted as take about so long, by the pace of the warm-up: fixed before the first of them, so that no result decides it. */
+  readonly countedMs?: number;
 }
 
 /** At least five counted runs, so that a spread can be judged. */
 export const defaultSettings: ScenarioSettings = { warmupRuns: 1, repetitions: 5 };
+
+/** Short runs are repeated more often; long ones stay at the least number. */
+export const steadySettings = { warmupMs: 1000, countedMs: 4000 } as const;
+
+/**
+ * Settings as a scenario takes them: beside other engines all get the same numbers of runs, a comparison of many loads lives from its rounds, and
+ * numbers that someone chose are kept.
+ */
+export function settingsFor(scenario: Pick<Scenario, 'name' | 'others'>, settings: ScenarioSettings): ScenarioSettings {
+  const isChosen = settings.warmupRuns !== defaultSettings.warmupRuns || settings.repetitions !== defaultSettings.repetitions;
+  return scenario.others === undefined && scenario.name !== 'alignment' && !isChosen ? { ...steadySettings, ...settings } : settings;
+}
 
 /** Load options for one case: a context that holds prompt and answer, and room for the concurrent requests. */
 export function loadFor(base: LoadOptions, cases: readonly CasePlan[], changes: Partial<LoadOptions> = {}): LoadOptions {

@@ -8,7 +8,7 @@ import { readReportFile } from '../../bench/report/readReportFile';
 import type { BenchmarkReport } from '../../bench/report/schema';
 import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
-import type { CasePlan, Scenario } from '../../bench/scenarios/scenario';
+import { settingsFor, type CasePlan, type Scenario } from '../../bench/scenarios/scenario';
 import { scenarioByName, scenarioNames, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import type { WeightFormat } from '../../common/dtype';
 import { isGlmError } from '../../common/errors';
@@ -51,8 +51,8 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
     .option('--base <folder>', 'chat-vs-base: the second checkpoint')
     .option('--prompt-tokens <n>', 'standard: one case of this prompt length', wholeNumber(1))
     .option('--new-tokens <n>', 'standard: tokens to generate in that case', wholeNumber(2))
-    .option('--repetitions <n>', 'counted runs per case', wholeNumber(1, 1000), 5)
-    .option('--warmup <n>', 'runs before that are not counted', wholeNumber(0, 100), 1)
+    .option('--repetitions <n>', 'counted runs per case; left at 5, short ones are repeated for about 4 s, up to 40 times', wholeNumber(1, 1000), 5)
+    .option('--warmup <n>', 'runs before that are not counted; left at 1, they go on for 1 s', wholeNumber(0, 100), 1)
     .option('--formats <format>', 'precision: a weight format; repeatable', collect((text) => text as WeightFormat))
     .option('--python <path>', 'others: a Python with torch and transformers; measured when named, or when no server is')
     .option('--server <url>', 'others: an OpenAI-compatible server to measure; repeatable', collect((text) => text))
@@ -73,7 +73,7 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
     const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
     const report = await runScenario(
       scenario,
-      { warmupRuns: flags.warmup, repetitions: flags.repetitions },
+      settingsFor(scenario, { warmupRuns: flags.warmup, repetitions: flags.repetitions }),
       {
         startEngine: () => context.startEngine(log),
         environment: () => Promise.resolve(describeEnvironment(version, devices)),

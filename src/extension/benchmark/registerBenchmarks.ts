@@ -12,7 +12,7 @@ import { panelType, ReportPanels } from './reportPanel';
 import { ReportStore, type StoredReport } from './reportStore';
 import { modelNames, scenarioTitle } from './reportView';
 import { measuredCosts } from '../../bench/scenarios/alignment';
-import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
+import { settingsFor, type Scenario, type ScenarioSettings } from '../../bench/scenarios/scenario';
 import type { ScenarioName } from '../../bench/scenarios/scenarioByName';
 
 export function registerBenchmarks(ctx: GlmContext): vscode.Disposable {
@@ -61,7 +61,7 @@ async function runBenchmark(ctx: GlmContext, service: BenchmarkService, given?: 
   if (beside === 'cancelled') {
     return undefined;
   }
-  const stored = await measure(service, scenario, form.settings, beside);
+  const stored = await measure(service, scenario, settingsFor(scenario, form.settings), beside);
   if (stored.report.alignment !== undefined && stored.report.cases.length === scenario.loads.reduce((sum, load) => sum + load.cases.length, 0)) {
     // Later messages about this model tell what was measured; a cancelled measurement judges nothing.
     await ctx.rememberAlignmentCosts(base, measuredCosts(stored.report.alignment));

@@ -67,6 +67,39 @@ describe('measureCase', () => {
     expect(measured.endedBy).toBeUndefined();
   });
 
+  describe('with times to fill', () => {
+    /** A clock that each run moves on by so much. */
+    const timed = async (runMs: number, changes: Partial<CaseSpec> = {}) => {
+      let nowMs = 0;
+      const totals: number[] = [];
+      const measured = await measureCase(new FakeTarget(() => ((nowMs += runMs), {})), { ...spec, warmupMs: 1000, countedMs: 4000, ...changes }, { nowMs: () => nowMs, onRun: (_done, total) => totals.push(total) });
+      return { measured, totals };
+    };
+
+    it('warms up for so long, and counts as many short runs as fill the time', async () => {
+      const { measured, totals } = await timed(200);
+      expect(measured.rules).toMatchObject({ warmupRuns: 5, repetitions: 20 });
+      expect(measured.samples).toHaveLength(20);
+      expect([totals[0], totals[4], totals[5], totals.at(-1)]).toEqual([6, 10, 25, 25]);
+    });
+
+    it('stays at the least number for long runs, and below the most for very short ones', async () => {
+      expect((await timed(3000)).measured.rules).toMatchObject({ warmupRuns: 1, repetitions: 5 });
+      expect((await timed(1)).measured.rules).toMatchObject({ warmupRuns: 20, repetitions: 40 });
+    });
+
+    it('warms up not at all where that is asked, and then counts the least number', async () => {
+      expect((await timed(200, { warmupRuns: 0 })).measured.rules).toMatchObject({ warmupRuns: 0, repetitions: 5 });
+    });
+  });
+
+  it('names pauses that would show in a comparison, and no gaps that only scatter', async () => {
+    const paused = await measureCase(new FakeTarget((call) => ({ tokenTimesMs: call === 3 ? [10, 11, 12, 63] : [10, 11, 12, 13] })), spec);
+    expect(paused.cautions.join()).toContain('single pauses took 78 % of the time between tokens (the longest 51.0 ms, where the median is 1.00 ms)');
+    const steady = await measureCase(new FakeTarget(() => ({ tokenTimesMs: [10, 11, 12, 15] })), spec);
+    expect(steady.cautions.join()).not.toContain('pauses');
+  });
+
   it('asks for a fixed length with EOS ignored, greedily, and drops the cache after each run', async () => {
     const target = new FakeTarget();
     await measureCase(target, spec);

@@ -393,8 +393,10 @@ async function warmUpLongPrompt(runner: StageRunner, limitMs: number): Promise<v
   runner.rewindTo(0, 0);
   // A longer chunk takes no more per token.
   if (((performance.now() - startedMs) / trialTokens) * tokens <= limitMs) {
-    for (let at = 0; at < tokens; at += runner.prefillChunkTokens) {
-      await runner.prefill(0, new Int32Array(Math.min(runner.prefillChunkTokens, tokens - at)), true);
+    for (let left = tokens; left > 0; ) {
+      const chunk = Math.min(runner.prefillChunkTokens, left);
+      await runner.prefill(0, new Int32Array(chunk), true);
+      left -= chunk;
     }
     runner.rewindTo(0, 0);
   }

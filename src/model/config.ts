@@ -7,6 +7,7 @@
  */
 
 import { InvalidConfigError, UnsupportedModelError } from './modelErrors';
+import type { RopeScaling } from './ropeScaling';
 
 export type Architecture = 'glm' | 'glm4' | 'chatglm';
 
@@ -22,6 +23,8 @@ export interface GlmConfig {
   /** The first so many dimensions of a head are rotated, in interleaved pairs. */
   readonly rotaryDim: number;
   readonly ropeTheta: number;
+  /** Stretches the rotary embedding over a longer context; undefined for most models. */
+  readonly ropeScaling?: RopeScaling;
   readonly rmsNormEpsilon: number;
   readonly vocabSize: number;
   /** The longest context the model was made for. */
@@ -70,6 +73,9 @@ export function parseGlmConfig(raw: unknown, tensorNames: Iterable<string>): Glm
   }
 }
 
+/** More than any model takes; what is above is a mistake. */
+const mostContextTokens = 16_777_216;
+
 function parseTransformersConfig(json: ConfigReader, architecture: 'glm' | 'glm4', names: ReadonlySet<string>): GlmConfig {
   const activation = json.tryText('hidden_act') ?? 'silu';
   if (activation !== 'silu') {
@@ -77,10 +83,8 @@ function parseTransformersConfig(json: ConfigReader, architecture: 'glm' | 'glm4
   }
   // Version 5 of transformers moved the rope settings into one object; version 4 has them at the top. An older name of the object wins over it.
   const rope = json.tryFilledObject('rope_scaling') ?? json.tryObject('rope_parameters') ?? json;
-  const ropeType = rope.tryText('rope_type') ?? rope.tryText('type') ?? 'default';
-  if (ropeType !== 'default') {
-    throw new UnsupportedModelError(`Its rope type "${ropeType}" is not supported (only the default is).`, { modelType: architecture });
-  }
+  const maxContextTokens = json.tryCount('max_position_embeddings', mostContextTokens) ?? 131_072;
+  const ropeScaling = parseRopeScaling(rope, json, maxContextTokens, architecture);
   const headDim = json.tryCount('head_dim', 1024) ?? 128;
   const partialRotaryFactor = rope.tryPositive('partial_rotary_factor') ?? json.tryPositive('partial_rotary_factor') ?? 0.5;
   return {
@@ -93,13 +97,43 @@ function parseTransformersConfig(json: ConfigReader, architecture: 'glm' | 'glm4
     headDim,
     rotaryDim: Math.trunc(headDim * partialRotaryFactor),
     ropeTheta: rope.tryPositive('rope_theta') ?? json.tryPositive('rope_theta') ?? 10_000,
+    ...(ropeScaling === undefined ? {} : { ropeScaling }),
     rmsNormEpsilon: json.tryPositive('rms_norm_eps') ?? 1.5625e-7,
     vocabSize: json.count('vocab_size', 4_194_304),
-    maxContextTokens: json.tryCount('max_position_embeddings', 16_777_216) ?? 131_072,
+    maxContextTokens: ropeScaling?.kind === 'yarn' ? Math.max(maxContextTokens, Math.min(Math.floor(ropeScaling.originalContextTokens * ropeScaling.factor), mostContextTokens)) : maxContextTokens,
     hasQkvBias: json.tryFlag('attention_bias') ?? true,
     hasTiedHead: isHeadTied(json, names.has('lm_head.weight')),
     eosTokenIds: json.idList('eos_token_id'),
   };
+}
+
+/** @returns undefined for angles as they are. */
+function parseRopeScaling(rope: ConfigReader, json: ConfigReader, maxContextTokens: number, modelType: string): RopeScaling | undefined {
+  const kind = rope.tryText('rope_type') ?? rope.tryText('type') ?? 'default';
+  switch (kind) {
+    case 'default':
+      return undefined;
+    case 'linear':
+      return { kind, factor: rope.positive('factor') };
+    case 'yarn': {
+      const originalContextTokens = json.tryPositive('original_max_position_embeddings') ?? rope.tryPositive('original_max_position_embeddings') ?? maxContextTokens;
+      const factor = rope.tryPositive('factor') ?? maxContextTokens / originalContextTokens;
+      // The logarithm of the factor, weighted: how much sharper attention has to be over more positions.
+      const sharpness = (weight: number): number => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1);
+      const [mscale, mscaleAllDim] = [rope.tryNumber('mscale') ?? 0, rope.tryNumber('mscale_all_dim') ?? 0];
+      return {
+        kind,
+        factor,
+        attentionFactor: rope.tryPositive('attention_factor') ?? (mscale !== 0 && mscaleAllDim !== 0 ? sharpness(mscale) / sharpness(mscaleAllDim) : sharpness(1)),
+        betaFast: rope.tryPositive('beta_fast') ?? 32,
+        betaSlow: rope.tryPositive('beta_slow') ?? 1,
+        originalContextTokens,
+        truncates: rope.tryFlag('truncate') ?? true,
+      };
+    }
+    default:
+      throw new UnsupportedModelError(`Its rope type "${kind}" is not supported (default, linear and yarn are).`, { modelType });
+  }
 }
 
 function parseRemoteCodeConfig(json: ConfigReader, names: ReadonlySet<string>): GlmConfig {
@@ -136,7 +170,7 @@ function parseRemoteCodeConfig(json: ConfigReader, names: ReadonlySet<string>): 
     ropeTheta: 10_000 * (json.tryPositive('rope_ratio') ?? 1),
     rmsNormEpsilon: json.tryPositive('layernorm_epsilon') ?? 1e-5,
     vocabSize: json.count('padded_vocab_size', 4_194_304),
-    maxContextTokens: json.tryCount('seq_length', 16_777_216) ?? 8192,
+    maxContextTokens: json.tryCount('seq_length', mostContextTokens) ?? 8192,
     hasQkvBias: json.tryFlag('add_qkv_bias') ?? false,
     hasTiedHead: isHeadTied(json, names.has('transformer.output_layer.weight')),
     eosTokenIds: json.idList('eos_token_id'),
@@ -218,6 +252,14 @@ class ConfigReader {
     const value = this.tryNumber(key);
     if (value !== undefined && !(value > 0 && value < 1e12)) {
       throw new InvalidConfigError(key, `is ${value}; it must be above zero.`);
+    }
+    return value;
+  }
+
+  positive(key: string): number {
+    const value = this.tryPositive(key);
+    if (value === undefined) {
+      throw new InvalidConfigError(key, 'is missing.');
     }
     return value;
   }

@@ -286,16 +286,17 @@ function matrix(value: FusedMatrix): Uint8Array {
   return new Uint8Array(BigUint64Array.of(value.weights, value.scales ?? 0n).buffer);
 }
 
-/** (cos, sin) of position · theta^(−2i / rotaryDim), f32[contextTokens, rotaryDim / 2, 2]. */
+/** (cos, sin) of position · theta^(−2i / rotaryDim) or of the model's own frequencies, f32[contextTokens, rotaryDim / 2, 2]. */
 function rotaryTable(model: FusedModel): Float32Array {
   const half = model.rotaryDim / 2;
   const table = new Float32Array(model.contextTokens * half * 2);
-  const frequencies = Float32Array.from({ length: half }, (_, i) => model.ropeTheta ** ((-2 * i) / model.rotaryDim));
+  const frequencies = model.rotary?.inverse ?? Float32Array.from({ length: half }, (_, i) => model.ropeTheta ** ((-2 * i) / model.rotaryDim));
+  const scale = model.rotary?.scale ?? 1;
   for (let position = 0; position < model.contextTokens; position += 1) {
     for (let i = 0; i < half; i += 1) {
       const angle = Math.fround(position * (frequencies[i] ?? 0));
-      table[(position * half + i) * 2] = Math.cos(angle);
-      table[(position * half + i) * 2 + 1] = Math.sin(angle);
+      table[(position * half + i) * 2] = scale * Math.cos(angle);
+      table[(position * half + i) * 2 + 1] = scale * Math.sin(angle);
     }
   }
   return table;

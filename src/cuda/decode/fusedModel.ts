@@ -13,6 +13,8 @@ export interface FusedModel {
   readonly vocabSize: number;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
+  /** f32[rotaryDim / 2] and what multiplies cos and sin, where they are not those of `ropeTheta`. */
+  readonly rotary?: { readonly inverse: Float32Array; readonly scale: number };
   readonly hasSandwichNorms: boolean;
   readonly hasQkvBias: boolean;
   readonly weightBits: 16 | 8 | 4;

@@ -88,8 +88,8 @@ describe('parseGlmConfig', () => {
     [{ ...glm4, model_type: 'llama' }, /"llama" is not supported/],
     [{ hidden_size: 1 }, /names no model_type/],
     [{ ...glm4, hidden_act: 'gelu' }, /activation "gelu"/],
-    [{ ...glm4, rope_scaling: { type: 'yarn', factor: 4 } }, /rope type "yarn"/],
-    [{ ...glm4, rope_parameters: { rope_type: 'linear' } }, /rope type "linear"/],
+    [{ ...glm4, rope_scaling: { type: 'dynamic', factor: 4 } }, /rope type "dynamic".*linear and yarn/],
+    [{ ...glm4, rope_parameters: { rope_type: 'llama3' } }, /rope type "llama3"/],
     [{ ...glm4, quantization_config: { bits: 4 } }, /quantised already/],
     [{ ...remote, quantization_bit: 4 }, /quantised already/],
     [{ ...remote, vision_config: {} }, /vision part/],
@@ -119,6 +119,10 @@ describe('parseGlmConfig', () => {
     [{ ...glm4, eos_token_id: [1.5] }, /eos_token_id/],
     [{ ...glm4, attention_bias: 'yes' }, /attention_bias is neither/],
     [{ ...glm4, rope_parameters: [] }, /rope_parameters is not an object/],
+    [{ ...glm4, rope_parameters: { rope_type: 'linear' } }, /factor is missing/],
+    [{ ...glm4, rope_scaling: { type: 'yarn', factor: -4 } }, /factor is -4/],
+    [{ ...glm4, rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 0 } }, /above zero/],
+    [{ ...glm4, rope_scaling: { type: 'yarn', factor: 4, truncate: 1 } }, /truncate is neither/],
   ])('refuses an impossible value: %#', (raw, message) => {
     expect(() => parseGlmConfig(raw, untied)).toThrow(expect.objectContaining({ code: 'config-invalid', message: expect.stringMatching(message) }));
   });

@@ -1,6 +1,7 @@
 /** Decodes one sequence over all stages with the fused kernels; prefill and batches stay with the runtime's. One chain per slot, made on first use. */
 
 import type { GlmConfig } from '../../../model/config';
+import { rotaryFrequencies } from '../../../model/ropeScaling';
 import type { Precision } from '../../../model/precision';
 import { storedName } from '../../../model/storedTensors';
 import { modelWeightSpecs, type LinearSpec, type WeightSpec } from '../../../model/weightSpecs';
@@ -217,6 +218,7 @@ function fusedModel(config: GlmConfig, precision: Precision, contextTokens: numb
     vocabSize: config.vocabSize,
     rmsNormEps: config.rmsNormEpsilon,
     ropeTheta: config.ropeTheta,
+    rotary: config.ropeScaling === undefined ? undefined : rotaryFrequencies(config),
     hasSandwichNorms: config.architecture === 'glm4',
     hasQkvBias: config.hasQkvBias,
     weightBits: precision.weights === 'int4' ? 4 : precision.weights === 'int8' ? 8 : 16,

@@ -188,6 +188,22 @@ describe('benchmarks in VS Code', () => {
     expect(readFileSync(join(session.workspace, 'r.png')).subarray(1, 4).toString()).toBe('PNG');
   });
 
+  it('open a report from a file, and say what is wrong with another', async () => {
+    const other = { ...(JSON.parse(fileText('r.json')) as BenchmarkReport), scenario: 'context' };
+    writeFileSync(join(session.workspace, 'other.json'), JSON.stringify(other));
+    writeFileSync(join(session.workspace, 'cut.json'), JSON.stringify(other).slice(0, 2000));
+    for (const file of ['cut.json', 'other.json']) {
+      await session.runCommand('GLM: Open Benchmark Report');
+      await session.pick('Open a report file');
+      await session.enter('GLM: Open Report', join(session.workspace, file));
+      if (file === 'cut.json') {
+        await expect.poll(() => session.page.locator('.notifications-toasts').innerText().catch(() => ''), poll).toMatch(/cut\.json is not a benchmark report .*cut off after 2,000 characters/s);
+        await session.runCommand('Notifications: Clear All Notifications');
+      }
+    }
+    await expect.poll(reportTexts, poll).toMatch(/Context length: glm-local-demo-chat/);
+  });
+
   it('keep what was measured when they are cancelled', async () => {
     await startBenchmark(900);
     const toast = session.page.locator('.notifications-toasts .notification-list-item').filter({ hasText: 'GLM benchmark' });

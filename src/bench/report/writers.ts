@@ -2,6 +2,7 @@
 
 import { formatBytes } from '../../common/byteFormat';
 import { verdictsOf, verdictText } from '../verdict';
+import { conclusionsOf } from './conclusions';
 import type { BenchmarkCase, BenchmarkReport, BenchmarkRules, MetricName } from './schema';
 
 type Value = number | string | undefined;
@@ -82,7 +83,7 @@ export function toMarkdown(report: BenchmarkReport): string {
   const remarks = report.cases.flatMap((each) => remarksOf(each).map((remark) => `- ${each.name}: ${remark}.`));
   lines.push(...remarks, ...(remarks.length === 0 ? [] : ['']));
   lines.push(`Before: ${describeBeforeText(report.before)}`, ...describeTextTimes(report), ...describeLimits(report), '', ...describeRules(report));
-  lines.push(...report.notes.flatMap((note) => ['', note]), '');
+  lines.push(...[...conclusionsOf(report), ...report.notes].flatMap((note) => ['', note]), '');
   return lines.join('\n');
 }
 

@@ -10,7 +10,7 @@ import { BenchmarkService, type ModelBeside } from './benchmarkService';
 import { buildScenario, mayUse, progressText } from './benchmarkForm';
 import { panelType, ReportPanels } from './reportPanel';
 import { ReportStore, type StoredReport } from './reportStore';
-import { modelNames, scenarioTitle } from './reportView';
+import { chooseReport, readReport } from './chooseReport';
 import { measuredCosts } from '../../bench/scenarios/alignment';
 import { settingsFor, type Scenario, type ScenarioSettings } from '../../bench/scenarios/scenario';
 import type { ScenarioName } from '../../bench/scenarios/scenarioByName';
@@ -40,8 +40,8 @@ export function registerBenchmarks(ctx: GlmContext): vscode.Disposable {
         await panels.show(stored);
       }
     }),
-    registerCommand(ctx.log, 'glm.openBenchmarkReport', async () => {
-      const stored = await chooseReport(store);
+    registerCommand(ctx.log, 'glm.openBenchmarkReport', async (given) => {
+      const stored = given instanceof vscode.Uri ? await readReport(given.fsPath) : await chooseReport(store);
       if (stored !== undefined) {
         await panels.show(stored);
       }
@@ -112,26 +112,4 @@ function measure(service: BenchmarkService, scenario: Scenario, settings: Scenar
       subscription.dispose();
     }
   });
-}
-
-async function chooseReport(store: ReportStore): Promise<StoredReport | undefined> {
-  const reports = await store.list();
-  if (reports.length === 0) {
-    const run = 'Run Benchmark';
-    if ((await vscode.window.showInformationMessage('No benchmark has been run on this machine yet.', run)) === run) {
-      await vscode.commands.executeCommand('glm.runBenchmark');
-    }
-    return undefined;
-  }
-  const items = reports.map((stored) => {
-    const speeds = stored.report.cases.flatMap((each) => each.summaries.decodeTokensPerSecond?.median ?? []);
-    const best = speeds.length === 0 ? '' : `, up to ${Math.max(...speeds).toFixed(1)} tok/s`;
-    return {
-      label: `${scenarioTitle(stored.report.scenario)}: ${modelNames(stored.report)}`,
-      description: new Date(stored.report.startedAt).toLocaleString(),
-      detail: `${stored.report.cases.length} ${stored.report.cases.length === 1 ? 'case' : 'cases'}${best}`,
-      stored,
-    };
-  });
-  return (await vscode.window.showQuickPick(items, { title: 'GLM: Open Benchmark Report', placeHolder: 'Newest first', matchOnDescription: true, matchOnDetail: true }))?.stored;
 }

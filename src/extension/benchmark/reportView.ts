@@ -2,6 +2,7 @@
 
 import { basename } from 'node:path';
 import { brokenRules } from '../../bench/comparability';
+import { conclusionsOf } from '../../bench/report/conclusions';
 import { describeBeforeText, peakMemory, remarksOf, toTable, type ReportTable } from '../../bench/report/writers';
 import type { BenchmarkCase, BenchmarkReport } from '../../bench/report/schema';
 import { verdictsOf, verdictText } from '../../bench/verdict';
@@ -39,7 +40,7 @@ export function toReportView({ id, report }: StoredReport, history: readonly Sto
     comparisons: compareWithBaseline(report, baselineIndex),
     trends: report.cases.map((each) => trendOf(each, report, history)),
     // What the view draws as a table stands in the notes as one for Markdown.
-    notes: report.notes.filter((note) => !note.startsWith('| ')),
+    notes: [...conclusionsOf(report), ...report.notes.filter((note) => !note.startsWith('| '))],
     ...(report.alignment === undefined || report.alignment.length === 0 ? {} : { alignmentCosts: report.alignment.map((cost) => ({ ...cost, bytesPerToken: formatBytes(cost.bytesPerToken) })) }),
   };
 }

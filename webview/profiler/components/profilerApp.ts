@@ -1,14 +1,13 @@
 /** `<glm-profiler>`: timeline, phases, placement, operators and memory forecast of what the extension records, or of a saved profile. */
 
-import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
-import { customElement, property, query, state } from 'lit/decorators.js';
+import { css, html, nothing, type TemplateResult } from 'lit';
+import { customElement, query, state } from 'lit/decorators.js';
 import type { ProfileSummary } from '../../../src/common/profileSummary';
 import type { ProfilerState, ProfilerViewContract } from '../../../src/common/protocol/profilerView';
-import type { RpcClient } from '../../../src/common/protocol/rpc';
 import { ProfileRecorder } from '../../../src/profiling/profileRecorder';
 import { baseStyles } from '../../common/baseStyles';
-import { icon } from '../../common/codicons';
 import { formatDuration } from '../../common/numberFormat';
+import { PanelApp } from '../../common/panelApp';
 import { panelStyles } from '../../common/panelStyles';
 import type { SpeedPoint, TimelineData } from '../timeline/tracks';
 import './forecast';
@@ -18,12 +17,10 @@ import './placement';
 import './timeline';
 import type { Timeline } from './timeline';
 
-type Host = Pick<RpcClient<ProfilerViewContract>, 'request' | 'on'>;
-
 const mostSpeeds = 1200;
 
 @customElement('glm-profiler')
-export class ProfilerApp extends LitElement {
+export class ProfilerApp extends PanelApp<ProfilerViewContract> {
   static override styles = [
     ...baseStyles,
     panelStyles,
@@ -40,13 +37,11 @@ export class ProfilerApp extends LitElement {
     `,
   ];
 
-  @property({ attribute: false }) host: Host | undefined;
   @state() private shown: ProfilerState | undefined;
   @state() private timeline: TimelineData | undefined;
-  @state() private problem = '';
-  @state() private done = '';
   @query('glm-timeline') private timelineView: Timeline | undefined;
 
+  protected readonly openingLabel = 'Opening the profiler';
   private recorder = new ProfileRecorder();
   private speeds: readonly SpeedPoint[] = [];
   private stopListening: readonly (() => void)[] = [];
@@ -73,13 +68,8 @@ export class ProfilerApp extends LitElement {
     this.stopListening.forEach((stop) => stop());
   }
 
-  override render(): TemplateResult {
-    const { shown } = this;
-    return html`<main>
-      ${this.problem === '' ? nothing : html`<p class="problem" role="alert" data-test="problem">${icon('error')} ${this.problem}</p>`}
-      <p class="visually-hidden" role="status" data-test="done">${this.done}</p>
-      ${shown === undefined ? html`<vscode-progress-ring aria-label="Opening the profiler"></vscode-progress-ring>` : this.renderProfile(shown)}
-    </main>`;
+  protected renderContent(): TemplateResult | undefined {
+    return this.shown === undefined ? undefined : this.renderProfile(this.shown);
   }
 
   private renderProfile(shown: ProfilerState): TemplateResult {
@@ -181,21 +171,7 @@ export class ProfilerApp extends LitElement {
   private readonly showLive = async (): Promise<void> => this.take(await this.ask('live-show', {}));
 
   private async export(format: 'json' | 'trace'): Promise<void> {
-    const answer = await this.ask('profile-export', { format });
-    if (answer?.fileName !== undefined) {
-      this.done = `Saved ${answer.fileName}`;
-    }
-  }
-
-  /** Undefined after a failure, which is shown. */
-  private async ask<M extends keyof ProfilerViewContract['requests']>(method: M, params: ProfilerViewContract['requests'][M]['params']): Promise<ProfilerViewContract['requests'][M]['result'] | undefined> {
-    try {
-      this.problem = '';
-      return await this.host?.request(method, params);
-    } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
-      return undefined;
-    }
+    this.saved(await this.ask('profile-export', { format }));
   }
 
   /** For measurements. */

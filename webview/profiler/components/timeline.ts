@@ -4,6 +4,7 @@ import { css, html, LitElement, nothing, type PropertyValues, type TemplateResul
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { baseStyles } from '../../common/baseStyles';
 import { formatDuration } from '../../common/numberFormat';
+import { ThemeChanges } from '../../common/themeChanges';
 import { drawTimeline, readTimelineColours, readTrack, timelineHeight, type TimelineColours } from '../timeline/drawTracks';
 import { around, endAt, formatMoment, pan, zoom, type TimeWindow } from '../timeline/timeWindow';
 import { buildTracks, extentOf, type TimelineData, type Track } from '../timeline/tracks';
@@ -64,21 +65,17 @@ export class Timeline extends LitElement {
   private frame = 0;
   private dragX: number | undefined;
   private readonly resizes = new ResizeObserver(() => this.requestDraw());
-  /** The editor changes the theme by changing the document's attributes. */
-  private readonly themes = new MutationObserver(() => {
-    this.colours = undefined;
-    this.requestDraw();
-  });
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.themes.observe(document.documentElement, { attributes: true, attributeFilter: ['style', 'class'] });
-    this.themes.observe(document.body, { attributes: true, attributeFilter: ['class', 'data-vscode-theme-id'] });
+  constructor() {
+    super();
+    new ThemeChanges(this, () => {
+      this.colours = undefined;
+      this.requestDraw();
+    });
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.themes.disconnect();
     this.resizes.disconnect();
     cancelAnimationFrame(this.frame);
   }

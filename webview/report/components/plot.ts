@@ -4,6 +4,7 @@ import { css, html, LitElement, nothing, type PropertyValues, type TemplateResul
 import { customElement, property, query, state } from 'lit/decorators.js';
 import uPlot from 'uplot';
 import { baseStyles } from '../../common/baseStyles';
+import { ThemeChanges } from '../../common/themeChanges';
 import { shown, type PlotSpec } from '../plotData';
 import { plotOptions, readPlotColours } from '../plotOptions';
 import { uplotStyles } from '../uplotStyles';
@@ -56,23 +57,19 @@ export class Plot extends LitElement {
   private chart: uPlot | undefined;
   private cursorIndex = -1;
   private readonly resizes = new ResizeObserver(() => this.fit());
-  /** The editor changes the theme by changing the document's attributes. */
-  private readonly themes = new MutationObserver(() => this.draw());
 
   /** The drawn chart, for the picture that is exported. */
   get canvas(): HTMLCanvasElement | undefined {
     return this.chart?.ctx.canvas;
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.themes.observe(document.documentElement, { attributes: true, attributeFilter: ['style', 'class'] });
-    this.themes.observe(document.body, { attributes: true, attributeFilter: ['class', 'data-vscode-theme-id'] });
+  constructor() {
+    super();
+    new ThemeChanges(this, () => this.draw());
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.themes.disconnect();
     this.resizes.disconnect();
     this.chart?.destroy();
     this.chart = undefined;

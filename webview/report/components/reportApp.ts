@@ -1,24 +1,22 @@
 /** `<glm-report>`: one benchmark report, from the table to the trend. Asks the host for everything that leaves the page. */
 
-import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
-import { customElement, property, state } from 'lit/decorators.js';
+import { css, html, nothing, type TemplateResult } from 'lit';
+import { customElement, state } from 'lit/decorators.js';
 import type { ExportFormat, ReportView, ReportViewContract, RunMetric } from '../../../src/common/protocol/reportView';
-import type { RpcClient } from '../../../src/common/protocol/rpc';
 import { baseStyles } from '../../common/baseStyles';
 import { icon } from '../../common/codicons';
 import { formatDuration } from '../../common/numberFormat';
 import { drawPicture } from '../drawPicture';
 import { itlPlot, metricLabels, runsPlot, trendPlot } from '../plotData';
+import { PanelApp } from '../../common/panelApp';
 import { panelStyles } from '../../common/panelStyles';
 import './alignmentCosts';
 import './caseTable';
 import './plot';
 import type { Plot } from './plot';
 
-type Host = Pick<RpcClient<ReportViewContract>, 'request' | 'on'>;
-
 @customElement('glm-report')
-export class ReportApp extends LitElement {
+export class ReportApp extends PanelApp<ReportViewContract> {
   static override styles = [
     ...baseStyles,
     panelStyles,
@@ -34,12 +32,10 @@ export class ReportApp extends LitElement {
     `,
   ];
 
-  @property({ attribute: false }) host: Host | undefined;
   @state() private report: ReportView | undefined;
-  @state() private problem = '';
-  @state() private done = '';
   @state() private metric: RunMetric = 'decodeTokensPerSecond';
   @state() private caseIndex = 0;
+  protected readonly openingLabel = 'Opening the report';
   private stopListening: (() => void) | undefined;
 
   override connectedCallback(): void {
@@ -53,13 +49,8 @@ export class ReportApp extends LitElement {
     this.stopListening?.();
   }
 
-  override render(): TemplateResult {
-    const { report } = this;
-    return html`<main>
-      ${this.problem === '' ? nothing : html`<p class="problem" role="alert" data-test="problem">${icon('error')} ${this.problem}</p>`}
-      <p class="visually-hidden" role="status" data-test="done">${this.done}</p>
-      ${report === undefined ? html`<vscode-progress-ring aria-label="Opening the report"></vscode-progress-ring>` : this.renderReport(report)}
-    </main>`;
+  protected renderContent(): TemplateResult | undefined {
+    return this.report === undefined ? undefined : this.renderReport(this.report);
   }
 
   private renderReport(report: ReportView): TemplateResult {
@@ -179,10 +170,7 @@ export class ReportApp extends LitElement {
   };
 
   private async export(format: ExportFormat): Promise<void> {
-    const answer = await this.ask('report-export', format === 'png' ? { format, pngBase64: this.picture() } : { format });
-    if (answer?.fileName !== undefined) {
-      this.done = `Saved ${answer.fileName}`;
-    }
+    this.saved(await this.ask('report-export', format === 'png' ? { format, pngBase64: this.picture() } : { format }));
   }
 
   private picture(): string {
@@ -192,16 +180,5 @@ export class ReportApp extends LitElement {
     return this.report === undefined
       ? ''
       : drawPicture(this.report, plots, { background: read('--vscode-editor-background', '#fff'), text: style.color, muted: read('--glm-muted', style.color), fontFamily: style.fontFamily });
-  }
-
-  /** Undefined after a failure, which is shown. */
-  private async ask<M extends keyof ReportViewContract['requests']>(method: M, params: ReportViewContract['requests'][M]['params']): Promise<ReportViewContract['requests'][M]['result'] | undefined> {
-    try {
-      this.problem = '';
-      return await this.host?.request(method, params);
-    } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
-      return undefined;
-    }
   }
 }

@@ -65,7 +65,7 @@ export function buildStageGraph(
   contextTokens: number,
   fileDtypeOf: FileDtypeOf,
   hiddenInDtype: FloatDType = precision.residual,
-  options: { readonly countsPositions?: boolean; readonly bindsTotal?: boolean; readonly kvScales?: KvScales; readonly hasCpuNode?: boolean } = {},
+  options: { readonly countsPositions?: boolean; readonly kvScales?: KvScales; readonly hasCpuNode?: boolean } = {},
 ): StageGraph {
   const graph = new GraphBuilder(`${config.architecture} layers ${range.firstLayer}-${range.endLayer - 1}`);
   const weights = new GraphWeights(graph, precision, source, fileDtypeOf);
@@ -73,7 +73,7 @@ export function buildStageGraph(
   const shape = ['b', 's', config.hiddenSize];
   const ids = range.hasEmbedding ? graph.addInput(stageNames.inputIds, precision.ids, ['b', 's']) : undefined;
   const hiddenIn = ids === undefined ? graph.addInput(stageNames.hiddenIn, hiddenInDtype, shape) : undefined;
-  const attention = addAttentionInputs(graph, config, precision, contextTokens, options);
+  const attention = addAttentionInputs(graph, config, precision, contextTokens, options.countsPositions === true);
   const ctx: LayerContext = { graph, config, precision, weights, attention: attention.inputs, contextTokens, kvScales: options.kvScales };
   const select = range.hasHead ? addPositionSelector(graph) : undefined;
 
@@ -113,16 +113,16 @@ function addAttentionInputs(
   config: GlmConfig,
   precision: Precision,
   contextTokens: number,
-  { countsPositions, bindsTotal }: { readonly countsPositions?: boolean; readonly bindsTotal?: boolean },
+  countsPositions: boolean,
 ): { readonly inputs: LayerContext['attention']; readonly nextSeqlensK?: GraphValue } {
   const { cos, sin } = rotaryTable(config, contextTokens);
   const tableShape = [contextTokens, config.rotaryDim / 2];
   const seqlensK = graph.addInput(stageNames.seqlensK, 'i32', ['b']);
   // Valid positions of one sequence after a step are what seqlens_k is in the step after.
-  const nextSeqlensK = countsPositions === true ? addAdd(graph, stageNames.nextSeqlensK, seqlensK, graph.addInitializer('position.step', 'i32', [], Int32Array.of(1))) : undefined;
+  const nextSeqlensK = countsPositions ? addAdd(graph, stageNames.nextSeqlensK, seqlensK, graph.addInitializer('position.step', 'i32', [], Int32Array.of(1))) : undefined;
   const inputs = {
     seqlensK,
-    totalSequenceLength: nextSeqlensK === undefined || bindsTotal === true ? graph.addInput(stageNames.totalSequenceLength, 'i32', []) : nextSeqlensK,
+    totalSequenceLength: nextSeqlensK ?? graph.addInput(stageNames.totalSequenceLength, 'i32', []),
     cos: graph.addInitializer('rope.cos', precision.activations, tableShape, encodeFloats(cos, precision.activations)),
     sin: graph.addInitializer('rope.sin', precision.activations, tableShape, encodeFloats(sin, precision.activations)),
   };

@@ -14,6 +14,7 @@ import { openModel, planModel } from '../../src/engine/worker/planModel';
 import { RunProfiles } from '../../src/engine/worker/profile/runProfiles';
 import { openStages, type OpenStagesOptions, type StageRunner } from '../../src/engine/worker/stages/openStages';
 import type { Stage } from '../../src/engine/worker/stages/stage';
+import { indexOfMax } from '../../src/generation/scoreRow';
 import type { RunOptions } from '../../src/ort/running';
 import { median } from '../../src/profiling/nodeTimes';
 import type { RuntimeTrace } from '../../src/profiling/runtimeTrace';
@@ -21,21 +22,16 @@ import { compareLogits } from './logitDrift';
 
 export interface WebgpuWay {
   readonly name: string;
-  readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'bindsTotal' | 'sessionConfig'>;
+  readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'writesInts' | 'sessionConfig'>;
   /** Besides speed: kernels by the device's clock, what the profiler says, and a longer prompt in chunks of several lengths. */
   readonly isDetailed?: boolean;
 }
 
-const pending = (dispatches: number): WebgpuWay['how'] => ({ sessionConfig: { 'ep.webgpuexecutionprovider.maxNumPendingDispatches': String(dispatches) } });
-
 /** The first is what users get; the others are held against it. In the order of their value. */
 export const webgpuWays: readonly WebgpuWay[] = [
   { name: 'as it is', how: {}, isDetailed: true },
-  { name: 'gate and up in one product', how: { precision: { hasGatedProduct: false } }, isDetailed: true },
-  { name: '64 kernels a submit', how: pending(64) },
-  { name: 'attention over all that is allocated', how: { bindsTotal: true } },
-  { name: '256 kernels a submit', how: pending(256) },
-  { name: 'shaders without bounds checks', how: { sessionConfig: { 'ep.webgpuexecutionprovider.enableRobustness': '0' } } },
+  { name: 'ids and positions copied', how: { writesInts: false } },
+  { name: 'gate and up in one product', how: { precision: { hasGatedProduct: false } } },
 ];
 
 export const wayCommand = 'webgpu-way';
@@ -101,7 +97,7 @@ export async function measureWay(json: string, printLine: (line: string) => void
         print(phase);
       }
     },
-    log: { log: (level, _source, message, fields) => void (/decode steps|prompts|operators|stage \d/i.test(message) && print(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
+    log: { log: (level, _source, message, fields) => void (/decode steps|prompts|operators|token ids|stage \d/i.test(message) && print(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
   });
   print('loaded');
   try {
@@ -140,17 +136,17 @@ async function measureSpeed(runner: StageRunner, print: (line: string) => void):
   let tokens: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const startMs = performance.now();
-    let logits = await prefillIn(runner, prompt, promptTokens);
+    let logits: Float32Array = await prefillIn(runner, prompt, promptTokens);
     // The first round allocates.
     if (round > 0) prefillMs.push(performance.now() - startMs);
     else print(`first prefill ${(performance.now() - startMs).toFixed(1)} ms`);
-    afterPrompt = logits;
+    if (round === rounds - 1) afterPrompt = logits.slice();
     tokens = [];
     for (let step = 0; step < decodeSteps; step += 1) {
       const stepStartMs = performance.now();
-      const tokenId = bestOf(logits);
+      const tokenId = Math.max(0, indexOfMax(logits));
       tokens.push(tokenId);
-      logits = Float32Array.from((await (await runner.decode([{ slot: 0, tokenId }]))[0]?.full()) ?? []);
+      logits = (await (await runner.decode([{ slot: 0, tokenId }]))[0]?.full()) ?? logits;
       if (round > 0) stepMs.push(performance.now() - stepStartMs);
     }
     if (round === 0) Object.values(parts).forEach((list) => list.splice(0));
@@ -158,14 +154,14 @@ async function measureSpeed(runner: StageRunner, print: (line: string) => void):
   return { prefillMs, stepMs, parts, logits: afterPrompt, tokens };
 }
 
-/** Reads a prompt from the slot's beginning in chunks of at most so many tokens. @returns the logits after it. */
+/** Reads a prompt from the slot's beginning in chunks of at most so many tokens. @returns the logits after it, valid until the next call. */
 async function prefillIn(runner: StageRunner, prompt: Int32Array, chunkTokens: number): Promise<Float32Array> {
   runner.rewindTo(0, 0);
   let logits: Float32Array = new Float32Array();
   for (let at = 0; at < prompt.length; ) {
     const chunk = prompt.subarray(at, at + Math.min(chunkTokens, runner.prefillChunkTokens));
     at += chunk.length;
-    logits = Float32Array.from((await (await runner.prefill(0, chunk, at === prompt.length))?.full()) ?? []);
+    logits = (await (await runner.prefill(0, chunk, at === prompt.length))?.full()) ?? logits;
   }
   return logits;
 }
@@ -262,12 +258,4 @@ function insides(runner: StageRunner): { readonly stages: readonly Stage[]; read
 
 function idsOf({ vocabSize }: Pick<StageRunner, 'vocabSize'>, count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, index) => (100 + ((index * 7919) % 50_000)) % vocabSize);
-}
-
-function bestOf(logits: Float32Array): number {
-  let best = 0;
-  for (let id = 1; id < logits.length; id += 1) {
-    if ((logits[id] as number) > (logits[best] as number)) best = id;
-  }
-  return best;
 }

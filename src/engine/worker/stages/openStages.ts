@@ -66,8 +66,8 @@ export interface OpenStagesOptions {
   readonly allowSoftwareGpu?: boolean;
   /** Replaces parts of every stage's precision; for measurements. */
   readonly precision?: Partial<Precision>;
-  /** True: WebGPU attends over the whole context that is allocated; for comparisons. */
-  readonly bindsTotal?: boolean;
+  /** Whether token ids and positions are written to a WebGPU device by an operator instead of copied; absent: whichever is faster there. For tests. */
+  readonly writesInts?: boolean;
   /** Further entries for every session's configuration; for measurements. */
   readonly sessionConfig?: Readonly<Record<string, string>>;
   /** Debug option: tensors kept where they are not read. */
@@ -196,7 +196,7 @@ async function openStage(
       plan.contextTokens,
       (tensor) => (tensors.get(tensor) as TensorInfo).dtype,
       hiddenInDtype,
-      { countsPositions: device.capturesSteps, bindsTotal: options.bindsTotal, kvScales: options.kvScales, hasCpuNode: isForced(options, 'node') && placement.stageIndex === firstGpuStage(plan) },
+      { countsPositions: device.capturesSteps, kvScales: options.kvScales, hasCpuNode: isForced(options, 'node') && placement.stageIndex === firstGpuStage(plan) },
     );
     onBytes(0);
     const sessionOptions = new SessionOptions(env.library);
@@ -214,7 +214,7 @@ async function openStage(
     assertProviderAtWork(session, placement);
     const movedBytes = (await device.afterLoad?.()) ?? 0;
     options.log?.log('debug', 'stages', 'weights moved onto huge pages', { movedBytes });
-    const memory = device.openMemory(env, session, precision);
+    const memory = await device.openMemory(env, session, precision);
     begun.push(memory);
     const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => placement.firstLayer + index);
     const slotShape = [config.numKvHeads, plan.contextTokens, config.headDim];
@@ -343,7 +343,7 @@ function openStageDevice(id: DeviceId, options: OpenStagesOptions): StageDevice 
     case 'cuda':
       return openCudaDevice(deviceIndex(id));
     case 'webgpu':
-      return openWebgpuDevice({ index: deviceIndex(id), allowSoftware: options.allowSoftwareGpu ?? false, capturesSteps: canCaptureSteps(options) });
+      return openWebgpuDevice({ index: deviceIndex(id), allowSoftware: options.allowSoftwareGpu ?? false, capturesSteps: canCaptureSteps(options), writesInts: options.writesInts, log: options.log });
     default:
       return kind satisfies never;
   }

@@ -3,7 +3,7 @@
  * submitted again for each token, which saves encoding them.
  *
  * A replay copies nothing in or out: the token is written to a tensor on the device before it, the logits read after it. The position, which each
- * step of a sequence raises by one, is computed by the graph itself, since an upload costs half a millisecond whatever its size.
+ * step of a sequence raises by one, is computed by the graph itself, and so is the length that attention looks at.
  * Repeating a step writes the same keys and values to the same places, so the capture itself, which runs the step more than once, does no harm.
  *
  * @see onnxruntime's documentation of `ep.webgpuexecutionprovider.enableGraphCapture` and of the run option `gpu_graph_id`
@@ -20,7 +20,6 @@ import type { Stage } from './stage';
 
 export interface WebgpuCaptureOptions {
   readonly vocabSize: number;
-  readonly contextTokens: number;
 }
 
 /** Owned by the runner of the stage, and disposed before the stage. */
@@ -28,7 +27,7 @@ export class WebgpuCapture implements SlotDecoder {
   private readonly idArray = new Int32Array(1);
   private readonly seqlensArray = new Int32Array(1);
   private readonly logitsArray: Float32Array;
-  private readonly host: Readonly<Record<'ids' | 'seqlensK' | 'total' | 'logitsFrom' | 'logits', Value>>;
+  private readonly host: Readonly<Record<'ids' | 'seqlensK' | 'logitsFrom' | 'logits', Value>>;
   private readonly resident: Readonly<Record<'ids' | 'seqlensK' | 'nextSeqlensK' | 'logits', Value>>;
   /** What `nextSeqlensK` holds; undefined before the first step. */
   private nextPosition: number | undefined;
@@ -37,14 +36,13 @@ export class WebgpuCapture implements SlotDecoder {
   private constructor(
     private readonly stage: Stage,
     hostInfo: MemoryInfo,
-    { vocabSize, contextTokens }: WebgpuCaptureOptions,
+    { vocabSize }: WebgpuCaptureOptions,
   ) {
     const { memory } = stage.parts;
     this.logitsArray = new Float32Array(vocabSize);
     this.host = {
       ids: Value.overArray(hostInfo, this.idArray, 'i32', [1, 1]),
       seqlensK: Value.overArray(hostInfo, this.seqlensArray, 'i32', [1]),
-      total: Value.overArray(hostInfo, Int32Array.of(contextTokens), 'i32', []),
       logitsFrom: Value.overArray(hostInfo, BigInt64Array.of(0n), 'i64', [1]),
       logits: Value.overArray(hostInfo, this.logitsArray, 'f32', [1, 1, vocabSize]),
     };
@@ -100,9 +98,6 @@ export class WebgpuCapture implements SlotDecoder {
         throw new RangeError(`slot ${slot} has no cache in layer ${layerIndex}`);
       }
       binding.bindInput(names.pastKey, rows.key).bindInput(names.pastValue, rows.value).bindOutput(names.presentKey, rows.key).bindOutput(names.presentValue, rows.value);
-    }
-    if (session.inputMemory()[stageNames.totalSequenceLength] !== undefined) {
-      binding.bindInput(stageNames.totalSequenceLength, this.host.total);
     }
     binding
       .bindInput(stageNames.inputIds, this.resident.ids)

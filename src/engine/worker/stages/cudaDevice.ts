@@ -13,6 +13,7 @@ import { cudaAttentionKernel } from './attentionKernel';
 import { AddressedKv, kvBytes } from './addressedKv';
 import { explainCudaFailure } from './cudaLibrariesError';
 import { CudaOperators } from './cudaOperators';
+import { compileAhead } from './decodeKernels';
 import type { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 
@@ -57,6 +58,7 @@ export function openCudaDevice(ordinal: number): StageDevice {
       operators = await CudaOperators.create(library, stream, shape);
       return { ...precision, hasGatedSilu: true, hasSandwichNorm: true };
     },
+    expectDecoding: (config, precision, contextTokens) => compileAhead(context, config, precision, contextTokens),
     configure: (options) => {
       // With a stream of ours a run can be queued without waiting for it, and be captured by us; the provider then uses no other, so that its arena is in order too.
       try {

@@ -1,17 +1,16 @@
 /** Decodes one sequence over all stages with the fused kernels; prefill and batches stay with the runtime's. One chain per slot, made on first use. */
 
 import type { GlmConfig } from '../../../model/config';
-import { rotaryFrequencies } from '../../../model/ropeScaling';
-import type { Precision } from '../../../model/precision';
 import { storedName } from '../../../model/storedTensors';
 import { modelWeightSpecs, type LinearSpec, type WeightSpec } from '../../../model/weightSpecs';
 import type { StepLogits } from '../../../generation/stepRunner';
 import type { CudaContext } from '../../../cuda/cudaContext';
-import { compileFusedKernels, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedStage } from '../../../cuda/decode/fusedDecoder';
+import { FusedDecoder, type FusedLayer, type FusedMatrix, type FusedStage } from '../../../cuda/decode/fusedDecoder';
 import { fusedDecodingObstacle, type FusedModel } from '../../../cuda/decode/fusedModel';
 import { CudaEvent } from '../../../cuda/cudaStream';
 import type { Value } from '../../../ort/value';
 import { cudaMemoryOf, isCudaMemory } from './cudaDevice';
+import { decodeKernelImage, fusedModel } from './decodeKernels';
 import type { TimedCopy } from '../../../profiling/phaseRecorder';
 import type { ProfiledNode } from '../../../common/profile';
 import { kernelNodes } from '../profile/kernelNodes';
@@ -63,7 +62,7 @@ export class FusedChain implements SlotDecoder {
     }
     const images: Buffer[] = [];
     for (const stage of stages) {
-      images.push(await compileFusedKernels(cudaMemoryOf(stage).context, model));
+      images.push(await decodeKernelImage(cudaMemoryOf(stage).context, model));
     }
     return new FusedChain(config, stages, model, images);
   }
@@ -205,27 +204,6 @@ class CopyClock implements Disposable {
   [Symbol.dispose](): void {
     this.events.forEach((each) => Object.values(each).forEach((event) => event[Symbol.dispose]()));
   }
-}
-
-function fusedModel(config: GlmConfig, precision: Precision, contextTokens: number): FusedModel {
-  return {
-    hiddenSize: config.hiddenSize,
-    intermediateSize: config.intermediateSize,
-    numHeads: config.numHeads,
-    numKvHeads: config.numKvHeads,
-    headDim: config.headDim,
-    rotaryDim: config.rotaryDim,
-    vocabSize: config.vocabSize,
-    rmsNormEps: config.rmsNormEpsilon,
-    ropeTheta: config.ropeTheta,
-    rotary: config.ropeScaling === undefined ? undefined : rotaryFrequencies(config),
-    hasSandwichNorms: config.architecture === 'glm4',
-    hasQkvBias: config.hasQkvBias,
-    weightBits: precision.weights === 'int4' ? 4 : precision.weights === 'int8' ? 8 : 16,
-    scaleDtype: 'bf16',
-    contextTokens,
-    kvDtype: precision.kv === 'i8' ? 'i8' : 'bf16',
-  };
 }
 
 /** The scales of a stage's layers on its device; undefined for a cache that needs none. */

@@ -22,23 +22,22 @@ import { packCheckpoint } from '../packing/packCheckpoint';
 import type { PackedWeights } from '../packing/packedFile';
 import { PackDamagedError } from '../packing/packErrors';
 import { verifyPacked } from '../packing/verifyPacked';
+import { checkLongPrefill, useCapturedSteps } from './adapterChecks';
 import { allocateHostKv } from './addressedKv';
 import { openCpuDevice } from './cpuDevice';
 import { openCudaDevice } from './cudaDevice';
 import { CudaBatch } from './cudaBatch';
 import { CudaPrefill } from './cudaPrefill';
 import { FusedChain } from './fusedChain';
-import { isLongPrefillSound, measureLongPrefill, safeChunkTokens } from './prefillCheck';
 import { PackedFormats } from './packedFormats';
-import { isReplaySound, measureReplayedSteps } from './replayCheck';
 import { withMemoryReadings } from './memoryShortage';
 import { firstGpuStage, isInForce, lastGpuStage, noMisplacement, type Misplaceable, type Misplacement } from './misplacement';
 import { assertProviderAtWork, onCpuInstead, ProviderReplacedError } from './replacedProvider';
 import { Stage } from './stage';
 import type { StageDevice, StageMemory } from './stageDevice';
 import { StageRunner } from './stageRunner';
+import { warmUp } from './warmUp';
 import { locateWeights } from './weightBytes';
-import { WebgpuCapture } from './webgpuCapture';
 import { openWebgpuDevice, webgpuActivations } from './webgpuDevice';
 
 export interface OpenStagesOptions {
@@ -151,7 +150,7 @@ async function openStagesOnce(options: OpenStagesOptions): Promise<StageRunner> 
       runtimeVersion: env.library.version,
     });
     options.onProgress?.({ phase: 'warming-up', doneBytes, totalBytes });
-    await warmUp(runner, options.longWarmUpLimitMs ?? longWarmUpLimitMs);
+    await warmUp(runner, options.longWarmUpLimitMs);
     await packed.settle();
     if (plan.stages.some((stage) => stage.provider === 'webgpu')) {
       await checkLongPrefill(runner, log);
@@ -187,6 +186,9 @@ async function openStage(
   try {
     assertCacheServed(device, plainPrecision, config.headDim);
     const precision = { ...(usesOperators ? await bringOperators(device, env, plainPrecision, options) : plainPrecision), ...options.precision };
+    if (options.fusedDecode !== false) {
+      device.expectDecoding?.(config, precision, plan.contextTokens);
+    }
     const packed = device.weightsAs === 'initializers' ? await pack() : undefined;
     const { graph, stored } = buildStageGraph(
       config,
@@ -354,80 +356,6 @@ function canCaptureSteps({ plan, captureDecode }: OpenStagesOptions): boolean {
   const [only] = plan.stages;
   const format = only?.weightFormat ?? plan.weightFormat;
   return plan.stages.length === 1 && (format === 'int4' || format === 'int8') && captureDecode !== false;
-}
-
-/** The first run of a session is slow: kernels load lazily and mapped weights are read. Leaves the slots empty. */
-async function warmUp(runner: StageRunner, longLimitMs: number): Promise<void> {
-  if (runner.overlapsCalls) {
-    // The stages' own way of running is there for what the faster one can't do, and tells where each tensor lies.
-    await runner.prefillAllLogits(0, Int32Array.of(0, 0));
-    runner.rewindTo(0, 0);
-    // The longest chunk takes all the memory that prompts will need, so what is counted after loading is what there is to count; and the first
-    // long prompt finds its kernels loaded (512 tokens took 74 ms at first and 15 ms later, on an H200).
-    await runner.prefill(0, new Int32Array(Math.min(runner.prefillChunkTokens, runner.contextTokens)), true);
-    runner.rewindTo(0, 0);
-  }
-  await runner.prefill(0, Int32Array.of(0, 0), true);
-  await runner.decode([{ slot: 0, tokenId: 0 }]);
-  runner.rewindTo(0, 0);
-  if (!runner.overlapsCalls) {
-    await warmUpLongPrompt(runner, longLimitMs);
-  }
-}
-
-/** Longer than this, loading does not wait for memory that only the forecast wants to know. */
-const longWarmUpLimitMs = 1500;
-const trialTokens = 16;
-
-/**
- * Reads a prompt of two chunks, where that is quick: the runtime's arena then has all that prompts will need, so that a forecast made before any answer
- * counts it. The second chunk matters: with the first one's blocks in the way, the arena doubles once more, and not again (seen up to six chunks).
- */
-async function warmUpLongPrompt(runner: StageRunner, limitMs: number): Promise<void> {
-  const tokens = Math.min(2 * runner.prefillChunkTokens, runner.contextTokens);
-  if (tokens <= trialTokens) {
-    return;
-  }
-  const startedMs = performance.now();
-  await runner.prefill(0, new Int32Array(trialTokens), true);
-  runner.rewindTo(0, 0);
-  // A longer chunk takes no more per token.
-  if (((performance.now() - startedMs) / trialTokens) * tokens <= limitMs) {
-    for (let left = tokens; left > 0; ) {
-      const chunk = Math.min(runner.prefillChunkTokens, left);
-      await runner.prefill(0, new Int32Array(chunk), true);
-      left -= chunk;
-    }
-    runner.rewindTo(0, 0);
-  }
-}
-
-async function checkLongPrefill(runner: StageRunner, log: Log): Promise<void> {
-  const deviation = await measureLongPrefill(runner);
-  if (!isLongPrefillSound(deviation)) {
-    runner.limitPrefillChunk(safeChunkTokens);
-    log.log('warn', 'stages', `This WebGPU adapter computes long prompts wrongly, so they are read ${safeChunkTokens} tokens at a time, which is slower. A newer GPU driver may help.`, { deviation });
-  }
-}
-
-/** Replays decode steps where the adapter computes the same by that; it is faster, so its absence is logged and nothing more. */
-async function useCapturedSteps(runner: StageRunner, stages: readonly Stage[], env: Env, log: Log): Promise<void> {
-  const capture = WebgpuCapture.tryCreate(stages, new MemoryInfo(env.library, 'Cpu'), runner);
-  if (capture === undefined) {
-    return;
-  }
-  try {
-    const deviation = await measureReplayedSteps(runner, capture);
-    if (isReplaySound(deviation)) {
-      runner.decodeSlotsWith(capture);
-      log.log('info', 'stages', 'Decode steps are captured and replayed.', { deviation });
-      return;
-    }
-    log.log('warn', 'stages', 'This WebGPU adapter computes replayed decode steps wrongly, so each step is encoded anew, which is slower.', { deviation });
-  } catch (error) {
-    log.log('warn', 'stages', `Decode steps can't be captured: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  capture[Symbol.dispose]();
 }
 
 export type { StageRunner } from './stageRunner';

@@ -8,6 +8,7 @@
 import type { DeviceId, ProviderKind } from '../../../common/deviceId';
 import type { DType } from '../../../common/dtype';
 import type { AttentionKernel } from '../../../common/placement';
+import type { GlmConfig } from '../../../model/config';
 import type { KvDType, Precision } from '../../../model/precision';
 import type { StoredTensor } from '../../../model/storedTensors';
 import type { Env } from '../../../ort/env';
@@ -33,6 +34,8 @@ export interface StageDevice extends Disposable {
   memoryReading?(): { readonly freeBytes: number; readonly totalBytes: number };
   /** Makes operators that not every runtime has ready for a session with this precision, where they serve; {@link configure} then adds those of ours. @returns the precision that uses them. */
   bringOperators?(library: OrtLibrary, precision: Precision, shape: OperatorShape): Promise<Precision>;
+  /** Says what will be decoded here, before the weights are loaded. */
+  expectDecoding?(config: GlmConfig, precision: Precision, contextTokens: number): void;
   /** Appends the provider and what it needs. Called before the session is made. */
   configure(options: SessionOptions): void;
   /** Called when the session is loaded, before anything else is allocated. @returns bytes of weights that were moved onto huge pages. */

@@ -8,6 +8,7 @@
 
 import type { Token } from 'markdown-it';
 import { BlockGroups } from './blockGroups';
+import { closeMarks } from './closeMarks';
 import type { CodeBlock } from './codeBlock';
 import { GrowingList } from './growingList';
 import { GrowingTable } from './growingTable';
@@ -152,7 +153,7 @@ export class MarkdownStream {
     const head = this.openTable?.headSource ?? '';
     const base = this.stableEnd - head.length;
     const tail = head + this.source.slice(this.stableEnd);
-    const blocks = splitBlocks(tail, this.environment);
+    const blocks = splitBlocks(isFinished ? tail : closeMarks(tail), this.environment);
     for (const [index, block] of blocks.entries()) {
       const next = blocks[index + 1];
       const isFinal = isFinished || (next !== undefined && this.isCertain(base + next.start));

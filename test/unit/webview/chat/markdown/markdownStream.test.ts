@@ -128,6 +128,21 @@ describe('MarkdownStream', () => {
     expect(container.querySelector('p')?.outerHTML).toBe('<p>Some <strong>bold</strong> words and more of them, <em>too</em></p>');
   });
 
+  it('shows bold, italics and code as such before they are closed', () => {
+    const container = document.createElement('div');
+    const stream = new MarkdownStream(container, () => 0);
+    const shown = (source: string): string | undefined => {
+      stream.update(source, false);
+      return container.querySelector('p, li')?.innerHTML;
+    };
+    expect(shown('Move **the in')).toBe('Move <strong>the in</strong>');
+    expect(shown('Move **the inputs')).toBe('Move <strong>the inputs</strong>');
+    expect(shown('Move **the inputs** to `dev')).toBe('Move <strong>the inputs</strong> to <code>dev</code>');
+    expect(shown('Move **the inputs** to `device` *')).toBe('Move <strong>the inputs</strong> to <code>device</code>');
+    stream.update('Move **the inputs** to `device` **and', true);
+    expect(container.querySelector('p')?.innerHTML).toBe('Move <strong>the inputs</strong> to <code>device</code> **and');
+  });
+
   it('keeps the blocks of a long text in groups that do not depend on how it came', () => {
     const source = Array.from({ length: 50 }, (_, index) => `Paragraph ${index}.\n\n- a\n- b\n\n`).join('');
     const groups = (pieces: readonly string[]): readonly number[] => [...streamed(pieces).children].map((group) => group.childElementCount);

@@ -131,6 +131,39 @@ describe('asking', () => {
   });
 });
 
+describe('an attachment that the host refuses', () => {
+  it('is named with its size and the limit, aloud, and leaves the view as it was', async () => {
+    const page = await openChat({ scenario: 'chat' });
+    const message = 'Pasted text holds 4.8 MiB; a file may hold 256 KiB.';
+    await page.evaluate((text) => window.fakeHost.failures.set('attachment-add', { code: 'attachment-too-large', name: 'GlmError', message: text, fields: {}, next: [] }), message);
+    await page.locator('[data-test=composer]').fill('About this:');
+    await page.locator('[data-test=composer]').evaluate((area) => {
+      const data = new DataTransfer();
+      data.setData('text/plain', 'x'.repeat(5_000_000));
+      area.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true, composed: true }));
+    });
+    await page.getByRole('alert').getByText(message, { exact: true }).waitFor();
+    expect(await page.locator('[data-test=composer]').inputValue()).toBe('About this:');
+    expect(await page.locator('[data-test=attachment]').count()).toBe(0);
+    await page.locator('[data-test=request-problem]').getByRole('button', { name: 'Dismiss' }).click();
+    await page.locator('[data-test=request-problem]').waitFor({ state: 'detached' });
+  });
+});
+
+describe('right-to-left text', () => {
+  it('runs in its own direction, and code does not', async () => {
+    const page = await openChat({ scenario: 'scripts' });
+    const directions = await page.locator('glm-markdown .block').evaluateAll((blocks) => blocks.map((block) => `${block.textContent?.trim().slice(0, 6)}: ${getComputedStyle(block).direction}`));
+    expect(directions).toContain('العربي: rtl');
+    expect(directions).toContain('שלום, : rtl');
+    expect(directions).toContain('中文与日本語: ltr');
+    expect(await page.locator('[data-test=question]').first().evaluate((bubble) => getComputedStyle(bubble).direction)).toBe('rtl');
+    expect(await page.locator('glm-markdown code').first().evaluate((code) => getComputedStyle(code).direction)).toBe('ltr');
+    await page.locator('[data-test=composer]').fill('مرحبا');
+    expect(await page.locator('[data-test=composer]').evaluate((area) => getComputedStyle(area).direction)).toBe('rtl');
+  });
+});
+
 describe('changing a conversation', () => {
   it('edits a question', async () => {
     const page = await openChat({ scenario: 'chat' });

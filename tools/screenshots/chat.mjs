@@ -10,6 +10,8 @@ if (folder === undefined) {
 }
 mkdirSync(resolve(folder), { recursive: true });
 
+const scrollConversation = (page, topPx) => page.evaluate((top) => document.querySelector('glm-chat').shadowRoot.querySelector('glm-conversation').shadowRoot.querySelector('.scroller').scrollTo(0, top), topPx);
+
 /** Steps after the view is up. */
 const shots = {
   empty: {},
@@ -18,7 +20,7 @@ const shots = {
   failed: {},
   lost: {},
   chat: {},
-  'chat-top': { scenario: 'chat', steps: (page) => page.evaluate(() => document.querySelector('glm-chat').shadowRoot.querySelector('glm-conversation').shadowRoot.querySelector('.scroller').scrollTo(0, 0)), after: 400 },
+  'chat-top': { scenario: 'chat', steps: (page) => scrollConversation(page, 0), after: 400 },
   error: {},
   alignment: {},
   prefill: {},
@@ -31,6 +33,15 @@ const shots = {
   settings: { scenario: 'chat', savedState: { panel: 'settings' } },
   devices: { scenario: 'chat', savedState: { openDevices: ['cuda:0'] } },
   menu: { scenario: 'empty-demo', steps: (page) => page.locator('[data-test=model-button]').click() },
+  connecting: { scenario: 'chat', isDoorClosed: true },
+  'not-responding': {},
+  wide: { steps: (page) => scrollConversation(page, 0), after: 400 },
+  'wide-code': { scenario: 'wide', steps: (page) => scrollConversation(page, 1100), after: 400 },
+  scripts: { steps: (page) => scrollConversation(page, 0), after: 400 },
+  'eight-devices': {},
+  'thinking-open': { scenario: 'thinking', steps: async (page) => { for (const fold of await page.locator('[data-test=thinking]').all()) await fold.click(); } },
+  'code-focus': { scenario: 'chat', steps: (page) => page.locator('glm-code-block button').first().focus() },
+  refused: { scenario: 'chat', steps: async (page) => { await page.evaluate(() => window.fakeHost.failures.set('attachment-add', { code: 'attachment-too-large', name: 'GlmError', message: 'Pasted text holds 5 MiB; a file may hold 256 KiB, since all of it is read before the first word of the answer. Attach a selection of it instead.', fields: {}, next: [] })); await page.locator('[data-test=attach]').click(); } },
   hostile: {},
   streaming: {
     scenario: 'chat',
@@ -52,7 +63,7 @@ try {
     const themes = wanted.length > 0 ? themeNames : ['dark', ...(['chat', 'alignment', 'settings', 'streaming'].includes(name) ? themeNames.slice(1) : [])];
     for (const theme of themes) {
       for (const width of [300, 800]) {
-        const page = await openView(browser, scripts, { scenario: shot.scenario ?? name, theme, width, height: 760, savedState: shot.savedState });
+        const page = await openView(browser, scripts, { scenario: shot.scenario ?? name, theme, width, height: 760, savedState: shot.savedState, isDoorClosed: shot.isDoorClosed });
         await page.waitForTimeout(350);
         await shot.steps?.(page);
         await page.waitForTimeout(shot.after ?? 250);

@@ -51,7 +51,7 @@ export class FakeHost {
   private numTurns = 0;
 
   /** @param post  Sends a message to the view. */
-  constructor(post: (message: RpcMessage) => void, initial: ViewState) {
+  constructor(private readonly post: (message: RpcMessage) => void, initial: ViewState) {
     this.state = { current: initial };
     const done = (): Record<string, never> => ({});
     this.server = new RpcServer<ChatViewContract>(post, {
@@ -111,7 +111,7 @@ export class FakeHost {
       this.requests.push({ method: message.method, params: message.params });
       const failure = this.failures.get(message.method);
       if (failure !== undefined) {
-        this.server.receive({ ...message, method: `refused:${message.method}` });
+        this.post({ kind: 'reply', id: message.id, error: failure });
         return;
       }
     }

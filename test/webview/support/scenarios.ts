@@ -49,6 +49,44 @@ export const hostileAnswer = `<script>window.hacked = 1</script><img src=x onerr
 <iframe src="https://example.org"></iframe> <form action="https://example.org"><input name="q"></form>
 `;
 
+/** Everything that is wider or longer than the view. */
+export const wideAnswer = `One line without a space: ${'x'.repeat(400)} and an address https://example.org/${'path/'.repeat(40)}
+
+| device | layers | weights | key and value cache | activations | staging | other processes | free | note |
+|:--|--:|--:|--:|--:|--:|--:|--:|:--|
+| cuda:0 | 0–19 | 9.4 GiB | 0.65 GiB | 0.6 GiB | 0.1 GiB | 2.1 GiB | 58.1 GiB | the first stage, with the embedding |
+| cuda:1 | 20–39 | 9.4 GiB | 0.65 GiB | 0.6 GiB | 0.1 GiB | 3.2 GiB | 57.4 GiB | the last stage, with the head |
+
+\`\`\`python
+result = some_function_with_a_long_name(first_argument="${'a'.repeat(120)}", second_argument=[1, 2, 3])
+${Array.from({ length: 70 }, (_, index) => `value_${index} = compute(value_${index}, "text", ${index})  # line ${index}`).join('\n')}
+\`\`\`
+
+$E = mc^2$ stays as it is, and so does ${'`an_inline_code_that_is_rather_long_and_has_no_place_to_break_' + 'y'.repeat(120)}\`.
+`;
+
+/** Right to left, Chinese, Japanese, and both directions in one paragraph. */
+export const scriptsAnswer = `## العربية والعبرية
+
+مرحبًا! يمكن تحميل النموذج على معالجين رسوميين باستخدام \`device_map="auto"\` ثم نقل المدخلات إلى الجهاز الأول.
+
+- العنصر الأول
+- العنصر الثاني مع **نص عريض**
+
+שלום, אפשר לטעון את GLM-4 על שני מעבדים גרפיים.
+
+> اقتباس قصير.
+
+## 中文与日本語
+
+显存被分成权重、键值缓存和激活三部分，每一部分都能单独看到。**这样就知道**哪些内存是我们自己用的，\`input_ids\` 必须在 cuda:0 上。
+
+1. 先检查每一个偏移量。
+2. 再规划各个阶段。
+
+モデルは二枚のGPUに分けて読み込まれます。
+`;
+
 const loaded = (numGpus: number, extra: { readonly isDemo?: boolean; readonly name?: string; readonly thinks?: boolean; readonly hasChatTemplate?: boolean; readonly onCpu?: boolean } = {}): LoadedModel => {
   const devices = extra.onCpu ? [cpu] : Array.from({ length: numGpus }, (_, index) => cuda(index));
   const numLayers = 40;
@@ -152,6 +190,7 @@ const base: ViewState = {
 };
 
 const readyModel = loaded(2);
+const eightGpuModel = loaded(8);
 const ready: ViewState = { ...base, model: { kind: 'ready', model: readyModel }, engineMemory: readyModel.memory, contextUsedTokens: 1234 };
 const demoModel = loaded(0, { isDemo: true, name: 'GLM demo', onCpu: true });
 const talk: ViewState = {
@@ -249,6 +288,9 @@ export const scenarios = {
   },
   lostDevice: { ...talk, recentSamples: [{ ...sample(2), devices: sample(2).devices.map((device) => (device.id === cuda(1) ? { id: cuda(1), lost: 'cuda:1 stopped answering: NVML reports GPU is lost (Xid 79).' } : device)) }] },
   unknownReadings: { ...talk, recentSamples: [{ timeMs: 1, devices: [{ id: cuda(0) }, { id: cuda(1), totalBytes: 79.6 * gib }] }] },
+  wide: { ...talk, conversation: { ...talk.conversation, turns: [question('q1', `Explain this line: ${'z'.repeat(300)}`), { id: 'a1', role: 'assistant', text: wideAnswer, figures: answerFigures }] } },
+  scripts: { ...talk, conversation: { ...talk.conversation, turns: [question('q1', 'كيف أحمّل GLM-4 على بطاقتين؟'), { id: 'a1', role: 'assistant', text: scriptsAnswer, figures: answerFigures }, question('q2', '请用中文解释一下')] } },
+  'eight-devices': { ...talk, model: { kind: 'ready', model: eightGpuModel }, devices: devices(8), recentSamples: [sample(8)], engineMemory: eightGpuModel.memory },
   base: { ...ready, model: { kind: 'ready', model: loaded(1, { name: 'GLM-4-9B-base', hasChatTemplate: false }) }, settings: { ...base.settings, mode: 'completion' } },
 } satisfies Record<string, ViewState>;
 

@@ -54,7 +54,7 @@ export class AnswerFigures extends LitElement {
       :host-context(.vscode-light) .cut,
       :host-context(.vscode-high-contrast) .cut,
       :host-context(.vscode-high-contrast-light) .cut {
-        color: var(--vscode-errorForeground);
+        color: var(--glm-error-text);
       }
     `,
   ];

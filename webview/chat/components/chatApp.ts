@@ -31,6 +31,8 @@ export class ChatApp extends LitElement {
         height: 100vh;
         overflow: hidden;
         --glm-muted: var(--vscode-descriptionForeground);
+        /* The theme's red alone is too pale for small text on a light side bar. */
+        --glm-error-text: color-mix(in srgb, var(--vscode-errorForeground) 60%, var(--vscode-foreground));
         font-family: var(--vscode-font-family);
         font-size: var(--vscode-font-size);
         color: var(--vscode-sideBar-foreground, var(--vscode-foreground));
@@ -91,17 +93,21 @@ export class ChatApp extends LitElement {
     const { chat, memory } = this;
     return html`
       <glm-chat-header
+        role="region"
+        aria-label="Model and devices"
         .chat=${chat}
         .openDevices=${memory.openDevices}
         .panel=${memory.panel}
         .onPanel=${this.togglePanel}
         .onOpenDevices=${this.rememberDevices}
       ></glm-chat-header>
-      <main>${this.renderMain()}</main>
+      <main><h1 class="visually-hidden">GLM chat</h1>${this.renderMain()}</main>
       ${memory.panel === undefined
         ? html`
             ${this.renderProblem()} ${this.renderFullContext()}
             <glm-composer
+              role="region"
+              aria-label="Message"
               .readiness=${readinessToSend(chat)}
               ?isGenerating=${chat.generation !== undefined}
               .attachments=${chat.attachments}

@@ -158,6 +158,7 @@ export class Composer extends LitElement {
             </ul>`}
         <textarea
           rows="2"
+          dir="auto"
           data-test="composer"
           aria-label=${this.mode === 'completion' ? 'Text to be continued' : 'Question'}
           aria-describedby="hint"

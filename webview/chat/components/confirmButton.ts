@@ -31,7 +31,7 @@ export class ConfirmButton extends LitElement {
         border-color: var(--vscode-button-secondaryBorder, var(--vscode-contrastBorder, transparent));
       }
       button.yes {
-        color: var(--vscode-errorForeground);
+        color: var(--glm-error-text);
       }
     `,
   ];

@@ -75,7 +75,7 @@ export class DeviceRow extends LitElement {
         opacity: 0.8;
       }
       .lost {
-        color: var(--vscode-errorForeground);
+        color: var(--glm-error-text);
         display: flex;
         gap: 4px;
         align-items: center;
@@ -124,7 +124,7 @@ export class DeviceRow extends LitElement {
     }
     const { reading } = device;
     return html`
-      <button class="plain line numbers" data-test="device" aria-expanded=${this.isOpen ? 'true' : 'false'} aria-label=${describe(device)} title=${describe(device)} @click=${() => this.dispatchEvent(new Event('glm-toggle'))}>
+      <button class="plain line numbers" data-test="device" aria-expanded=${this.isOpen ? 'true' : 'false'} title=${describe(device)} @click=${() => this.dispatchEvent(new Event('glm-toggle'))}>
         <span class="id">${device.id}</span>
         ${device.lost === undefined
           ? html`
@@ -174,7 +174,7 @@ export class DeviceRow extends LitElement {
   }
 }
 
-/** The whole line in words, for the tooltip and for screen readers. */
+/** The whole line in words: its tooltip, which screen readers give as its description. */
 function describe(device: DeviceView): string {
   const { reading, description } = device;
   const name = `${device.id}${description === undefined ? '' : ` (${description.name})`}`;

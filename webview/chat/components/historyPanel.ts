@@ -61,6 +61,9 @@ export class HistoryPanel extends LitElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
+      button[aria-current='true'] .when {
+        color: inherit;
+      }
       .when {
         display: block;
         font-size: 11px;
@@ -122,7 +125,7 @@ export class HistoryPanel extends LitElement {
     const title = entry.title === '' ? 'New chat' : entry.title;
     return html`
       <button class="plain open" aria-current=${entry.id === this.currentId ? 'true' : 'false'} title=${title} @click=${() => this.open(entry.id)}>
-        <span class="title">${title}</span>
+        <span class="title" dir="auto">${title}</span>
         <span class="when">${describeAge(this.nowMs - entry.updatedAtMs, entry.updatedAtMs)}</span>
       </button>
       ${iconButton('edit', `Rename ${title}`, () => this.startRename(entry.id), { testId: 'rename' })}

@@ -123,7 +123,7 @@ export class QuestionTurn extends LitElement {
       ${turn.attachments === undefined || turn.attachments.length === 0
         ? nothing
         : html`<div class="chips">${turn.attachments.map((attachment) => html`<span class="chip" title=${attachment.name}>${icon('file')}<span>${attachment.name}</span></span>`)}</div>`}
-      <div class="bubble" data-test="question">${isFolded ? `${turn.text.slice(0, foldedCharacters)} …` : turn.text}</div>
+      <div class="bubble" dir="auto" data-test="question">${isFolded ? `${turn.text.slice(0, foldedCharacters)} …` : turn.text}</div>
       ${isFolded ? html`<button class="link" @click=${() => (this.isUnfolded = true)}>Show all ${turn.text.length.toLocaleString('en-US')} characters</button>` : nothing}
       <div class="tools" role="toolbar" aria-label="Question">
         ${iconButton('copy', 'Copy question', () => askHost(this, 'code-copy', { text: turn.text }))}
@@ -136,7 +136,7 @@ export class QuestionTurn extends LitElement {
   private renderEditor(turn: ConversationTurn): TemplateResult {
     return html`
       <div class="editor">
-        <textarea aria-label="Edit question" data-test="edit-text" .value=${turn.text} @keydown=${this.onEditorKey}></textarea>
+        <textarea dir="auto" aria-label="Edit question" data-test="edit-text" .value=${turn.text} @keydown=${this.onEditorKey}></textarea>
         <div class="row">
           <span class="muted">Replaces what follows.</span>
           <vscode-button appearance="secondary" @click=${this.stopEditing}>Cancel</vscode-button>

@@ -70,7 +70,7 @@ export class SettingsPanel extends LitElement {
       }
       .problem {
         font-size: 11px;
-        color: var(--vscode-errorForeground);
+        color: var(--glm-error-text);
       }
       .choices {
         display: flex;
@@ -109,14 +109,14 @@ export class SettingsPanel extends LitElement {
           <label for="system">System prompt</label>
           <vscode-text-area id="system" data-test="system-prompt" rows="4" resize="vertical" data-label="System prompt" placeholder="None" .value=${settings.systemPrompt} @change=${this.onSystemPrompt}></vscode-text-area>
         </div>
-        <vscode-divider role="presentation"></vscode-divider>
+        <vscode-divider></vscode-divider>
         <span class="label">Sampling</span>
         <div class="choices">
           <vscode-checkbox data-test="do-sample" ?checked=${settings.options.doSample} @change=${(event: Event) => this.change({ doSample: (event.target as HTMLInputElement).checked })}>Draw tokens at random</vscode-checkbox>
           ${greedyHint}
         </div>
         <div class="grid">${samplingFields.map((field) => this.renderNumber(field))}</div>
-        <vscode-divider role="presentation"></vscode-divider>
+        <vscode-divider></vscode-divider>
         <span class="label">Repetition and length</span>
         <div class="grid">${otherFields.map((field) => this.renderNumber(field))}</div>
         ${conflict === undefined ? nothing : html`<glm-notice kind="warning" role="status" data-test="conflict">${conflict}</glm-notice>`}

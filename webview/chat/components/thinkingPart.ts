@@ -32,18 +32,18 @@ export class ThinkingPart extends LitElement {
         text-overflow: ellipsis;
         white-space: nowrap;
         min-width: 0;
-        opacity: 0.8;
         font-style: italic;
       }
       .label {
         white-space: nowrap;
       }
       .active .label {
+        color: var(--vscode-foreground);
         animation: breathe 1.6s ease-in-out infinite;
       }
       @keyframes breathe {
         50% {
-          opacity: 0.45;
+          color: var(--glm-muted);
         }
       }
       .content {

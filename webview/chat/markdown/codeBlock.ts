@@ -54,6 +54,10 @@ export class CodeBlock extends LitElement {
         line-height: 1.45;
         tab-size: 4;
       }
+      /* Outside it would be cut off by the block's round corners. */
+      pre[tabindex]:focus-visible {
+        outline-offset: -2px;
+      }
       code {
         display: block;
         font: inherit;

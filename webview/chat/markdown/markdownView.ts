@@ -24,6 +24,8 @@ export class MarkdownView extends LitElement {
       }
       .full {
         content-visibility: auto;
+        /* Room for the outline of what has the focus. */
+        overflow-clip-margin: 4px;
       }
       .block {
         margin: 0 0 8px;
@@ -131,6 +133,9 @@ export class MarkdownView extends LitElement {
         border: none;
         border-top: 1px solid var(--vscode-panel-border);
         margin: 10px 0;
+      }
+      .table-block:focus-visible {
+        outline-offset: -1px;
       }
       .table-block {
         overflow-x: auto;

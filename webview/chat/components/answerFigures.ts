@@ -32,21 +32,25 @@ export class AnswerFigures extends LitElement {
         display: block;
         font-size: 11px;
         color: var(--glm-muted);
+        overflow: hidden;
       }
+      /* Dots stand in front of the figures, and those at the beginning of a line outside of what is shown. */
       ul {
         display: flex;
         flex-wrap: wrap;
-        gap: 0 6px;
         margin: 0;
+        margin-inline-start: -14px;
         padding: 0;
         list-style: none;
       }
       li {
         white-space: nowrap;
       }
-      li:not(:last-child)::after {
+      li::before {
         content: '·';
-        margin-inline-start: 6px;
+        display: inline-block;
+        width: 14px;
+        text-align: center;
       }
       .cut {
         color: var(--vscode-charts-orange, var(--vscode-foreground));

@@ -11,7 +11,8 @@ export interface PlotColours {
   readonly series: readonly string[];
 }
 
-const seriesVariables = ['blue', 'orange', 'green', 'purple', 'red', 'yellow'];
+/** Without orange, which is a third as opaque in the light themes. */
+const seriesVariables = ['blue', 'green', 'purple', 'red', 'yellow'];
 const halfDaySeconds = 12 * 3600;
 const dashes: readonly number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
@@ -57,7 +58,8 @@ export function plotOptions(spec: PlotSpec, colours: PlotColours): Omit<uPlot.Op
           label: series.label,
           stroke: colour,
           width: 1.5,
-          value: (_chart, value) => (value === null ? 'n/a' : shown(value)),
+          // Null while nothing is pointed at, too.
+          value: (_chart, value) => (value === null ? '' : shown(value)),
           ...(spec.kind === 'bars'
             ? { fill: colour, width: 0, paths: uPlot.paths.bars?.({ size: [0.9, 60] }), points: { show: false } }
             : { dash: dashes[Math.floor(index / colours.series.length + index) % dashes.length], points: { show: true, size: 7, fill: colour } }),

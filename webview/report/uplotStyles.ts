@@ -42,31 +42,34 @@ export const uplotStyles = css`
   .u-inline {
     display: block;
   }
+  .u-inline tbody {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 2px 14px;
+  }
   .u-inline tr {
-    display: inline-block;
-    margin-inline-end: 14px;
+    display: flex;
+    align-items: baseline;
   }
   .u-legend th {
+    display: flex;
+    align-items: baseline;
     font-weight: normal;
+    text-align: start;
     cursor: pointer;
     padding: 0;
   }
-  .u-legend th > * {
-    display: inline-block;
-    vertical-align: middle;
-  }
   .u-legend .u-marker {
+    flex: none;
     width: 14px;
     height: 10px;
     margin-inline-end: 4px;
   }
   .u-inline.u-live th::after {
     content: ':';
-    vertical-align: middle;
   }
   .u-legend td {
     padding: 0 0 0 4px;
-    min-width: 40px;
     font-variant-numeric: tabular-nums;
   }
   .u-series.u-off > * {

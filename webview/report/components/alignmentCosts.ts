@@ -41,7 +41,7 @@ export class AlignmentCosts extends LitElement {
       .bar {
         height: 10px;
         min-width: 1px;
-        background: var(--vscode-charts-orange, var(--vscode-charts-blue));
+        background: var(--vscode-charts-blue, currentColor);
         border: 1px solid var(--vscode-contrastBorder, transparent);
       }
     `,

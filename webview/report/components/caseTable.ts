@@ -52,7 +52,7 @@ export class CaseTable extends LitElement {
       }
       .verdict {
         white-space: normal;
-        min-width: 190px;
+        min-width: clamp(130px, 40vw, 190px);
         max-width: 340px;
       }
       .label {
@@ -95,7 +95,7 @@ export class CaseTable extends LitElement {
           <thead>
             <tr>
               <th scope="col">${first?.title}</th>
-              ${compares ? html`<th scope="col">decode speed against the baseline</th>` : nothing} ${figures.map((column) => html`<th scope="col" class=${column.isNumeric ? 'number' : ''}>${column.title}</th>`)}
+              ${compares ? html`<th scope="col" class="verdict">decode speed against the baseline</th>` : nothing} ${figures.map((column) => html`<th scope="col" class=${column.isNumeric ? 'number' : ''}>${column.title}</th>`)}
             </tr>
           </thead>
           <tbody>

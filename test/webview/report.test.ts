@@ -26,7 +26,7 @@ describe('the benchmark report', () => {
 
   it('judges against another case when one is chosen', async () => {
     const page = await openReport({ report: benchmarkReport() });
-    await page.getByRole('button', { name: 'Use GLM Local, prompt 512, 4 new as the baseline' }).click();
+    await page.getByRole('button', { name: 'Use as baseline: GLM Local, prompt 512, 4 new' }).click();
     await expect.poll(() => page.locator('[data-test=verdict]').first().innerText()).toContain('0.50 ×');
     expect(await requests(page, 'baseline-choose')).toEqual([{ caseIndex: 1 }]);
   });
@@ -54,6 +54,18 @@ describe('the benchmark report', () => {
     const text = await page.locator('glm-report main').innerText();
     expect(text).toContain('nothing else used the devices.');
     expect(text).toContain('Copy limit');
+  });
+
+  it('draws what misplaced tensors cost as bars beside the figures', async () => {
+    const cost = { kind: 'kv-cache-on-cpu', alignedTokensPerSecond: 100, misalignedTokensPerSecond: 60, isSignificant: true } as const;
+    const alignment = [{ ...cost, label: 'KV cache on cpu', bytesPerToken: 4096, costMsPerToken: 8, simulated: true }, { ...cost, label: 'logits away from the sampler', costMsPerToken: 2 }, { ...cost, label: 'input_ids on cpu', costMsPerToken: 0.1, isSignificant: false }];
+    const page = await openReport({ report: benchmarkReport({ scenario: 'alignment', alignment }) });
+    const bars = page.locator('[data-test=alignment-costs] .bar');
+    const widths = await bars.evaluateAll((elements) => elements.map((element) => element.getBoundingClientRect().width));
+    expect(widths).toHaveLength(2);
+    expect((widths[0] ?? NaN) / (widths[1] ?? NaN)).toBeCloseTo(4, 0);
+    const rows = await page.locator('[data-test=alignment-costs] tbody tr').allInnerTexts();
+    expect(rows.map((row) => row.replaceAll(/\s+/g, ' ').trim())).toEqual(['KV cache on cpu (simulated) 4.0 KiB 100.0 60.0 8.000', 'logits away from the sampler n/a 100.0 60.0 2.000', 'input_ids on cpu n/a 100.0 60.0 0.100 within the noise']);
   });
 
   it('draws the history of this machine, one point per report', async () => {

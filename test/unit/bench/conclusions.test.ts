@@ -18,6 +18,7 @@ describe('conclusionsOf', () => {
   it('points to fewer bits only where weights can have fewer', () => {
     const bound = (weights: string) => conclusionsOf({ ...report, cases: [{ ...ours, weights, bandwidth: limit(0.8) }] }).at(-1);
     expect(bound('bf16')).toBe('Decoding reaches 80 % of what copying within the device\'s memory allows, so it is bound by memory; weights in fewer bits read less, and the scenario "Weight formats" measures what that gains and costs.');
+    expect(conclusionsOf({ ...report, cases: [{ ...ours, bandwidth: limit(1.4) }] }).at(-1)).toContain('a cache holds the weights');
     expect(bound('int4')).toBe("Decoding reaches 80 % of what copying within the device's memory allows, so it is bound by memory.");
   });
 
@@ -30,6 +31,8 @@ describe('conclusionsOf', () => {
   it('does not hide that a figure is unreliable', () => {
     const few = ours.samples.slice(0, 3);
     const summaries = { ...ours.summaries, decodeTokensPerSecond: { ...ours.summaries.decodeTokensPerSecond!, isUnreliable: true } };
-    expect(conclusionsOf({ ...report, cases: [{ ...ours, samples: few, summaries }] })[0]).toContain('marked unreliable');
+    const unreliable = conclusionsOf({ ...report, cases: [{ ...ours, samples: few, summaries: { ...summaries, tpotMs: summaries.decodeTokensPerSecond } }] });
+    expect(unreliable[0]).toContain('marked unreliable');
+    expect(unreliable).toHaveLength(1);
   });
 });

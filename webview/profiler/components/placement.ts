@@ -52,7 +52,7 @@ export class Placement extends LitElement {
         position: absolute;
         inset: auto 0 0 0;
         background: var(--vscode-charts-blue, currentColor);
-        opacity: 0.4;
+        opacity: 0.3;
       }
       .part .name {
         position: relative;

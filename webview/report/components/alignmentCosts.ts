@@ -4,6 +4,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { AlignmentCostView } from '../../../src/common/protocol/reportView';
 import { baseStyles } from '../../common/baseStyles';
+import { cssProperties } from '../../common/cssProperties';
 
 @customElement('glm-alignment-costs')
 export class AlignmentCosts extends LitElement {
@@ -71,7 +72,7 @@ export class AlignmentCosts extends LitElement {
             <td class="number">${cost.misalignedTokensPerSecond.toFixed(1)}</td>
             <td class="number">${cost.costMsPerToken.toFixed(3)}</td>
             <td class="bar-cell">
-              ${cost.isSignificant ? html`<div class="bar" aria-hidden="true" style="width: ${Math.max(0, (cost.costMsPerToken / largest) * 100)}%"></div>` : html`<span class="muted">within the noise</span>`}
+              ${cost.isSignificant ? html`<div class="bar" aria-hidden="true" ${cssProperties({ width: `${Math.max(0, (cost.costMsPerToken / largest) * 100)}%` })}></div>` : html`<span class="muted">within the noise</span>`}
             </td>
           </tr>`,
         )}

@@ -136,6 +136,6 @@ export class CaseTable extends LitElement {
   }
 
   private renderChoose(index: number): TemplateResult {
-    return html`<button class="link" aria-label="Use ${this.report?.cases[index]?.name ?? ''} as the baseline" @click=${() => this.dispatchEvent(new CustomEvent('baseline', { detail: index }))}>Use as baseline</button>`;
+    return html`<button class="link" aria-label="Use as baseline: ${this.report?.cases[index]?.name ?? ''}" @click=${() => this.dispatchEvent(new CustomEvent('baseline', { detail: index }))}>Use as baseline</button>`;
   }
 }

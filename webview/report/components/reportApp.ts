@@ -120,7 +120,7 @@ export class ReportApp extends PanelApp<ReportViewContract> {
               ${this.renderPlot(trendPlot(trend))}
               ${trend.points.length > 1 ? nothing : html`<p class="muted">One report so far. Each further run of this scenario with this model adds a point.</p>`}
               ${trend.leftOut.map((each) => html`<p class="muted" data-test="left-out">${icon('warning')} ${new Date(each.startedAtMs).toLocaleString()} is left out, not comparable: ${each.reason}.</p>`)}
-              ${trend.points.some((point) => point.isUnreliable) ? html`<p class="muted">${icon('warning')} ${trend.points.filter((point) => point.isUnreliable).length} of these medians are marked unreliable.</p>` : nothing}
+              ${trend.points.some((point) => point.isUnreliable) ? html`<p class="muted">${icon('warning')} ${trend.points.filter((point) => point.isUnreliable).length} of ${trend.points.length} medians marked unreliable.</p>` : nothing}
             </div>`}
       </div>
     </section>`;

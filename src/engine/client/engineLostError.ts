@@ -27,10 +27,7 @@ export class EngineLostError extends GlmError {
     const { exit, lastLines, memoryKills } = evidence;
     const next: NextStep[] =
       what === 'engine'
-        ? [
-            { label: 'Restart and reload the model', command: 'glm.reloadModel' },
-            { label: 'If it happens again, choose fewer bits for the weights or a shorter context', terminal: 'If it happens again, try fewer bits (--weights int4) or a shorter --context' },
-          ]
+        ? [{ label: 'Restart and reload the model', command: 'glm.reloadModel' }, isAboutMemory(evidence) ? useLess : readLog]
         : [{ label: 'The next reading starts it again', terminal: 'Run the command again' }];
     super(`${what}-lost`, describeLoss(what, evidence), {
       fields: {
@@ -46,8 +43,19 @@ export class EngineLostError extends GlmError {
   }
 }
 
+const useLess: NextStep = { label: 'If it happens again, choose fewer bits for the weights or a shorter context', terminal: 'If it happens again, try fewer bits (--weights int4) or a shorter --context' };
+const readLog: NextStep = { label: 'Show the log', command: 'glm.showLog', terminal: 'Run the command with --verbose to see what came before' };
+
+/** Whether lack of memory ended the child, as far as anything tells. */
+function isAboutMemory({ exit, lastLines, memoryKills, reported }: LossEvidence): boolean {
+  return (memoryKills ?? 0) > 0 || exit.signal === 'SIGKILL' || /bad_alloc|out of memory/i.test(`${reported ?? ''}\n${lastLines.slice(-3).join('\n')}`);
+}
+
+/** The frame, stack and version that Node prints around an error which nobody caught; the error itself stands above them. */
+const aroundError = /^(Node\.js v\d|\s*at |\s*-? ?\/|\s*'|\s*\^+\s*$|\s*[{}\]]|\s*(code|errno|syscall|requireStack|path)\b|Require stack:|\s*$)/;
+
 function describeLoss(what: string, { exit, lastLines, memoryKills, reported }: LossEvidence): string {
-  const last = reported ?? lastLines.at(-1);
+  const last = reported ?? lastLines.filter((line) => !aroundError.test(line)).at(-1) ?? lastLines.at(-1);
   const lastWords = last === undefined ? '' : ` Its last line was: ${last}`;
   return `The ${what} process ${describeEnd(exit, memoryKills)}.${lastWords}`;
 }

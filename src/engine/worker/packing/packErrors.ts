@@ -60,6 +60,17 @@ export class PackDamagedError extends GlmError {
   }
 }
 
+/**
+ * A weight is NaN or infinite.
+ *
+ * Cause: a checkpoint saved from a training run that diverged, or a damaged file. Handled by: the load request; quantised, such a value would become an ordinary number without a word.
+ */
+export class WeightsNotFiniteError extends GlmError {
+  constructor(tensors: string) {
+    super('weights-not-finite', `The checkpoint holds values that are no numbers (NaN or infinity) in ${tensors}. Its answers could not be trusted: download it again, or take another one if it was saved like this.`, { fields: { tensors } });
+  }
+}
+
 const spaceCodes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 const permissionCodes: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST'];
 
@@ -71,6 +82,9 @@ export function wordPackError(error: unknown, folder: string, neededBytes: numbe
   }
   if (permissionCodes.includes(code)) {
     return new PackFolderError(folder, error);
+  }
+  if (code === 'NOT_FINITE') {
+    return new WeightsNotFiniteError((error as Error).message);
   }
   if (code === 'EARLY_END' || code === 'EIO' || code === 'ENOENT') {
     return new PackSourceError((error as Error).message, error);

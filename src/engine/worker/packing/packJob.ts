@@ -20,6 +20,8 @@ export type PackTarget =
   | { readonly kind: 'quantized'; readonly bits: 4 | 8; readonly blockSize: number; readonly valuesOffset: number; readonly scalesOffset: number; readonly scaleDtype: FloatDType; readonly zeroPointsOffset?: number };
 
 export interface PackJob {
+  /** Names in the checkpoint, for messages. */
+  readonly tensors: readonly string[];
   /** Together `rows · width` elements, in order. */
   readonly runs: readonly SourceRun[];
   readonly rows: number;
@@ -39,7 +41,7 @@ export function jobSourceBytes(job: PackJob): number {
  *
  * @param openSource  Gives a descriptor for a checkpoint file; the caller closes it.
  * @returns  What was written, with digests of the bytes as they were in memory.
- * @throws {Error} the file system's own error; the caller words it.
+ * @throws {Error} the file system's own error, or one with the code NOT_FINITE; the caller words it.
  */
 export function runPackJob(job: PackJob, openSource: (file: string) => number, targetFd: number, digest: Digest): readonly PieceDigest[] {
   const write = (array: ArrayBufferView, offset: number): PieceDigest => {
@@ -53,6 +55,9 @@ export function runPackJob(job: PackJob, openSource: (file: string) => number, t
     return [write(readRun(only, openSource), target.offset)];
   }
   const weights = readFloats(job.runs, openSource);
+  if (!isFinite(weights)) {
+    throw Object.assign(new Error(job.tensors.join(', ')), { code: 'NOT_FINITE' });
+  }
   if (factor !== 1) {
     for (let index = 0; index < weights.length; index += 1) {
       (weights[index] as number) *= factor;
@@ -74,6 +79,22 @@ export function runPackJob(job: PackJob, openSource: (file: string) => number, t
     quantize(weights, rows, width, target.blockSize, values, scales);
   }
   return [...pieces, write(values, target.valuesOffset), write(encodeFloats(scales, target.scaleDtype), target.scalesOffset)];
+}
+
+/** Whether all are numbers. A sum is none as soon as one of its terms is; four of them keep the processor busy. */
+function isFinite(values: Float32Array): boolean {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length - (values.length % 4);
+  for (let index = 0; index < whole; index += 4) {
+    a += values[index] as number;
+    b += values[index + 1] as number;
+    c += values[index + 2] as number;
+    d += values[index + 3] as number;
+  }
+  for (let index = whole; index < values.length; index += 1) {
+    a += values[index] as number;
+  }
+  return Number.isFinite(a + b + c + d);
 }
 
 /** All runs, one after the other, as f32. */

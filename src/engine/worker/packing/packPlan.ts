@@ -64,7 +64,7 @@ function jobsFor(
   const vector = (sources: readonly TensorSource[], role: 'dense' | 'bias'): PackJob => {
     const runs = sources.map((source) => wholeRun(info(source.tensor)));
     const width = runs.reduce((sum, run) => sum + run.elements, 0);
-    return { runs, rows: 1, width, factor: 1, target: { kind: 'dense', dtype: dtypeOf(role), offset: place(role) } };
+    return { tensors: sources.map(({ tensor }) => tensor), runs, rows: 1, width, factor: 1, target: { kind: 'dense', dtype: dtypeOf(role), offset: place(role) } };
   };
   if (spec.kind === 'norm') {
     return [vector([spec.source], 'dense')];
@@ -93,7 +93,7 @@ function jobsFor(
       const dtype = dtypeOf('dense');
       target = { kind: 'dense', dtype, offset: place('dense') + row * width * (dtype === 'f32' ? 4 : 2) };
     }
-    jobs.push({ runs: runsOfRows(sources.map((source) => info(source.tensor)), row, count), rows: count, width, factor: rescaled ? 1 / f16Headroom : 1, target });
+    jobs.push({ tensors: sources.map(({ tensor }) => tensor), runs: runsOfRows(sources.map((source) => info(source.tensor)), row, count), rows: count, width, factor: rescaled ? 1 / f16Headroom : 1, target });
   }
   return spec.kind === 'linear' && spec.biasSources.length > 0 ? [...jobs, vector(spec.biasSources, 'bias')] : jobs;
 }

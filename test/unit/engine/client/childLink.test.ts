@@ -47,6 +47,31 @@ describe('ChildLink', () => {
     expect(link.alive).toBe(false);
   });
 
+  it('names the error itself, not what Node prints around one that nobody caught, and the step that fits', async () => {
+    const { link, child } = start();
+    [
+      'node:internal/modules/cjs/loader:1210',
+      '  throw err;',
+      '  ^',
+      '',
+      "Error: Cannot find module 'koffi'",
+      'Require stack:',
+      '- /opt/glm/dist/engineWorker.js',
+      '    at Module._resolveFilename (node:internal/modules/cjs/loader:1207:15)',
+      "  code: 'MODULE_NOT_FOUND',",
+      '  requireStack: [',
+      "    '/opt/glm/dist/engineWorker.js'",
+      '  ]',
+      '}',
+      '',
+      'Node.js v20.20.2',
+    ].forEach((line) => child.print(line));
+    const failure = link.request('generate', fakeGenerate).catch((error: unknown) => error);
+    child.die({ exitCode: 1 });
+    expect((await failure) as Error).toMatchObject({ message: "The engine process ended with exit code 1. Its last line was: Error: Cannot find module 'koffi'" });
+    expect(((await failure) as EngineLostError).next.map((step) => step.label)).toEqual(['Restart and reload the model', 'Show the log']);
+  });
+
   it('calls a SIGKILL "often memory" without evidence and "probably" with it', async () => {
     const without = start();
     const firstLoss = new Promise<EngineLostError>((resolve) => without.link.onLost(resolve));

@@ -126,6 +126,18 @@ describe('packCheckpoint', () => {
     await expect(pack()).rejects.toMatchObject({ code: 'pack-folder-unwritable' });
   });
 
+  it.each([
+    ['NaN', 0x7fc0],
+    ['infinity', 0xff80],
+  ])('refuses a weight that is %s and names its tensor', async (_, bits) => {
+    const tensor = [...opened.tensors.values()].find(({ name }) => name.endsWith('layers.1.mlp.down_proj.weight'));
+    const bytes = readFileSync(tensor?.file as string);
+    bytes.writeUInt16LE(bits, (tensor?.fileOffset as number) + 2 * 777);
+    writeFileSync(tensor?.file as string, bytes);
+    await expect(pack()).rejects.toMatchObject({ code: 'weights-not-finite', message: expect.stringContaining('model.layers.1.mlp.down_proj.weight') });
+    expect(files()).toEqual([]);
+  });
+
   it('says that the checkpoint ended early, and leaves nothing behind', async () => {
     const [shard] = [...opened.tensors.values()].map((tensor) => tensor.file);
     truncateSync(shard as string, 20_000);

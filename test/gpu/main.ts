@@ -16,7 +16,6 @@ import { holdMemoryHere } from './memoryHolder';
 import { measurePipeline, profileSteps } from './pipelineSpeed';
 import { profilerChecks } from './profilerChecks';
 import { webgpuChecks } from './webgpuChecks';
-import { measureWay, wayCommand } from './webgpuWays';
 
 async function main(): Promise<number> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -35,10 +34,6 @@ async function main(): Promise<number> {
   }
   if (wanted === 'alignment-costs') {
     return measureAlignmentCosts(process.argv.slice(3), print);
-  }
-  if (wanted === wayCommand) {
-    await measureWay(process.argv[3] ?? '', print);
-    return 0;
   }
   if (wanted === 'hold-memory') {
     await holdMemoryHere(Number(process.argv[3]));

@@ -1,5 +1,5 @@
 /**
- * WebGPU on a real GPU, through Vulkan: which adapter, the tiny checkpoints, and the speed of a large model in several ways (webgpuWays.ts).
+ * WebGPU on a real GPU, through Vulkan: which adapter, the tiny checkpoints, and the speed of a large model (webgpuSpeed.ts).
  * `node dist/testGpu.js webgpu`; the loader needs `VK_DRIVER_FILES` (or `VK_ICD_FILENAMES`) where the driver's manifest is not where it looks.
  */
 
@@ -9,7 +9,7 @@ import { writeDequantized } from './dequantized';
 import { generate, loadOptions, openEngine, tinyCheckpoints, type TinyCheckpoint } from './engineFixture';
 import type { GpuCheck } from './harness';
 import { compareLogits } from './logitDrift';
-import { runWay, webgpuWays } from './webgpuWays';
+import { measureWebgpuSpeed } from './webgpuSpeed';
 
 /** Over the logits' standard deviation; f16 has eight times the steps of bf16, with which transformers drifts by 0.012 to 0.033. */
 const mostDrift = 0.03;
@@ -78,22 +78,11 @@ const parity = tinyCheckpoints().map(
 const big = process.env.GLM_BIG_CHECKPOINT;
 const speedOptions = (): LoadOptions => webgpuOptions(big ?? '', { contextTokens: Number(process.env.GLM_CONTEXT_TOKENS ?? 16_384) });
 
-/** Logits after the prompt as users get it, which the other ways are held against. */
-let usualLogits: Float32Array | undefined;
-
-/** Each way is a check of its own, so that its figures are out before the next one begins. `GLM_WAYS` picks some by parts of their names. */
-const wantedWays = (process.env.GLM_WAYS ?? '').split(',').filter((part) => part !== '');
-const speeds = webgpuWays
-  .filter(({ name }, index) => index === 0 || wantedWays.length === 0 || wantedWays.some((part) => name.includes(part)))
-  .map((way): GpuCheck => ({
-    devices: 0,
-    name: `webgpu: speed of a large model in int4, ${way.name}`,
-    run: () => {
-      const { text, logits } = runWay(way, speedOptions(), usualLogits);
-      usualLogits ??= logits;
-      return Promise.resolve(text);
-    },
-  }));
+const speed: GpuCheck = {
+  devices: 0,
+  name: 'webgpu: speed of a large model in int4',
+  run: () => measureWebgpuSpeed(speedOptions(), (line) => void process.stdout.write(`${line}\n`)),
+};
 
 const engineSpeed: GpuCheck = {
   devices: 0,
@@ -117,4 +106,4 @@ const engineSpeed: GpuCheck = {
   },
 };
 
-export const webgpuChecks: readonly GpuCheck[] = [adapters, ...parity, ...(big === undefined ? [] : [...speeds, engineSpeed])];
+export const webgpuChecks: readonly GpuCheck[] = [adapters, ...parity, ...(big === undefined ? [] : [speed, engineSpeed])];

@@ -63,12 +63,6 @@ export interface OpenStagesOptions {
   readonly activations?: FloatDType;
   /** Software rasterisers are WebGPU devices only when true. */
   readonly allowSoftwareGpu?: boolean;
-  /** Replaces parts of every stage's precision; for measurements. */
-  readonly precision?: Partial<Precision>;
-  /** Whether token ids and positions are written to a WebGPU device by an operator instead of copied; absent: whichever is faster there. For tests. */
-  readonly writesInts?: boolean;
-  /** Further entries for every session's configuration; for measurements. */
-  readonly sessionConfig?: Readonly<Record<string, string>>;
   /** Debug option: tensors kept where they are not read. */
   readonly misplacement?: Misplacement;
   /** False: decode with the runtime's kernels on CUDA too; for comparisons. */
@@ -185,7 +179,7 @@ async function openStage(
   const begun: Disposable[] = [device];
   try {
     assertCacheServed(device, plainPrecision, config.headDim);
-    const precision = { ...(usesOperators ? await bringOperators(device, env, plainPrecision, options) : plainPrecision), ...options.precision };
+    const precision = usesOperators ? await bringOperators(device, env, plainPrecision, options) : plainPrecision;
     if (options.fusedDecode !== false) {
       device.expectDecoding?.(config, precision, plan.contextTokens);
     }
@@ -210,13 +204,12 @@ async function openStage(
     if (!(isForced(options, 'provider') && placement.provider !== 'cpu' && placement.stageIndex === lastGpuStage(plan))) {
       device.configure(sessionOptions);
     }
-    Object.entries(options.sessionConfig ?? {}).forEach(([key, value]) => sessionOptions.setConfig(key, value));
     const session = await loadSession(env, graph.toModelBytes(), sessionOptions, options.signal);
     begun.push(session);
     assertProviderAtWork(session, placement);
     const movedBytes = (await device.afterLoad?.()) ?? 0;
     options.log?.log('debug', 'stages', 'weights moved onto huge pages', { movedBytes });
-    const memory = await device.openMemory(env, session, precision);
+    const memory = device.openMemory(env, session, precision);
     begun.push(memory);
     const layers = Array.from({ length: placement.endLayer - placement.firstLayer }, (_, index) => placement.firstLayer + index);
     const slotShape = [config.numKvHeads, plan.contextTokens, config.headDim];
@@ -345,7 +338,7 @@ function openStageDevice(id: DeviceId, options: OpenStagesOptions): StageDevice 
     case 'cuda':
       return openCudaDevice(deviceIndex(id));
     case 'webgpu':
-      return openWebgpuDevice({ index: deviceIndex(id), allowSoftware: options.allowSoftwareGpu ?? false, capturesSteps: canCaptureSteps(options), writesInts: options.writesInts, log: options.log });
+      return openWebgpuDevice({ index: deviceIndex(id), allowSoftware: options.allowSoftwareGpu ?? false, capturesSteps: canCaptureSteps(options) });
     default:
       return kind satisfies never;
   }

@@ -41,7 +41,7 @@ export interface StageDevice extends Disposable {
   /** Called when the session is loaded, before anything else is allocated. @returns bytes of weights that were moved onto huge pages. */
   afterLoad?(): Promise<number>;
   /** Memory for a session's tensors on this device. */
-  openMemory(env: Env, session: Session, precision: Precision): StageMemory | Promise<StageMemory>;
+  openMemory(env: Env, session: Session, precision: Precision): StageMemory;
 }
 
 /** Rows of the KV cache of one layer. */

@@ -6,15 +6,10 @@
 import { deviceId } from '../../../common/deviceId';
 import type { DType } from '../../../common/dtype';
 import { GlmError } from '../../../common/errors';
-import { silentLog, type Log } from '../../../common/log';
-import type { Env } from '../../../ort/env';
 import { Allocator, MemoryInfo } from '../../../ort/memory';
 import { copyTensor, Value } from '../../../ort/value';
 import { listVulkanAdapters, preferredVulkanAdapter } from '../../../ort/vulkanAdapters';
-import { median } from '../../../profiling/nodeTimes';
-import type { SessionOptions } from '../../../ort/session';
 import type { KvMemory, KvPair, StageDevice, StageMemory } from './stageDevice';
-import { WebgpuInts } from './webgpuInts';
 
 export interface WebgpuDeviceOptions {
   readonly index: number;
@@ -22,13 +17,10 @@ export interface WebgpuDeviceOptions {
   readonly allowSoftware: boolean;
   /** Whether decode steps shall be captured; the runtime does so only for a model that lies on this device as a whole. */
   readonly capturesSteps: boolean;
-  /** Whether token ids and positions are written by an operator rather than copied; absent: whichever is faster here. */
-  readonly writesInts?: boolean;
-  readonly log?: Log;
 }
 
 /** @throws {SoftwareGpuError | GlmError} `webgpu-missing` where no adapter can be used. */
-export function openWebgpuDevice({ index, allowSoftware, capturesSteps, writesInts, log = silentLog }: WebgpuDeviceOptions): StageDevice {
+export function openWebgpuDevice({ index, allowSoftware, capturesSteps }: WebgpuDeviceOptions): StageDevice {
   assertUsableAdapter(allowSoftware);
   return {
     id: deviceId('webgpu', index),
@@ -40,95 +32,34 @@ export function openWebgpuDevice({ index, allowSoftware, capturesSteps, writesIn
       if (capturesSteps) {
         options.setConfig('ep.webgpuexecutionprovider.enableGraphCapture', '1');
       }
-      appendWebgpu(options);
+      // Validating every command buffer costs more than it finds in graphs that the runtime made itself.
+      options.setConfig('ep.webgpuexecutionprovider.validationMode', 'disabled');
+      try {
+        options.appendProvider('WebGPU');
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new GlmError('webgpu-missing', `No GPU can be used through WebGPU: ${reason} Install or update the GPU's driver, or choose the provider cpu.`, { cause });
+      }
     },
-    openMemory: async (env, session): Promise<StageMemory> => {
+    openMemory: (env, session): StageMemory => {
       const info = new MemoryInfo(env.library, 'WebGPU_Buf');
-      const hostInfo = new MemoryInfo(env.library, 'Cpu');
       const allocator = new Allocator(session, info);
       const copy = (to: Value, from: Value): void => copyTensor(env, from, to);
-      const opened = writesInts === false || !env.library.has('CopyTensors') ? undefined : await openInts(env, hostInfo, info, log);
-      const isUsed = opened !== undefined && (writesInts === true || writesFaster(opened, copy, allocator, hostInfo, log));
-      if (!isUsed) {
-        opened?.[Symbol.dispose]();
-      }
-      const ints = isUsed ? opened : undefined;
-      const upload = (to: Value, from: Value): void => {
-        const { owner } = from;
-        if (ints !== undefined && from.dtype === 'i32' && owner instanceof Int32Array && owner.length === 1) {
-          ints.write(to, owner[0] as number);
-        } else {
-          copy(to, from);
-        }
-      };
       return {
         sharesHostMemory: false,
         allocate: (dtype, shape) => Value.allocate(allocator, dtype, shape),
-        release: (value) => {
-          ints?.forget(value);
-          value.dispose();
-        },
+        release: (value) => value.dispose(),
         allocateKv: (layers, dtype, maxBatch, slotShape) => new SlotwiseKv(allocator, layers, dtype, maxBatch, slotShape),
-        ...(env.library.has('CopyTensors') ? { upload, download: copy, copyWithin: copy } : {}),
+        ...(env.library.has('CopyTensors') ? { upload: copy, download: copy, copyWithin: copy } : {}),
         arena: () => allocator.stats(),
         [Symbol.dispose]: () => {
-          ints?.[Symbol.dispose]();
           allocator.dispose();
           info.dispose();
-          hostInfo.dispose();
         },
       };
     },
     [Symbol.dispose]: () => undefined,
   };
-}
-
-/** @throws {GlmError} `webgpu-missing` */
-function appendWebgpu(options: SessionOptions): void {
-  // Validating every command buffer costs more than it finds in graphs that the runtime made itself.
-  options.setConfig('ep.webgpuexecutionprovider.validationMode', 'disabled');
-  try {
-    options.appendProvider('WebGPU');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new GlmError('webgpu-missing', `No GPU can be used through WebGPU: ${reason} Install or update the GPU's driver, or choose the provider cpu.`, { cause });
-  }
-}
-
-/** Without it integers are copied, which is slower and nothing more. */
-async function openInts(env: Env, hostInfo: MemoryInfo, deviceInfo: MemoryInfo, log: Log): Promise<WebgpuInts | undefined> {
-  try {
-    const ints = await WebgpuInts.tryCreate(env, appendWebgpu, hostInfo, deviceInfo);
-    if (ints === undefined) {
-      log.log('warn', 'stages', 'Token ids are copied to the WebGPU device one by one: the runtime writes none there.');
-    }
-    return ints;
-  } catch (error) {
-    log.log('warn', 'stages', `Token ids are copied to the WebGPU device one by one: ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
-}
-
-/** Which of both ways is faster depends on the driver: on an H200 a copy takes 0.9 ms. */
-function writesFaster(ints: WebgpuInts, copy: (to: Value, from: Value) => void, allocator: Allocator, hostInfo: MemoryInfo, log: Log): boolean {
-  const [to, from] = [Value.allocate(allocator, 'i32', [1]), Value.overArray(hostInfo, Int32Array.of(7), 'i32', [1])];
-  const medianMs = (write: () => void): number => {
-    // The first of either compiles or allocates.
-    write();
-    return median(
-      Array.from({ length: 7 }, () => {
-        const startMs = performance.now();
-        write();
-        return performance.now() - startMs;
-      }),
-    );
-  };
-  const [writtenMs, copiedMs] = [medianMs(() => ints.write(to, 7)), medianMs(() => copy(to, from))];
-  ints.forget(to);
-  to.dispose();
-  from.dispose();
-  log.log('info', 'stages', 'Token ids on their way to the WebGPU device.', { writtenMs, copiedMs });
-  return writtenMs < copiedMs;
 }
 
 /** The cheapest activations that the adapter can compute with: f16, or f32 where its shaders have no f16. */

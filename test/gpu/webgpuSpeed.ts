@@ -1,82 +1,29 @@
 /**
- * Ways of running a large model on WebGPU, each measured in a process of its own: some settings hold for the device as long as the process lives.
- * A way prints its speed, where a captured step's time goes on the host, and the time of every kind of kernel by the device's own clock.
+ * The speed of a large model on WebGPU, on its runner, so that nothing but the steps is in the clock; where a captured step's time goes on the host,
+ * and the time of every kind of kernel by the device's own clock.
  */
 
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { LoadOptions } from '../../src/common/protocol/engine';
 import { listBudgets } from '../../src/engine/worker/deviceBudgets';
 import { gpuBudgetSources } from '../../src/engine/worker/gpuBudgetSources';
 import { openModel, planModel } from '../../src/engine/worker/planModel';
 import { RunProfiles } from '../../src/engine/worker/profile/runProfiles';
-import { openStages, type OpenStagesOptions, type StageRunner } from '../../src/engine/worker/stages/openStages';
+import { openStages, type StageRunner } from '../../src/engine/worker/stages/openStages';
 import type { Stage } from '../../src/engine/worker/stages/stage';
 import { indexOfMax } from '../../src/generation/scoreRow';
 import type { RunOptions } from '../../src/ort/running';
 import { median } from '../../src/profiling/nodeTimes';
 import type { RuntimeTrace } from '../../src/profiling/runtimeTrace';
-import { compareLogits } from './logitDrift';
-
-export interface WebgpuWay {
-  readonly name: string;
-  readonly how: Pick<OpenStagesOptions, 'captureDecode' | 'accuracyLevel' | 'precision' | 'writesInts' | 'sessionConfig'>;
-  /** Besides speed: kernels by the device's clock, what the profiler says, and a longer prompt in chunks of several lengths. */
-  readonly isDetailed?: boolean;
-}
-
-/** The first is what users get; the others are held against it. In the order of their value. */
-export const webgpuWays: readonly WebgpuWay[] = [
-  { name: 'as it is', how: {}, isDetailed: true },
-  { name: 'ids and positions copied', how: { writesInts: false } },
-  { name: 'gate and up in one product', how: { precision: { hasGatedProduct: false } } },
-];
-
-export const wayCommand = 'webgpu-way';
-
-interface WayRequest {
-  readonly way: WebgpuWay;
-  readonly options: LoadOptions;
-  /** Gets the logits after the prompt. */
-  readonly logitsFile: string;
-}
-
-/** A way that packs the weights first needs 30 s of them. `GLM_WAY_SECONDS` sets another limit, for software rasterisers. */
-const mostMs = 1000 * Number(process.env.GLM_WAY_SECONDS ?? 60);
-
-/**
- * Runs a way in a process of its own, which prints as it goes.
- * @returns its logits, and how far they lie from those of the first way.
- */
-export function runWay(way: WebgpuWay, options: LoadOptions, reference: Float32Array | undefined): { readonly text: string; readonly logits: Float32Array } {
-  const folder = mkdtempSync(join(tmpdir(), 'glm-way-'));
-  try {
-    const logitsFile = join(folder, 'logits');
-    const request: WayRequest = { way, options, logitsFile };
-    const { status, signal, error } = spawnSync(process.execPath, [process.argv[1] as string, wayCommand, JSON.stringify(request)], { stdio: ['ignore', 'inherit', 'inherit'], timeout: mostMs, killSignal: 'SIGKILL' });
-    if (status !== 0) {
-      throw new Error(`ended with ${status ?? signal ?? 'nothing'}${error === undefined ? '' : `: ${error.message}`}`);
-    }
-    const bytes = readFileSync(logitsFile);
-    const logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    return { text: reference === undefined ? 'the reference' : `drift from the first way ${compareLogits([...logits], [...reference]).rms.toExponential(2)} standard deviations`, logits };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 const promptTokens = Number(process.env.GLM_PROMPT_TOKENS ?? 512);
 const longPromptTokens = 4 * promptTokens;
 const [rounds, decodeSteps, tracedSteps] = [5, 24, 3];
 
-/** What {@link wayCommand} does. Each phase prints a line when it begins or ends, so that a run that is cut off says where. */
-export async function measureWay(json: string, printLine: (line: string) => void): Promise<void> {
-  const { way, options, logitsFile } = JSON.parse(json) as WayRequest;
+/** Each phase prints a line when it begins or ends, so that a run that is cut off says where. */
+export async function measureWebgpuSpeed(options: LoadOptions, printLine: (line: string) => void): Promise<string> {
   const startedMs = performance.now();
   const print = (line: string): void => printLine(`  [${((performance.now() - startedMs) / 1000).toFixed(1)} s] ${line}`);
-  print(way.name);
   const opened = await openModel(options.source, process.env);
   const { plan } = planModel(opened, options, await listBudgets(options, gpuBudgetSources));
   print(`planned: ${plan.stages.map(({ device }) => device).join(', ')}, context ${plan.contextTokens}`);
@@ -90,30 +37,25 @@ export async function measureWay(json: string, printLine: (line: string) => void
     packThreadFile: join(dirname(process.argv[1] as string), 'packThread.js'),
     prefillChunkTokens: longPromptTokens,
     allowSoftwareGpu: options.allowSoftwareGpu,
-    ...way.how,
     onProgress: (progress) => {
       if (progress.phase !== phase) {
         phase = progress.phase;
         print(phase);
       }
     },
-    log: { log: (level, _source, message, fields) => void (/decode steps|prompts|operators|token ids|stage \d/i.test(message) && print(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
+    log: { log: (level, _source, message, fields) => void (/decode steps|prompts|operators|stage \d/i.test(message) && print(`${level}: ${message} ${JSON.stringify(fields ?? {})}`)) },
   });
   print('loaded');
   try {
-    const { prefillMs, stepMs, parts, logits, tokens } = await measureSpeed(runner, print);
+    const { prefillMs, stepMs, parts } = await measureSpeed(runner, print);
     const [prefill, step] = [median([...prefillMs]), median([...stepMs])];
-    writeFileSync(logitsFile, logits);
-    print(`prefill of ${promptTokens} ${prefill.toFixed(2)} ms = ${((1000 * promptTokens) / prefill).toFixed(0)} tok/s (${prefillMs.map((ms) => ms.toFixed(1)).join(' ')})`);
-    print(`step ${step.toFixed(3)} ms = ${(1000 / step).toFixed(1)} tok/s, fastest ${Math.min(...stepMs).toFixed(3)}; tokens ${tokens.slice(0, 8).join(' ')}`);
     print(`host time of a step: ${Object.entries(parts).map(([part, ms]) => `${part} ${median(ms).toFixed(3)} ms`).join(', ')}`);
-    if (way.isDetailed === true) {
-      await printKernels(runner, { prefill, step }, print);
-      for (const { kind, clock, plainStepMs, deviceNodesMs, steps } of await runner.profileOperators(0, { promptTokens, decodeSteps: tracedSteps }, new AbortController().signal)) {
-        print(`the profiler's ${kind}: ${clock} time, plain step ${plainStepMs?.toFixed(2)} ms, ${steps.length} timed steps${deviceNodesMs === undefined ? '' : `, kernels by the device's clock ${deviceNodesMs.toFixed(2)} ms`}`);
-      }
-      await measureChunks(runner, print);
+    await printKernels(runner, { prefill, step }, print);
+    for (const { kind, clock, plainStepMs, deviceNodesMs, steps } of await runner.profileOperators(0, { promptTokens, decodeSteps: tracedSteps }, new AbortController().signal)) {
+      print(`the profiler's ${kind}: ${clock} time, plain step ${plainStepMs?.toFixed(2)} ms, ${steps.length} timed steps${deviceNodesMs === undefined ? '' : `, kernels by the device's clock ${deviceNodesMs.toFixed(2)} ms`}`);
     }
+    await measureChunks(runner, print);
+    return `prefill of ${promptTokens} ${prefill.toFixed(2)} ms = ${((1000 * promptTokens) / prefill).toFixed(0)} tok/s (${prefillMs.map((ms) => ms.toFixed(1)).join(' ')}); step ${step.toFixed(3)} ms = ${(1000 / step).toFixed(1)} tok/s, fastest ${Math.min(...stepMs).toFixed(3)}`;
   } finally {
     await runner.dispose();
   }
@@ -124,34 +66,27 @@ interface Speed {
   readonly stepMs: number[];
   /** Host times of a captured step's calls. */
   readonly parts: Readonly<Record<string, number[]>>;
-  readonly logits: Float32Array;
-  readonly tokens: readonly number[];
 }
 
 async function measureSpeed(runner: StageRunner, print: (line: string) => void): Promise<Speed> {
   const prompt = idsOf(runner, promptTokens);
   const [prefillMs, stepMs]: [number[], number[]] = [[], []];
   const parts = timeCopies(runner);
-  let afterPrompt: Float32Array = new Float32Array();
-  let tokens: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const startMs = performance.now();
     let logits: Float32Array = await prefillIn(runner, prompt, promptTokens);
     // The first round allocates.
     if (round > 0) prefillMs.push(performance.now() - startMs);
     else print(`first prefill ${(performance.now() - startMs).toFixed(1)} ms`);
-    if (round === rounds - 1) afterPrompt = logits.slice();
-    tokens = [];
     for (let step = 0; step < decodeSteps; step += 1) {
       const stepStartMs = performance.now();
       const tokenId = Math.max(0, indexOfMax(logits));
-      tokens.push(tokenId);
       logits = (await (await runner.decode([{ slot: 0, tokenId }]))[0]?.full()) ?? logits;
       if (round > 0) stepMs.push(performance.now() - stepStartMs);
     }
     if (round === 0) Object.values(parts).forEach((list) => list.splice(0));
   }
-  return { prefillMs, stepMs, parts, logits: afterPrompt, tokens };
+  return { prefillMs, stepMs, parts };
 }
 
 /** Reads a prompt from the slot's beginning in chunks of at most so many tokens. @returns the logits after it, valid until the next call. */

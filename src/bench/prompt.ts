@@ -23,6 +23,42 @@ export function benchmarkPromptIds(count: number, vocabLimit: number): readonly 
   return ids;
 }
 
+/** A prompt for engines that may take text only. */
+export interface TextPrompt {
+  readonly ids: readonly number[];
+  readonly text: string;
+  /** Whether the tokenizer reads the text as exactly these ids. */
+  readonly readsBack: boolean;
+}
+
+export interface TextCodec {
+  /** Without special tokens. */
+  tokenize(text: string): Promise<readonly number[]>;
+  detokenize(ids: readonly number[]): Promise<string>;
+}
+
+/** So many places of the prose are tried: where a cut parts a word or a character, its text is read as other ids. */
+const cutsTried = 16;
+
+/**
+ * `count` ids of `prose`, repeated as needed, whose text is read as the same ids again; ids as of {@link benchmarkPromptIds} with their text where no cut gives
+ * such. Random ids hardly ever survive: their text holds other, longer tokens.
+ */
+export async function textPrompt(codec: TextCodec, prose: string, count: number, vocabLimit: number): Promise<TextPrompt> {
+  const once = await codec.tokenize(prose);
+  const repeated = once.length === 0 ? [] : await codec.tokenize(prose.repeat(Math.ceil((count + cutsTried) / once.length)));
+  for (let cut = 0; cut < cutsTried && cut + count <= repeated.length; cut += 1) {
+    const ids = repeated.slice(cut, cut + count);
+    const text = await codec.detokenize(ids);
+    const again = await codec.tokenize(text);
+    if (ids.every((id, index) => id === again[index] && id < vocabLimit) && again.length === ids.length) {
+      return { ids, text, readsBack: true };
+    }
+  }
+  const ids = benchmarkPromptIds(count, vocabLimit);
+  return { ids, text: await codec.detokenize(ids), readsBack: false };
+}
+
 /** SHA-256 over the ids as little-endian u32, in hex: two reports with the same hash measured the same prompt. */
 export function hashPromptIds(ids: readonly number[]): string {
   const bytes = Buffer.alloc(ids.length * 4);

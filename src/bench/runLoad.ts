@@ -6,7 +6,7 @@ import { greedySampling } from '../common/sampling';
 import { bandwidthUse } from './bandwidthUse';
 import { ordinaryTokens, targetOf, textEngineOf, type BenchmarkEngine } from './engineAccess';
 import type { ProgressPace } from './progressPace';
-import { benchmarkPromptIds } from './prompt';
+import { benchmarkPromptIds, textPrompt, type TextCodec, type TextPrompt } from './prompt';
 import { scoreBundledText } from './quality';
 import type { BenchmarkCase } from './report/schema';
 import { measureCase, type TelemetrySource } from './runCase';
@@ -45,6 +45,7 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
     const { possible, impossible } = splitByContext(plan.cases, model.description);
     impossible.forEach((each) => note(`"${each.name}" was left out: ${each.promptTokens + each.newTokens} tokens exceed the model's ${model.description.maxContextTokens}.`));
     pace.skip(impossible.length * (settings.warmupRuns + settings.repetitions));
+    const prompts = textsOf.length === 0 ? undefined : await promptsWithText(engine, model, textsOf, signal);
     const cases: BenchmarkCase[] = [];
     for (const each of possible) {
       pace.start(each.name, settings.warmupRuns + settings.repetitions);
@@ -58,7 +59,7 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
           provider: [...new Set(model.plan.stages.map((stage) => stage.provider))].join('+'),
           weights: model.weights,
           devices: model.plan.stages.map((stage) => stage.device),
-          promptIds: benchmarkPromptIds(each.promptTokens, ordinaryTokens(model)),
+          promptIds: prompts?.get(each.promptTokens)?.ids ?? benchmarkPromptIds(each.promptTokens, ordinaryTokens(model)),
           setup: attentionSetup(model),
           ownPids: engine.pid === undefined ? [] : [engine.pid],
         },
@@ -69,12 +70,24 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
         break;
       }
     }
-    const outcome: LoadOutcome = { plan, model, cases, naturalStops: [] };
-    return signal?.aborted ? outcome : await measureBeside(outcome, engine, signal, note, textsOf);
+    const outcome: LoadOutcome = { plan, model, cases, naturalStops: [], ...(prompts === undefined ? {} : { prompts }) };
+    return signal?.aborted ? outcome : await measureBeside(outcome, engine, signal, note);
   } finally {
     await stopBeside?.();
     await engine.end();
   }
+}
+
+async function promptsWithText(engine: BenchmarkEngine, model: LoadedModel, counts: readonly number[], signal: AbortSignal | undefined): Promise<ReadonlyMap<number, TextPrompt>> {
+  const codec: TextCodec = {
+    tokenize: async (text) => (await engine.request('tokenize', { text, mode: 'no-special' }, signal)).ids,
+    detokenize: async (ids) => (await engine.request('detokenize', { ids, skipSpecial: true }, signal)).text,
+  };
+  const prompts = new Map<number, TextPrompt>();
+  for (const count of counts) {
+    prompts.set(count, await textPrompt(codec, evaluationText, count, ordinaryTokens(model)));
+  }
+  return prompts;
 }
 
 /** Loads a second model and lets it answer one short prompt after the other. @returns what ends that. */
@@ -113,7 +126,7 @@ function attentionSetup(model: LoadedModel): readonly string[] {
 }
 
 /** What is no speed: limits, quality, text times, natural stops. Whatever fails here is a note; the cases are kept. */
-async function measureBeside(outcome: LoadOutcome, engine: BenchmarkEngine, signal: AbortSignal | undefined, note: (text: string) => void, textsOf: readonly number[]): Promise<LoadOutcome> {
+async function measureBeside(outcome: LoadOutcome, engine: BenchmarkEngine, signal: AbortSignal | undefined, note: (text: string) => void): Promise<LoadOutcome> {
   const { plan, model } = outcome;
   const text = textEngineOf(engine, model, signal);
   const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
@@ -134,16 +147,12 @@ async function measureBeside(outcome: LoadOutcome, engine: BenchmarkEngine, sign
   const scores = plan.scoresText === true ? await attempt('the perplexity', () => scoreBundledText(text, model.contextTokens)) : undefined;
   const textTimes = plan.timesText === true ? await attempt('tokenizing', () => measureTextTimes(text, plan.label, evaluationText, () => performance.now())) : undefined;
   const naturalStops = (await attempt('the natural stops', () => measureStops(engine, plan, model, signal))) ?? [];
-  const texts = await attempt('the prompts as text', () =>
-    Promise.all(textsOf.map(async (count) => [count, (await engine.request('detokenize', { ids: benchmarkPromptIds(count, ordinaryTokens(model)), skipSpecial: true }, signal)).text] as const)),
-  );
   return {
     ...outcome,
     cases,
     naturalStops,
     ...(scores === undefined ? {} : { scores }),
     ...(textTimes === undefined ? {} : { textTimes }),
-    ...(texts === undefined ? {} : { promptTexts: new Map(texts) }),
   };
 }
 

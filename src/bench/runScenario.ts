@@ -97,7 +97,10 @@ async function runOthers(plan: OthersPlan, ours: LoadOutcome | undefined, { sett
   }
   const cases: BenchmarkCase[] = [];
   const possible = splitByContext(plan.cases, ours.model.description).possible.map(
-    (each): OtherCase => ({ ...each, promptIds: benchmarkPromptIds(each.promptTokens, ordinaryTokens(ours.model)), promptText: ours.promptTexts?.get(each.promptTokens) }),
+    (each): OtherCase => {
+      const prompt = ours.prompts?.get(each.promptTokens);
+      return { ...each, promptIds: prompt?.ids ?? benchmarkPromptIds(each.promptTokens, ordinaryTokens(ours.model)), promptText: prompt?.text, promptReadsBack: prompt?.readsBack };
+    },
   );
   for (const engine of plan.engines) {
     try {

@@ -37,6 +37,8 @@ export interface OtherCase extends CasePlan {
   readonly promptIds: readonly number[];
   /** The ids as text, for engines that take none. */
   readonly promptText: string | undefined;
+  /** Whether our tokenizer reads that text as exactly those ids. */
+  readonly promptReadsBack?: boolean;
 }
 
 export interface OtherRun {

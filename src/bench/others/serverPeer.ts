@@ -95,6 +95,7 @@ async function measureCase(engine: ServerEngine, server: KnownServer, plan: Othe
     ...(brokenRules.length === 0 ? {} : { brokenRules }),
     setup: [
       `asked over HTTP at ${server.base}, prompt as ${way === 'ids' ? 'token ids' : way === 'text' ? 'text' : 'a chat message'}, times taken when text arrives`,
+      ...(isSameText(plan, way, answers[0]?.promptTokens) ? ['our tokenizer reads the text of the prompt as its ids, and the server counted as many tokens'] : []),
       ...(isSilent ? ['it does not tell what it took from its cache, so another prompt was sent between runs'] : []),
       ...(tellsNoLength && 'completionTokens' in lengths ? ['lengths taken from one answer that was not streamed'] : []),
       ...(dialect === 'none' ? ['it takes no field that holds off its stop tokens'] : []),
@@ -111,11 +112,16 @@ function brokenBy(answers: readonly StreamedCompletion[], plan: OtherCase, way: 
   const counted = answers[0]?.promptTokens;
   return [
     ...(way === 'ids' && promptTokens !== undefined ? [{ rule: 'prompt', explanation: `the server counted ${promptTokens} prompt tokens instead of ${plan.promptIds.length}` }] : []),
-    ...(way === 'ids' ? [] : [{ rule: 'prompt', explanation: `the prompt went there as text, of which the server made ${counted ?? 'an unknown number of'} tokens instead of our ${plan.promptIds.length}` }]),
+    ...(way === 'ids' || isSameText(plan, way, counted) ? [] : [{ rule: 'prompt', explanation: `the prompt went there as text, of which the server made ${counted ?? 'an unknown number of'} tokens instead of our ${plan.promptIds.length}` }]),
     ...(newTokens === undefined ? [] : [{ rule: 'early-stop', explanation: `a run generated ${newTokens} instead of ${plan.newTokens} tokens` }]),
     ...(answers.some((answer) => answer.completionTokens === undefined) ? [{ rule: 'length', explanation: 'the server reports no lengths, so they cannot be checked' }] : []),
     ...(cached === undefined ? [] : [{ rule: 'cache', explanation: `the server took ${cached} prompt tokens from its cache` }]),
   ];
+}
+
+/** Text that our tokenizer reads as the ids, of which the server made as many tokens: with the same checkpoint they are the same. */
+function isSameText(plan: OtherCase, way: Manner['way'], countedTokens: number | undefined): boolean {
+  return way === 'text' && plan.promptReadsBack === true && countedTokens === plan.promptIds.length;
 }
 
 function piecesCaution(answers: readonly StreamedCompletion[]): readonly string[] {

@@ -2,6 +2,7 @@
 
 import type { LoadOptions, LoadedModel, ModelDescription } from '../../common/protocol/engine';
 import type { OtherEngine } from '../others/otherEngine';
+import type { TextPrompt } from '../prompt';
 import type { TextScores } from '../quality';
 import type { AlignmentCost, BenchmarkCase, TextTimes } from '../report/schema';
 
@@ -52,8 +53,8 @@ export interface LoadOutcome {
   /** Of the bundled text; undefined where the plan asked for none or it failed. */
   readonly scores?: TextScores;
   readonly textTimes?: TextTimes;
-  /** Texts of the prompts by their token count, for engines that take no ids; only where the scenario has such. */
-  readonly promptTexts?: ReadonlyMap<number, string>;
+  /** The prompts by their token count with their texts, where the scenario has engines that may take no ids. */
+  readonly prompts?: ReadonlyMap<number, TextPrompt>;
 }
 
 export interface OthersPlan {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { benchmarkPromptIds, hashPromptIds } from '../../../src/bench/prompt';
+import { benchmarkPromptIds, hashPromptIds, textPrompt } from '../../../src/bench/prompt';
 import { measureCase, type BenchmarkTarget, type CaseSpec } from '../../../src/bench/runCase';
 import { averagePower, describeBefore, surroundingsCautions } from '../../../src/bench/surroundings';
 import { CancelledError } from '../../../src/common/errors';
@@ -146,6 +146,29 @@ describe('benchmarkPromptIds', () => {
     expect(hashPromptIds([1, 2])).not.toBe(hashPromptIds([2, 1]));
     // printf '\x01\x00\x00\x00' | sha256sum
     expect(hashPromptIds([1])).toBe('67abdd721024f0ff4e0b3f4c2fc13bc5bad42d0b7851d456d88d203d15aaa450');
+  });
+});
+
+describe('textPrompt', () => {
+  /** Words are tokens; a cut through a word reads back as another one. */
+  const words = ['the', 'graph', 'is', 'cut', 'into', 'stages'];
+  const codec = {
+    tokenize: (text: string) => Promise.resolve(text.split(' ').filter((word) => word !== '').map((word) => (words.includes(word) ? words.indexOf(word) : 99))),
+    detokenize: (ids: readonly number[]) => Promise.resolve(ids.map((id) => words[id] ?? '?').join(' ')),
+  };
+
+  it('gives the asked number of ids whose text is read as the same', async () => {
+    const prompt = await textPrompt(codec, `${words.join(' ')} `, 20, 50);
+    expect([prompt.ids.length, prompt.readsBack]).toEqual([20, true]);
+    expect(await codec.tokenize(prompt.text)).toEqual(prompt.ids);
+  });
+
+  it('tries another cut where one does not read back, and falls back to the usual ids where none does', async () => {
+    const fickle = { ...codec, tokenize: async (text: string) => (text.startsWith('the') && text.length < 60 ? [99] : codec.tokenize(text)) };
+    expect(await textPrompt(fickle, `${words.join(' ')} `.repeat(4), 6, 50)).toMatchObject({ ids: [1, 2, 3, 4, 5, 0], readsBack: true });
+    const lossy = { ...codec, detokenize: () => Promise.resolve('?') };
+    expect(await textPrompt(lossy, words.join(' '), 4, 50)).toEqual({ ids: benchmarkPromptIds(4, 50), text: '?', readsBack: false });
+    expect(await textPrompt(codec, '', 4, 50)).toMatchObject({ readsBack: false });
   });
 });
 

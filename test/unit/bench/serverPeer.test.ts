@@ -150,6 +150,16 @@ describe('measureServer', () => {
     expect(prompts).toEqual(['abc 2', ...Array.from({ length: 6 }, () => ['cba 1', 'abc 4']).flat(), 'abc 4']);
   });
 
+  it('takes the prompt for the same where its text reads back and the server counts as many tokens, and only there', async () => {
+    const { url } = await start({ ownedBy: 'me', refusesIds: 500 });
+    const seventeen = (promptReadsBack: boolean, numIds = 17) => run({ cases: [{ name: 'short', promptTokens: numIds, newTokens: 4, concurrency: 1, promptIds: new Array<number>(numIds).fill(5), promptText: 'abc', promptReadsBack }] });
+    const [same] = (await measureServer({ kind: 'server', url }, seventeen(true))).cases;
+    expect(same).not.toHaveProperty('brokenRules');
+    expect(same?.setup?.join()).toContain('the server counted as many tokens');
+    expect((await measureServer({ kind: 'server', url }, seventeen(false))).cases[0]?.brokenRules?.map(({ rule }) => rule)).toEqual(['prompt']);
+    expect((await measureServer({ kind: 'server', url }, seventeen(true, 16))).cases[0]?.brokenRules?.map(({ rule }) => rule)).toEqual(['prompt']);
+  });
+
   it('holds a server to the rules in its own words that refuses ours (transformers serve’s form)', async () => {
     const { url, asked } = await start({ ownedBy: 'local', refusesIds: 422, knownFields: ['generation_config'] });
     const { cases } = await measureServer({ kind: 'server', url }, run());

@@ -36,6 +36,8 @@ const cheapRenderMs = 4;
 const restPerRenderMs = 60;
 const shortestRestMs = 500;
 const longestRestMs = 1500;
+/** A layout reported later than this belongs to something else, such as the view becoming wider. */
+const longestLayoutMs = 250;
 /** A line that starts a new block counts as certain once it is complete or this long: `-` may yet become `---`. */
 const certainLineLength = 24;
 
@@ -108,10 +110,10 @@ export class MarkdownStream {
 
   /** To be called when the layout of what was rendered is known; asking for it would make the browser lay out once more. */
   onLayout(): void {
-    if (this.unmeasuredSinceMs !== undefined) {
+    if (this.unmeasuredSinceMs !== undefined && this.now() - this.unmeasuredSinceMs < longestLayoutMs) {
       this.rest(this.unmeasuredSinceMs);
-      this.unmeasuredSinceMs = undefined;
     }
+    this.unmeasuredSinceMs = undefined;
   }
 
   private rest(startMs: number): void {

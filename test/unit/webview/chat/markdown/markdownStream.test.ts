@@ -207,6 +207,16 @@ describe('MarkdownStream', () => {
     expect(stream.update(`${long}And *more*, *later*`, false)).toBe(false);
   });
 
+  it('takes no later change of size for the layout of what it rendered', () => {
+    let nowMs = 0;
+    const stream = new MarkdownStream(document.createElement('div'), () => nowMs);
+    const long = 'Some text, *long*. '.repeat(200);
+    stream.update(long, false);
+    nowMs += 5000;
+    stream.onLayout();
+    expect(stream.update(`${long}*More*`, false)).toBe(true);
+  });
+
   it('never rests while blocks are small, however slow the machine', () => {
     let nowMs = 0;
     const container = document.createElement('div');

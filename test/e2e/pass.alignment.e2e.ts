@@ -48,7 +48,10 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
   it("is listed at the file's entry, and the fix sets the map to auto and loads again", { timeout: 240_000 }, async () => {
     await session.runCommand('Problems: Focus on Problems View');
     await expect.poll(async () => (await session.page.locator('.markers-panel .monaco-list-row').allInnerTexts()).join('\n'), poll).toMatch(/split\.json[\s\S]*(are|is) on cpu[\s\S]*Ln 3, Col 3/);
+    const before = session.processes('engineWorker.js');
     await (await session.inChat('alignment')).getByText('Use device map "auto"').click();
+    // A new engine, so that what the view shows is not the old one's.
+    await expect.poll(() => session.processes('engineWorker.js').some((pid) => !before.includes(pid)), poll).toBe(true);
     await expect.poll(() => readFileSync(join(session.workspace, '.vscode/settings.json'), 'utf8'), poll).toContain('"glm.deviceMap": "auto"');
     await expect.poll(async () => (await session.inChat('alignment')).count(), poll).toBe(0);
     await expect.poll(async () => (await session.inChat('model-facts')).count(), poll).toBe(1);

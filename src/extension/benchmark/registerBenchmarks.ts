@@ -69,8 +69,23 @@ async function runBenchmark(ctx: GlmContext, service: BenchmarkService, given?: 
   return stored;
 }
 
+/** A load under way would otherwise end in the middle of the measurement. */
+function loadEnded({ model }: GlmContext): Promise<void> {
+  return model.engineState.kind !== 'loading'
+    ? Promise.resolve()
+    : new Promise((resolve) => {
+        const stop = model.onState.on(({ kind }) => {
+          if (kind !== 'loading') {
+            stop();
+            resolve();
+          }
+        });
+      });
+}
+
 /** A loaded chat model takes memory of the devices, and an answer under way their time: the user says what becomes of it. */
 async function settleChatModel(ctx: GlmContext, scenario: Scenario): Promise<ModelBeside | undefined | 'cancelled'> {
+  await loadEnded(ctx);
   const state = ctx.model.engineState;
   if (state.kind !== 'ready') {
     return undefined;

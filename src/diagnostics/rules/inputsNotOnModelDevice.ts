@@ -29,7 +29,7 @@ export const inputsNotOnModelDevice: Rule = {
       },
       fix: ['Appends `.to(model.device)`, with the name the model has at that spot, to the call that creates the tensors.', 'When the model has no name there, the inputs are moved where the model is called.'],
       options: [],
-      limits: ['Functions, methods and attributes of one file are followed; what other files do is not known and keeps the rule silent.', 'An argument that some path moves and another does not is not reported.'],
+      limits: ['Functions, methods and attributes of one file are followed; what other files do is not known and keeps the rule silent.', 'An argument that some path moves and another does not is not reported.', 'In a script whose own function moves the model, functions above that one which nobody calls find the model where it was loaded.'],
     },
     zh: {
       title: '输入不在模型所在的设备上',
@@ -41,7 +41,7 @@ export const inputsNotOnModelDevice: Rule = {
       },
       fix: ['在创建张量的调用之后追加 `.to(model.device)`，使用模型在该处的真实名字。', '若该处看不到模型，则在调用模型的地方移动输入。'],
       options: [],
-      limits: ['只跟踪同一文件内的函数、方法和属性；其他文件的行为未知时规则保持沉默。', '在某条路径上已移动、另一条路径上未移动的参数不报告。'],
+      limits: ['只跟踪同一文件内的函数、方法和属性；其他文件的行为未知时规则保持沉默。', '在某条路径上已移动、另一条路径上未移动的参数不报告。', '若脚本自身调用的函数移动了模型，则位于该函数之前且无人调用的函数视模型仍在加载之处。'],
     },
   },
   check(context) {

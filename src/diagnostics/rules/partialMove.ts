@@ -22,7 +22,7 @@ export const partialMove: Rule = {
       },
       fix: ['Moves the others where they are handed over, to the device of the model, or to the device the first ones were moved to.'],
       options: [],
-      limits: ['Several tensors left behind in one call are one finding with related locations.', 'Silent for a model that visibly stays on the CPU.'],
+      limits: ['Several tensors left behind in one call are one finding with related locations.', 'Silent for a model that visibly stays on the CPU, and for the mask of a Bloom or MPT model, which takes it along by itself.'],
     },
     zh: {
       title: '只移动了一部分张量',
@@ -34,7 +34,7 @@ export const partialMove: Rule = {
       },
       fix: ['在传参处把其余张量移动到模型的设备，或移动到前几个张量所去的设备。'],
       options: [],
-      limits: ['一次调用中遗漏的多个张量是一条带相关位置的报告。', '模型明显留在 CPU 上时保持沉默。'],
+      limits: ['一次调用中遗漏的多个张量是一条带相关位置的报告。', '模型明显留在 CPU 上时保持沉默；Bloom 与 MPT 模型会自行移动掩码，其 `attention_mask` 不报告。'],
     },
   },
   check(context) {
@@ -53,6 +53,9 @@ function isLeft(tensor: TensorArgument): boolean {
   return !(tensor.keyword !== undefined && sizeName.test(tensor.keyword)) && tensor.places.length > 0 && tensor.places.every((place) => place.kind === 'unmoved' || place.kind === 'loaded');
 }
 
+/** Their forward() takes the mask along by itself. */
+const takingMaskAlong = /^(\w+\.)*(Bloom|Mpt)[A-Z]\w*\./;
+
 /** Something unknown takes tensors of its own on the CPU (lengths, seeds); what a tokenizer made or a transformers model expects is different. */
 function isModelInput(tensor: TensorArgument): boolean {
   return tensor.origin?.maker === 'tokenizer' || (tensor.keyword !== undefined && modelInputs.has(tensor.keyword));
@@ -63,7 +66,8 @@ const modelInputs = new Set(['input_ids', 'inputs', 'attention_mask', 'token_typ
 function checkCall(context: RuleContext, call: ModelCall): readonly Finding[] {
   const partial = call.tensors.filter((tensor) => tensor.partlyMoved && tensor.expr !== undefined);
   const moved = [...call.tensors.filter(isMoved), ...partial];
-  const left = [...call.tensors.filter(isLeft), ...partial];
+  const takesMaskAlong = call.models.length > 0 && call.models.every(({ model }) => takingMaskAlong.test(context.textOf(model.origin)));
+  const left = [...call.tensors.filter((tensor) => isLeft(tensor) && !(takesMaskAlong && tensor.keyword === 'attention_mask')), ...partial];
   const mayBeOnAccelerator = call.models.length === 0 ? left.every(isModelInput) : call.models.some(({ model }) => isOnAccelerator(model) && model.scattersInputs !== true);
   const [first, ...others] = left;
   const span = first && (first.expr ?? first.origin?.call);

@@ -10,6 +10,8 @@ export interface Frame {
   readonly modelNames: Set<string>;
   readonly globals: Set<string>;
   readonly nonlocals: Set<string>;
+  /** Where a function that is no method begins in the text. */
+  readonly plainFunction?: number;
   /** The `self` of a method, with its parameter name. */
   self?: { readonly name: string; readonly value: Value };
 }

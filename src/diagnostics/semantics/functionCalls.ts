@@ -32,7 +32,7 @@ export function callFunction(interpreter: Interpreter, target: FunctionValue, ar
   interpreter.availabilityDepth = 0;
   interpreter.state = local;
   interpreter.flows.push(flow);
-  const frame = interpreter.newFrame('function', target.closure);
+  const frame = interpreter.newFrame('function', target.closure, target.self ? undefined : def.start);
   const numDefinitionsBefore = definitions.history.length;
   bindParameters(interpreter, target, args, frame);
   let completes = true;

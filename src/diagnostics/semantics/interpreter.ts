@@ -94,8 +94,8 @@ export class Interpreter {
     return this.bindings.get(name) === 1;
   }
 
-  newFrame(kind: Frame['kind'], parent?: Frame): Frame {
-    return { id: this.nextId++, kind, parent, modelNames: new Set(), globals: new Set(), nonlocals: new Set() };
+  newFrame(kind: Frame['kind'], parent?: Frame, plainFunction?: number): Frame {
+    return { id: this.nextId++, kind, parent, plainFunction, modelNames: new Set(), globals: new Set(), nonlocals: new Set() };
   }
 
   /** False once the budget is used up. */

@@ -178,7 +178,7 @@ function joinModels(a: ModelObject, b: ModelObject): ModelObject {
       deviceMaps.push(map);
     }
   }
-  return { ...a, placements, deviceMaps, quantized: [...new Set([...a.quantized, ...b.quantized])], generationConfig: a.generationConfig ?? b.generationConfig, scattersInputs: a.scattersInputs === true || b.scattersInputs === true };
+  return { ...a, placements, movedBy: a.movedBy ?? b.movedBy, deviceMaps, quantized: [...new Set([...a.quantized, ...b.quantized])], generationConfig: a.generationConfig ?? b.generationConfig, scattersInputs: a.scattersInputs === true || b.scattersInputs === true };
 }
 
 /** An entry that one path alone stores may be missing, which for a keyword argument means its default, and in an open dict anything. */

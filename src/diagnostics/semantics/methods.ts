@@ -210,8 +210,8 @@ function cudaEventMethod(site: CallSite, ref: RefValue, name: string): Value {
 /** Keywords that only a transformers model understands. */
 const generateSettings = ['min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'attention_mask', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
 
-/** Keywords of vLLM's `LLM.generate`. */
-const engineSettings = ['sampling_params', 'prompt_token_ids', 'use_tqdm'];
+/** Keywords of the generate() of other libraries (vLLM, FlexLLMGen), which a transformers model refuses. */
+const engineSettings = ['sampling_params', 'prompt_token_ids', 'use_tqdm', 'stop', 'max_tokens'];
 
 /** Servers and inference engines, which take text and keep their tensors to themselves. */
 const engineName = /(client|engine|server|api|sglang|vllm|(^|[._])(llm|sampler))$/i;

@@ -78,7 +78,11 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
       deviceArg: target.expr,
     });
   }
-  models.forEach(({ ref, model }) => interpreter.update(ref, { ...model, placements: [target.device] }));
+  const start = interpreter.isRecording ? site.frame.plainFunction : undefined;
+  models.forEach(({ ref, model }) => {
+    const movedBy = start === undefined || !model.isOfModule ? model.movedBy : { start, before: model.movedBy?.before ?? model.placements };
+    interpreter.update(ref, { ...model, placements: [target.device], movedBy });
+  });
 }
 
 /** Hands the arguments of a call to a model and records that. */

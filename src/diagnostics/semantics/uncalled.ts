@@ -28,7 +28,22 @@ export function runUncalled(interpreter: Interpreter): void {
   definitions.forgetActivations();
   for (const target of entries) {
     if (!definitions.called.has(target.def)) {
-      runAlone(interpreter, () => interpreter.call(target, undefined));
+      runAlone(interpreter, () => {
+        if (!target.self) {
+          takeBackLaterMoves(interpreter, target.def.start);
+        }
+        interpreter.call(target, undefined);
+      });
+    }
+  }
+}
+
+/** A script calls one of its functions, which moves the model: those above it, which nobody calls, are other ways to run it, and find the model where it was loaded. */
+function takeBackLaterMoves(interpreter: Interpreter, start: number): void {
+  for (const id of interpreter.facts.finalModels.keys()) {
+    const object = interpreter.state.object(id);
+    if (object?.kind === 'model' && object.movedBy && object.movedBy.start > start) {
+      interpreter.state.setObject(id, { ...object, placements: object.movedBy.before });
     }
   }
 }

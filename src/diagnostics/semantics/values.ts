@@ -130,6 +130,8 @@ export type DeviceMap =
 /** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `gptq`: quantized here by its rules; `unseen`: the class is not visible. */
 export type ModelLibrary = 'transformers' | 'awq' | 'gptq' | 'foreign' | 'unseen';
 
+export type Placement = 'unplaced' | Device;
+
 export interface ModelObject {
   readonly kind: 'model';
   readonly origin: Span;
@@ -139,7 +141,11 @@ export interface ModelObject {
   readonly deviceMaps: readonly DeviceMap[];
   readonly quantized: readonly boolean[];
   /** Last explicit move on each path; `unplaced` where there was none. */
-  readonly placements: readonly ('unplaced' | Device)[];
+  readonly placements: readonly Placement[];
+  /** Loaded by the module itself, in no function. */
+  readonly isOfModule: boolean;
+  /** For such a model: the function, called by the module, that moved it (by where it begins), and where the model was before. */
+  readonly movedBy?: { readonly start: number; readonly before: readonly Placement[] };
   /** Wrapped by DataParallel or its like, which copies inputs to the device of the model. */
   readonly scattersInputs?: boolean;
   /** `generation_config` attributes set by hand, so that lengths may be fixed there. */

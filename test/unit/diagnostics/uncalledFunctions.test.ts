@@ -32,6 +32,11 @@ describe('what an uncalled function leaves behind', () => {
     expect(await rulesIn(text)).toEqual(['GLM101']);
   });
 
+  it('is none of the moves that the script itself makes further down', async () => {
+    const text = `model = AutoModelForCausalLM.from_pretrained("org/writer")\n\ndef draft(text):\n    return model.generate(**tokenizer(text, return_tensors="pt"))\n\ndef main():\n    model.to("cuda")\n\ndef check(text):\n    return model.generate(**tokenizer(text, return_tensors="pt"))\n\nmain()\n`;
+    expect(await rulesIn(text)).toEqual(['GLM101']);
+  });
+
   it('is nothing for names of its own', async () => {
     expect(await rulesIn(`model = load_elsewhere()\n${ask('model')}\ndef start():\n    model = ${load}\n    return model\n`)).toEqual([]);
   });

@@ -63,7 +63,7 @@ function model(site: CallSite, library: ModelLibrary): RefValue {
   const hasOpaqueMapping = args.mappings.some(({ value }) => interpreter.object(value)?.kind !== 'dict');
   const map = argument('device_map');
   const deviceMaps: readonly DeviceMap[] = map === undefined && hasOpaqueMapping ? [{ kind: 'unknown' }] : deviceMapsOf(interpreter, map);
-  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), placements: ['unplaced'] };
+  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), placements: ['unplaced'], isOfModule: site.frame.kind === 'module' };
   const ref = interpreter.allocate(object);
   interpreter.facts.finalModels.set(ref.id, object);
   interpreter.facts.happenings.push({ kind: 'other-work', event: interpreter.tick() });
@@ -135,7 +135,7 @@ export function passModelOn(site: CallSite, path: string): Value | undefined {
   }
   if (isDispatch) {
     const map = args.keywords.get('device_map')?.value ?? args.positional[name === 'dispatch_model' ? 1 : 2]?.value;
-    const deviceMaps = deviceMapsOf(interpreter, map).map((found): DeviceMap => (found.kind === 'unknown' && name === 'dispatch_model' ? { kind: 'multi' } : found));
+    const deviceMaps = deviceMapsOf(interpreter, map);
     // The empty model it fills was made in a way that need not be visible (`MyModel(config)`).
     const dispatched = interpreter.modelsIn(given).length > 0 ? given : model(site, 'unseen');
     interpreter.modelsIn(dispatched).forEach(({ ref, model: object }) => interpreter.update(ref, { ...object, deviceMaps }));

@@ -60,6 +60,8 @@ describe('the benchmark report', () => {
     const cost = { kind: 'kv-cache-on-cpu', alignedTokensPerSecond: 100, misalignedTokensPerSecond: 60, isSignificant: true } as const;
     const alignment = [{ ...cost, label: 'KV cache on cpu', bytesPerToken: 4096, costMsPerToken: 8, simulated: true }, { ...cost, label: 'logits away from the sampler', costMsPerToken: 2 }, { ...cost, label: 'input_ids on cpu', costMsPerToken: 0.1, isSignificant: false }];
     const page = await openReport({ report: benchmarkReport({ scenario: 'alignment', alignment }) });
+    // Before the figures of its twenty loads, which nobody reads first.
+    expect(await page.locator('glm-report h2').first().innerText()).toBe('What misplaced tensors cost');
     const bars = page.locator('[data-test=alignment-costs] .bar');
     const widths = await bars.evaluateAll((elements) => elements.map((element) => element.getBoundingClientRect().width));
     expect(widths).toHaveLength(2);

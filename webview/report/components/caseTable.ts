@@ -52,7 +52,7 @@ export class CaseTable extends LitElement {
       }
       .verdict {
         white-space: normal;
-        min-width: clamp(130px, 40vw, 190px);
+        min-width: clamp(130px, 21vw, 250px);
         max-width: 340px;
       }
       .label {

@@ -68,8 +68,9 @@ export class ReportApp extends PanelApp<ReportViewContract> {
           <span class="muted" aria-hidden="true">${this.done}</span>
         </div>
       </header>
+      ${this.renderAlignment(report)}
       <glm-case-table .report=${report} @baseline=${(event: CustomEvent<number>) => this.chooseBaseline(event.detail)}></glm-case-table>
-      ${this.renderAlignment(report)} ${this.renderNotes(report)} ${this.renderPlots(report)} ${this.renderRules(report)}
+      ${this.renderNotes(report)} ${this.renderPlots(report)} ${this.renderRules(report)}
       <section aria-labelledby="machine">
         <h2 id="machine">Machine</h2>
         <dl>${report.facts.map((fact) => html`<dt>${fact.label}</dt><dd>${fact.value}</dd>`)}</dl>

@@ -8,6 +8,7 @@ import type { TensorInfo } from '../common/dtype';
 import { throwIfAborted } from '../common/errors';
 import { errorCodeOf, isAbsent, readTextIfPresent } from './boundedFile';
 import type { TokenizerFiles } from '../common/tokenizerFiles';
+import { expandHome } from '../common/homePath';
 import type { Checkpoint, CheckpointSummary, OpenOptions } from './checkpoint';
 import { CheckpointError, downloadAgain } from './checkpointError';
 import { entriesOf, findSnapshot, hubCacheRoots, incompleteDownloads, tryRepoName, repoFolderOf, repoFolders, repoNameOf } from './hubCache';
@@ -77,7 +78,7 @@ async function readSummary(source: string, options: OpenOptions): Promise<{ summ
 /** Finds the folder that holds config.json. */
 async function resolveSource(source: string, env: OpenOptions['env']): Promise<{ readonly folder: string; readonly name: string }> {
   const home = env.HOME ?? env.USERPROFILE;
-  const path = resolve(/^~(?=$|[/\\])/.test(source) && home !== undefined ? home + source.slice(1) : source);
+  const path = resolve(expandHome(source, home));
   const info = await stat(path).catch((error: unknown) => {
     if (isAbsent(error)) {
       return undefined;

@@ -1,10 +1,12 @@
 /** The options of every command that loads a model, and what they become. */
 
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { tryParseDeviceId, type DeviceId, type ProviderKind } from '../../common/deviceId';
 import { weightFormats, type KvFormat, type WeightFormat } from '../../common/dtype';
+import { expandHome } from '../../common/homePath';
 import { namesMapFile, parseDeviceMapText } from '../../devices/plan/deviceMapText';
 import type { DeviceMapRequest } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
@@ -96,8 +98,8 @@ export function toLoadOptions(flags: LoadFlags, env: Readonly<Record<string, str
     excludeDevices: flags.exclude,
     allowSoftwareGpu: flags.softwareGpu === true,
     cpuThreads: flags.threads,
-    cacheFolder: flags.cacheFolder ?? defaultCacheFolder(env),
-    ortLibrary: flags.ortLibrary,
+    cacheFolder: expandHome(flags.cacheFolder ?? defaultCacheFolder(env), homedir()),
+    ortLibrary: flags.ortLibrary === undefined ? undefined : expandHome(flags.ortLibrary, homedir()),
     alignment: flags.alignment,
     accuracyLevel: flags.accuracyLevel === undefined ? undefined : flags.accuracyLevel === '0' ? 0 : 4,
     misplace: flags.misplace as LoadOptions['misplace'],

@@ -1,10 +1,12 @@
 /** The settings under `glm.` as typed values. Pure: reads through a function, knows no 'vscode'. */
 
+import { homedir } from 'node:os';
 import type { AlignmentMode } from '../../common/alignment';
 import { tryParseBytes } from '../../common/byteParse';
 import { tryParseDeviceId, type DeviceId, type ProviderKind } from '../../common/deviceId';
 import type { KvFormat, WeightFormat } from '../../common/dtype';
 import { GlmError } from '../../common/errors';
+import { expandHome } from '../../common/homePath';
 import type { DeviceMapRequest } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
 import { namesMapFile, parseDeviceMapText } from '../../devices/plan/deviceMapText';
@@ -70,7 +72,7 @@ export function readSettings(read: SettingReader): Settings {
       ignoreEos: read('ignoreEos') === true,
     },
     maxConversations: Math.round(number('history.maxConversations', 200, 1, 5000)),
-    cudaLibraryFolders: texts(read('cudaLibraryFolders')),
+    cudaLibraryFolders: texts(read('cudaLibraryFolders')).map((folder) => expandHome(folder, homedir())),
   };
 }
 
@@ -82,7 +84,7 @@ export function readSettings(read: SettingReader): Settings {
 export function readLoadOptions(read: SettingReader, source: string, defaultCacheFolder: string, readMapFile: MapFileReader = noMapFile): LoadOptions {
   const contextTokens = read('contextLength');
   const cpuThreads = read('cpuThreads');
-  const ortLibrary = text(read('ortLibrary')).trim();
+  const ortLibrary = expandHome(text(read('ortLibrary')).trim(), homedir());
   const maxMemoryBytes = parseMaxMemory(read('maxMemory'));
   const includeDevices = parseDevices('includeDevices', read('includeDevices'));
   const excludeDevices = parseDevices('excludeDevices', read('excludeDevices'));
@@ -99,7 +101,7 @@ export function readLoadOptions(read: SettingReader, source: string, defaultCach
     ...(excludeDevices.length === 0 ? {} : { excludeDevices }),
     allowSoftwareGpu: read('allowSoftwareGpu') === true,
     ...(isPositive(cpuThreads) ? { cpuThreads: Math.round(cpuThreads) } : {}),
-    cacheFolder: text(read('cacheFolder')).trim() || defaultCacheFolder,
+    cacheFolder: expandHome(text(read('cacheFolder')).trim(), homedir()) || defaultCacheFolder,
     ...(ortLibrary === '' ? {} : { ortLibrary }),
     alignment: oneOf<AlignmentMode>(read('deviceAlignment'), ['autoFix', 'warn', 'off'], 'autoFix'),
   };

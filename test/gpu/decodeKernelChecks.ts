@@ -7,27 +7,11 @@ import { attentionSharedBytes, attentionThreads, defaultTuning, definesOf, split
 import { kernelSource } from '../../src/cuda/decode/kernels';
 import { KernelModule } from '../../src/cuda/kernelModule';
 import { compileKernels } from '../../src/cuda/nvrtc';
-import { createRandom } from './fusedFixture';
+import { bf16Bits, createRandom, glm9bShape } from './fusedFixture';
 import type { GpuCheck } from './harness';
 import { roundToBf16 } from './referenceModel';
 
-const glm9b: FusedModel = {
-  hiddenSize: 4096,
-  intermediateSize: 13696,
-  numHeads: 32,
-  numKvHeads: 2,
-  headDim: 128,
-  rotaryDim: 64,
-  vocabSize: 151552,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10000,
-  hasSandwichNorms: true,
-  hasQkvBias: true,
-  weightBits: 16,
-  scaleDtype: 'bf16',
-  contextTokens: 8_400,
-  kvDtype: 'bf16',
-};
+const glm9b: FusedModel = { ...glm9bShape, weightBits: 16, contextTokens: 8_400 };
 
 const shapes: readonly (readonly [string, FusedModel])[] = [
   ['9B', glm9b],
@@ -112,7 +96,7 @@ function makeInputs(model: FusedModel, seed: number): Inputs {
   const cacheElements = numKvHeads * contextTokens * headDim;
   const cache = (): Uint16Array | Int8Array => {
     const elements = kvDtype === 'i8' ? new Int8Array(cacheElements) : new Uint16Array(cacheElements);
-    for (let i = 0; i < elements.length; i += 1) elements[i] = kvDtype === 'i8' ? Math.max(-128, Math.min(127, Math.round(random() * 50))) : floatBits(random());
+    for (let i = 0; i < elements.length; i += 1) elements[i] = kvDtype === 'i8' ? Math.max(-128, Math.min(127, Math.round(random() * 50))) : bf16Bits(random());
     return elements;
   };
   const scales = (): Float32Array => Float32Array.from({ length: numKvHeads * headDim }, () => 0.02 * (1 + 0.2 * Math.abs(random())));
@@ -123,14 +107,6 @@ function makeInputs(model: FusedModel, seed: number): Inputs {
     rotary[i + 1] = Math.sin(angle);
   }
   return { qkv: Float32Array.from({ length: (numHeads + 2 * numKvHeads) * headDim }, () => 1.5 * random()), keyCache: cache(), valueCache: cache(), keyScales: scales(), valueScales: scales(), rotary };
-}
-
-/** bf16 of a float, cut off. */
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
-function floatBits(value: number): number {
-  scratch[0] = value;
-  return (scratchBits[0] as number) >>> 16;
 }
 
 /** f64[numHeads · headDim]. */

@@ -4,24 +4,9 @@ import { CudaContext } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
 import { compileFusedKernels, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedStage } from '../../src/cuda/decode/fusedDecoder';
 import { defaultTuning, type FusedModel, type FusedTuning } from '../../src/cuda/decode/fusedModel';
-import { bf16Bits, createRandom } from './fusedFixture';
+import { bf16Bits, createRandom, glm9bShape } from './fusedFixture';
 
-const shape: Omit<FusedModel, 'weightBits'> = {
-  hiddenSize: 4096,
-  intermediateSize: 13696,
-  numHeads: 32,
-  numKvHeads: 2,
-  headDim: 128,
-  rotaryDim: 64,
-  vocabSize: 151552,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10000,
-  hasSandwichNorms: true,
-  hasQkvBias: true,
-  scaleDtype: 'bf16',
-  contextTokens: 8448,
-  kvDtype: 'bf16',
-};
+const shape: Omit<FusedModel, 'weightBits'> = { ...glm9bShape, contextTokens: 8448 };
 
 /** Random bytes once, then copied over and over: zeros would run faster than real weights. */
 class RandomMemory {

@@ -9,6 +9,7 @@ import type { ModelChoice } from '../common/protocol/webview';
 import { EngineSupervisor, startEngine, startMonitor, type EngineClient } from '../engine/client';
 import { ChatSession } from './chat/chatSession';
 import { ConversationStore } from './chat/conversationStore';
+import { OpenConversation } from './chat/openConversation';
 import { CudaRuntime } from '../cuda/setup/cudaRuntime';
 import { DeviceService } from './devices/deviceService';
 import { ReportDocuments } from './diagnose/reportDocument';
@@ -20,8 +21,6 @@ import { ModelService } from './model/modelService';
 import { defaultCacheFolder, EditorSettings } from './settings/editorSettings';
 import { ChatViewProvider } from './view/chatViewProvider';
 import { createViewHandlers } from './view/viewHandlers';
-
-const openConversationKey = 'glm.openConversation';
 
 export class GlmContext implements vscode.Disposable {
   readonly channel: vscode.LogOutputChannel;
@@ -73,16 +72,18 @@ export class GlmContext implements vscode.Disposable {
       ownPids: () => (this.model.enginePid === undefined ? [] : [this.model.enginePid]),
     });
     this.store = new ConversationStore(vscode.Uri.joinPath(extension.globalStorageUri, 'conversations').fsPath, this.log);
+    // Of the workspace, or of all windows without one.
+    const opened = new OpenConversation(vscode.Uri.joinPath(extension.storageUri ?? extension.globalStorageUri, 'open-conversation.json').fsPath, this.log);
     this.chat = new ChatSession({
       store: this.store,
       model: this.model,
       log: this.log,
       readSettings: () => this.settings.read(),
       maxConversations: () => this.settings.current.maxConversations,
-      rememberOpen: (id) => void extension.workspaceState.update(openConversationKey, id),
+      opened,
       newId: randomUUID,
     });
-    const restored = this.chat.restore(extension.workspaceState.get<string>(openConversationKey)).catch((error: unknown) => {
+    const restored = this.chat.restore().catch((error: unknown) => {
       this.log.log('error', 'history', `The last conversation could not be opened: ${String(error)}`);
     });
     this.view = new ChatViewProvider(

@@ -4,12 +4,13 @@
  */
 
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readReportFile } from '../../bench/report/readReportFile';
 import { toJson } from '../../bench/report/writers';
 import type { BenchmarkEnvironment, BenchmarkReport } from '../../bench/report/schema';
 import type { Log } from '../../common/log';
+import { replaceFile } from '../replaceFile';
 
 export interface StoredReport {
   readonly id: string;
@@ -65,26 +66,12 @@ export class ReportStore {
   }
 
   /**
-   * Writes under a temporary name and renames; the oldest reports above the limit go.
+   * Keeps the report; the oldest above the limit go.
    * @throws the file system's error, such as a full disk; nothing is left half written.
    */
   async save(report: BenchmarkReport): Promise<StoredReport> {
-    await mkdir(this.folder, { recursive: true });
     const id = `${report.startedAt.replace(/[^0-9]/g, '').slice(0, 14)}-${report.scenario}-${randomUUID().slice(0, 8)}`;
-    const temporary = `${this.pathOf(id)}.tmp`;
-    try {
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        await file.writeFile(toJson(report));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, this.pathOf(id));
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
+    await replaceFile(this.pathOf(id), toJson(report));
     // Ids begin with the time, so their order is the reports' order.
     const ids = [...(await this.ids())].sort();
     await Promise.all(ids.slice(0, Math.max(0, ids.length - this.limit)).map((old) => rm(this.pathOf(old), { force: true })));

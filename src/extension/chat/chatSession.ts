@@ -12,6 +12,7 @@ import { Emitter } from '../emitter';
 import { addAttachment } from './attachments';
 import { appendTurn, contextTokensOf, cutBefore, newConversation, removeTurn, rename, replaceTurn } from './conversationEdits';
 import { largestConversationBytes, type ConversationStore } from './conversationStore';
+import type { OpenConversation } from './openConversation';
 import { writeAnswer, type AnswerDelta, type AnsweringModel } from './writeAnswer';
 
 /** The model as the chat needs it. */
@@ -26,8 +27,8 @@ export interface ChatSessionOptions {
   readonly log: Log;
   readonly readSettings: () => ChatSettings;
   readonly maxConversations: () => number;
-  /** Told which conversation is open, to be opened again after a reload. */
-  readonly rememberOpen: (id: string) => void;
+  /** The conversation to come back to after a reload. */
+  readonly opened: Pick<OpenConversation, 'read' | 'remember' | 'flush'>;
   readonly nowMs?: () => number;
   readonly newId: () => string;
 }
@@ -84,7 +85,8 @@ export class ChatSession {
   }
 
   /** Opens what was open before a reload, when it is still there, and reads the list of conversations. */
-  async restore(openId: string | undefined): Promise<void> {
+  async restore(): Promise<void> {
+    const openId = await this.options.opened.read();
     const restored = openId === undefined ? undefined : await this.options.store.read(openId);
     if (restored !== undefined && this.current.turns.length === 0 && this.running === undefined) {
       this.show(restored);
@@ -194,7 +196,7 @@ export class ChatSession {
   /** Ends the answer under way and waits until everything is on disk. */
   async dispose(): Promise<void> {
     await this.stop();
-    await this.options.store.flush();
+    await Promise.all([this.options.store.flush(), this.options.opened.flush()]);
   }
 
   private answer(): void {
@@ -254,7 +256,7 @@ export class ChatSession {
   private show(conversation: Conversation): void {
     this.current = conversation;
     this.setUsed(contextTokensOf(conversation));
-    this.options.rememberOpen(conversation.id);
+    this.options.opened.remember(conversation.id);
     this.announce();
   }
 
@@ -281,7 +283,7 @@ export class ChatSession {
     if (conversation.turns.length === 0) {
       return;
     }
-    this.options.rememberOpen(conversation.id);
+    this.options.opened.remember(conversation.id);
     try {
       await this.options.store.save(conversation);
     } catch (error) {

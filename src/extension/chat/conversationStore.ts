@@ -4,11 +4,11 @@
  * There is no index file: what exists is what the folder holds, and two windows never write the same list.
  */
 
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../common/log';
 import type { Conversation } from '../../common/protocol/webview';
+import { replaceFile } from '../replaceFile';
 import { markInterrupted } from './conversationEdits';
 import { parseConversation } from './parseConversation';
 
@@ -68,11 +68,11 @@ export class ConversationStore {
   }
 
   /**
-   * Writes the conversation under a temporary name and renames it.
+   * Replaces the conversation's file in one step.
    * @throws the file system's error, such as a full disk; the previous version is then still there.
    */
   save(conversation: Conversation): Promise<void> {
-    return this.enqueue(() => this.write(conversation));
+    return this.enqueue(() => replaceFile(this.pathOf(conversation.id), JSON.stringify({ version: 1, conversation })));
   }
 
   remove(id: string): Promise<void> {
@@ -104,25 +104,6 @@ export class ConversationStore {
     const result = this.writes.then(action);
     this.writes = result.catch(() => undefined);
     return result;
-  }
-
-  private async write(conversation: Conversation): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
-    const path = this.pathOf(conversation.id);
-    const temporary = `${path}.${process.pid}-${randomUUID()}.tmp`;
-    try {
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        await file.writeFile(JSON.stringify({ version: 1, conversation }));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
   }
 
   private async readConversation(path: string): Promise<Conversation | undefined> {

@@ -7,6 +7,7 @@ import { silentLog } from '../../../src/common/log';
 import type { EngineContract } from '../../../src/common/protocol/engine';
 import { EngineSupervisor, startEngine } from '../../../src/engine/client';
 import { ChatSession } from '../../../src/extension/chat/chatSession';
+import { OpenConversation } from '../../../src/extension/chat/openConversation';
 import { ConversationStore } from '../../../src/extension/chat/conversationStore';
 import { ModelService } from '../../../src/extension/model/modelService';
 import { readLoadOptions, readSettings } from '../../../src/extension/settings/settings';
@@ -55,7 +56,7 @@ export function makeChat(behaviour: FakeEngineBehaviour = {}, options: { readonl
     log: silentLog,
     readSettings: () => ({ ...readSettings(() => undefined), mode: 'chat' }),
     maxConversations: () => 100,
-    rememberOpen: () => undefined,
+    opened: new OpenConversation(join(folder, 'open-conversation.json'), silentLog),
     newId: () => `id-${++id}`,
   });
   return { folder, store, supervisor, model, chat, children, remembered };

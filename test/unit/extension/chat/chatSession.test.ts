@@ -39,7 +39,7 @@ describe('ChatSession', () => {
     await ask(first.chat, 'Hi');
     await first.chat.dispose();
     const second = makeChat({}, { folder: first.folder });
-    await second.chat.restore(first.chat.conversation.id);
+    await second.chat.restore();
     expect(second.chat.conversation.turns).toEqual(first.chat.conversation.turns);
     expect(second.chat.history.map((item) => item.title)).toEqual(['Hi']);
   });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Conversation } from '../../src/common/protocol/webview';
-import { Session, textsIn } from './support/session';
+import { conversationFolder, Session, textsIn } from './support/session';
 
 const code = 'print("from the chat")\n';
 const withCode: Conversation = {
@@ -25,7 +25,7 @@ let session: Session;
 
 beforeAll(async () => {
   session = await Session.start('window', { settings: { 'glm.maxNewTokens': 48, 'glm.sampling.doSample': false } }, (folder) => {
-    const conversations = join(folder, 'user/User/globalStorage/glm-local.glm-local/conversations');
+    const conversations = join(folder, conversationFolder);
     mkdirSync(conversations, { recursive: true });
     writeFileSync(join(conversations, `${withCode.id}.json`), JSON.stringify({ version: 1, conversation: withCode }));
     writeFileSync(join(folder, 'workspace', 'target.py'), '# here:\n');

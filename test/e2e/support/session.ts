@@ -1,9 +1,13 @@
 /** A served VS Code with the packaged extension installed, and a browser on it. Everything lies in one scratch folder. */
 
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type Frame, type Locator, type Page } from 'playwright-core';
+import type { ChatState } from '../../../webview/chat/state/chatState';
 import { freePort, installVsix, prepareRun, startServer, type RunningServer } from '../../../tools/vscodeServer.mjs';
+
+/** Where conversations lie, within a run's folder. */
+export const conversationFolder = 'user/User/globalStorage/glm-local.glm-local/conversations';
 
 export interface Violation {
   readonly directive: string;
@@ -221,11 +225,30 @@ export class Session {
     return processesOf(bundle, this.folder);
   }
 
-  /** Saves what helps to understand a failure. */
+  /** Saves a picture and the server's output, and prints what the chat holds, which is all that is left of a failure on another machine. */
   async saveEvidence(name: string): Promise<void> {
     mkdirSync('test/e2e/out', { recursive: true });
     await this.page.screenshot({ path: `test/e2e/out/${name}.png` }).catch(() => undefined);
     writeFileSync(`test/e2e/out/${name}-server.txt`, this.server.output());
+    process.stdout.write(`${name}: ${JSON.stringify(await this.describeChat())}\n`);
+  }
+
+  /** What each page of the chat view shows and what lies on disk. */
+  private async describeChat(): Promise<object> {
+    const pages = await Promise.all(
+      this.page.frames().map((frame) =>
+        frame
+          .evaluate(() => {
+            const chat = document.querySelector('glm-chat') as { readonly store?: { readonly state: ChatState }; readonly memoryKeeper?: { readonly memory: object } } | null;
+            const state = chat?.store?.state;
+            return state && { connection: state.connection, problem: state.problem, model: state.model.kind, conversation: state.conversation.id, numTurns: state.conversation.turns.length, memory: chat.memoryKeeper?.memory };
+          })
+          .catch(String),
+      ),
+    );
+    const folder = join(this.folder, conversationFolder);
+    const files = existsSync(folder) ? readdirSync(folder).map((file) => `${file} ${statSync(join(folder, file)).size}`) : [];
+    return { pages: pages.filter((shown) => shown !== undefined), files, engines: this.processes('engineWorker.js') };
   }
 
   async close(): Promise<void> {

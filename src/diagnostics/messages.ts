@@ -118,24 +118,52 @@ const patterns: readonly Pattern[] = [
   {
     id: 'memcpy-nodes',
     library: 'ONNX Runtime',
-    pattern: /(\d+) Memcpy nodes are added to the graph (\S+) for (\w+)/,
+    pattern: /(\d+) Memcpy nodes are added to the graph (\S+?) for (\w+)/,
     meaning: 'Data crosses between CPU and GPU inside the graph, and a CUDA graph cannot be captured.',
     advice: 'Find the operators that fell back to the CPU and give them a supported type.',
     rules: [],
   },
 ];
 
+/**
+ * What stands between the words of a message without being part of it: blanks and line ends (one-line boxes drop pasted ones without a trace), colours,
+ * also where copying has lost or spelled out their escape character, the frame of a traceback, and backslashes before quotes.
+ */
+const between = /\s+|(?:\x1b|\\x1b|\\u001b|\\033|\\e)?\[\d{0,3}(?:;\d{0,3})*[mK]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[│┃║▏▕╎]|\\[nrt](?![a-z])|\\(?=['"`’])/g;
+
+/** The words without what stands between them, and where each character stood. */
+function squeeze(text: string): { readonly words: string; readonly offsets: readonly number[] } {
+  const offsets: number[] = [];
+  let words = '';
+  let start = 0;
+  const keep = (end: number): void => {
+    words += text.slice(start, end);
+    for (let offset = start; offset < end; offset++) {
+      offsets.push(offset);
+    }
+  };
+  for (const gap of text.matchAll(between)) {
+    keep(gap.index);
+    start = gap.index + gap[0].length;
+  }
+  keep(text.length);
+  return { words, offsets };
+}
+
+/** The patterns as they read without blanks. */
+const squeezedPatterns = patterns.map(({ pattern, ...message }) => ({ message, pattern: new RegExp(pattern.source.replaceAll(' ', ''), pattern.flags) }));
+
 /** Every known message in a text, in order of position. */
 export function recognizeMessages(text: string): readonly RecognizedMessage[] {
-  // Terminals and logs break long lines and colour them: neither changes the words.
-  const flat = text.replace(/\r?\n[ \t]*/g, (gap) => ' '.repeat(gap.length));
-  const found = patterns.flatMap(({ pattern, ...message }): RecognizedMessage[] => {
-    const match = new RegExp(pattern.source, pattern.flags.replace('g', '')).exec(flat);
+  const { words, offsets } = squeeze(text);
+  const found = squeezedPatterns.flatMap(({ pattern, message }): RecognizedMessage[] => {
+    const match = pattern.exec(words);
     if (!match) {
       return [];
     }
     const devices = match.slice(1).filter((group) => group !== undefined && new RegExp(`^${device}$`).test(group));
-    return [{ ...message, start: match.index, end: match.index + match[0].length, devices, url: pageOf(message) }];
+    const at = (index: number): number => offsets[index] ?? text.length;
+    return [{ ...message, start: at(match.index), end: at(match.index + match[0].length - 1) + 1, devices, url: pageOf(message) }];
   });
   return found.sort((a, b) => a.start - b.start);
 }

@@ -1,17 +1,13 @@
 /** Quick fixes, "fix all", and the ignore comment. */
 import * as vscode from 'vscode';
 import type { DiagnosticFix } from '../../diagnostics/finding';
-import { notebookOf, pythonCells, type DiagnosticsController } from './diagnosticsController';
+import { ignoreComment } from '../../diagnostics/ignoreComment';
+import type { DiagnosticsController } from './diagnosticsController';
+import { isLinted, notebookOf, pythonCells } from './lintedDocuments';
 import { documentIndex } from './lintMessages';
 import { readLintSettings } from './lintSettings';
 import type { LintWorkerClient } from './lintWorkerClient';
 import { toRange, type GlmDiagnostic } from './toVscode';
-
-export const pythonDocuments: vscode.DocumentSelector = [
-  { language: 'python', scheme: 'file' },
-  { language: 'python', scheme: 'untitled' },
-  { language: 'python', scheme: 'vscode-notebook-cell' },
-];
 
 const fixAllKind = vscode.CodeActionKind.SourceFixAll.append('glm');
 const notebookFixAllKind = vscode.CodeActionKind.Notebook.append('source.fixAll.glm');
@@ -52,8 +48,12 @@ export class LintCodeActions implements vscode.CodeActionProvider {
   /** One edit with every safe fix of the file or notebook; undefined when there is none. */
   private async fixAll(document: vscode.TextDocument, kind: vscode.CodeActionKind): Promise<vscode.CodeAction | undefined> {
     const notebook = notebookOf(document);
+    const settings = readLintSettings(notebook?.uri ?? document);
+    if (!settings.isEnabled || (notebook === undefined && !isLinted(document))) {
+      return undefined;
+    }
     const cells = notebook ? pythonCells(notebook) : [{ index: documentIndex, text: document.getText() }];
-    const { changed } = await this.worker.request({ kind: 'fix-all', cells, settings: readLintSettings(document) });
+    const { changed } = await this.worker.request({ kind: 'fix-all', cells, settings });
     const edit = new vscode.WorkspaceEdit();
     for (const { index, text } of changed) {
       const target = notebook ? notebook.getCells()[index]?.document : document;
@@ -81,8 +81,7 @@ function quickFixes(document: vscode.TextDocument, diagnostic: GlmDiagnostic): v
     action.edit = editOf(document, fix);
     actions.push(action);
   }
-  actions.push(ignoreAction(document, diagnostic));
-  return actions;
+  return [...actions, ...ignoreAction(document, diagnostic)];
 }
 
 function editOf(document: vscode.TextDocument, fix: DiagnosticFix): vscode.WorkspaceEdit {
@@ -97,22 +96,18 @@ function editOf(document: vscode.TextDocument, fix: DiagnosticFix): vscode.Works
   return edit;
 }
 
-function ignoreAction(document: vscode.TextDocument, diagnostic: GlmDiagnostic): vscode.CodeAction {
+/** None where no comment can stand. */
+function ignoreAction(document: vscode.TextDocument, diagnostic: GlmDiagnostic): vscode.CodeAction[] {
   const { rule } = diagnostic.finding;
-  // A line that continues with a backslash cannot carry a comment.
-  const first = document.lineAt(diagnostic.range.start.line);
-  const line = first.text.trimEnd().endsWith('\\') ? document.lineAt(diagnostic.range.end.line) : first;
+  const comment = ignoreComment(document.getText(), diagnostic.range.start.line, diagnostic.range.end.line, rule);
+  if (comment === undefined) {
+    return [];
+  }
   const action = new vscode.CodeAction(`Ignore ${rule} on this line`, vscode.CodeActionKind.QuickFix);
   action.diagnostics = [diagnostic];
   action.edit = new vscode.WorkspaceEdit();
-  const comment = /#\s*glm:\s*ignore\[([^\]]*)\]/.exec(line.text);
-  if (comment?.[1] !== undefined) {
-    const end = line.text.indexOf(']', comment.index);
-    action.edit.insert(document.uri, new vscode.Position(line.lineNumber, end), `, ${rule}`);
-  } else {
-    action.edit.insert(document.uri, new vscode.Position(line.lineNumber, line.text.trimEnd().length), `  # glm: ignore[${rule}]`);
-  }
-  return action;
+  action.edit.insert(document.uri, new vscode.Position(comment.line, comment.column), comment.text);
+  return [action];
 }
 
 /** Replaces only what differs, so that cursors and folds elsewhere stay. */

@@ -2,7 +2,8 @@
 import * as vscode from 'vscode';
 import type { Log } from '../../common/log';
 import type { Diagnostic } from '../../diagnostics/finding';
-import type { NotebookCell } from '../../diagnostics/notebook';
+import { CheckedFiles } from './checkedFiles';
+import { hasTab, isLinted, notebookOf, notebookOfTab, pythonCells } from './lintedDocuments';
 import type { LintWorkerClient } from './lintWorkerClient';
 import { lintSection, readLintSettings } from './lintSettings';
 import { GlmDiagnostic } from './toVscode';
@@ -14,8 +15,9 @@ export class DiagnosticsController implements vscode.Disposable {
   readonly collection = vscode.languages.createDiagnosticCollection('glm');
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly subscriptions: vscode.Disposable[] = [];
-  /** Files that no editor holds and that have findings from the workspace command, by address. */
-  private readonly scanned = new Map<string, vscode.Uri>();
+  private readonly checked = new CheckedFiles({ changed: (uri) => this.rescan(uri), gone: (uri) => this.collection.delete(uri) });
+  /** Notebooks whose last tab was closed: the editor may keep the document for long after that. */
+  private readonly hidden = new Set<string>();
 
   constructor(
     private readonly worker: LintWorkerClient,
@@ -23,12 +25,14 @@ export class DiagnosticsController implements vscode.Disposable {
   ) {
     this.subscriptions.push(
       this.collection,
+      this.checked,
       vscode.workspace.onDidOpenTextDocument((document) => this.schedule(document)),
       vscode.workspace.onDidChangeTextDocument((event) => event.contentChanges.length > 0 && this.schedule(event.document)),
       vscode.workspace.onDidCloseTextDocument((document) => this.close(document)),
       vscode.workspace.onDidOpenNotebookDocument((notebook) => this.scheduleNotebook(notebook)),
       vscode.workspace.onDidChangeNotebookDocument((event) => event.contentChanges.length > 0 && this.scheduleNotebook(event.notebook)),
       vscode.workspace.onDidCloseNotebookDocument((notebook) => this.closeNotebook(notebook)),
+      vscode.window.tabGroups.onDidChangeTabs((event) => this.takeTabs(event)),
       vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration(lintSection) && this.refreshAll()),
     );
     this.refreshAll();
@@ -42,11 +46,9 @@ export class DiagnosticsController implements vscode.Disposable {
 
   /** An open editor's own findings win. */
   private setScanned(uri: vscode.Uri, findings: readonly Diagnostic[]): void {
-    const isOpen = vscode.workspace.textDocuments.some((document) => document.uri.toString() === uri.toString()) || vscode.workspace.notebookDocuments.some((notebook) => notebook.uri.toString() === uri.toString());
-    if (isOpen) {
+    if (this.isOpen(uri)) {
       return;
     }
-    this.scanned.set(uri.toString(), uri);
     this.collection.set(
       uri,
       findings.map((finding) => {
@@ -59,6 +61,11 @@ export class DiagnosticsController implements vscode.Disposable {
         return shown;
       }),
     );
+  }
+
+  private isOpen(uri: vscode.Uri): boolean {
+    const key = uri.toString();
+    return vscode.workspace.textDocuments.some((document) => document.uri.toString() === key) || (!this.hidden.has(key) && vscode.workspace.notebookDocuments.some((notebook) => notebook.uri.toString() === key));
   }
 
   /** Places where one of these rules reports something, open files first. */
@@ -79,18 +86,38 @@ export class DiagnosticsController implements vscode.Disposable {
     return (this.collection.get(uri) ?? []).filter((diagnostic): diagnostic is GlmDiagnostic => diagnostic instanceof GlmDiagnostic);
   }
 
-  /** Lints a file as it lies on disk. Its findings stay until an editor holds it. @returns how many there are. */
+  /**
+   * Lints a file as it lies on disk. Its findings are shown while no editor holds it.
+   *
+   * @returns how many there are.
+   * @throws when it cannot be read; it has no findings then.
+   */
   async scan(uri: vscode.Uri): Promise<number> {
     const settings = readLintSettings(uri);
-    const { diagnostics } = settings.isEnabled ? await this.worker.request({ kind: 'file', path: uri.fsPath, settings }) : { diagnostics: [] };
-    this.setScanned(uri, diagnostics);
-    return diagnostics.length;
+    try {
+      const { diagnostics } = settings.isEnabled ? await this.worker.request({ kind: 'file', path: uri.fsPath, settings }) : { diagnostics: [] };
+      this.checked.add(uri);
+      this.setScanned(uri, diagnostics);
+      return diagnostics.length;
+    } catch (error) {
+      this.checked.delete(uri);
+      if (!this.isOpen(uri)) {
+        this.collection.delete(uri);
+      }
+      throw error;
+    }
+  }
+
+  private rescan(uri: vscode.Uri): void {
+    if (!this.isOpen(uri)) {
+      this.after(uri, async () => void (await this.scan(uri)));
+    }
   }
 
   private refreshAll(): void {
     vscode.workspace.textDocuments.forEach((document) => this.schedule(document));
     vscode.workspace.notebookDocuments.forEach((notebook) => this.scheduleNotebook(notebook));
-    this.scanned.forEach((uri) => this.after(uri, async () => void (await this.scan(uri))));
+    this.checked.forEach((uri) => this.rescan(uri));
   }
 
   private schedule(document: vscode.TextDocument): void {
@@ -100,7 +127,7 @@ export class DiagnosticsController implements vscode.Disposable {
     const notebook = notebookOf(document);
     if (notebook) {
       this.scheduleNotebook(notebook);
-    } else if (document.uri.scheme === 'file' || document.uri.scheme === 'untitled') {
+    } else if (isLinted(document)) {
       this.after(document.uri, () => this.lintDocument(document));
     }
   }
@@ -131,20 +158,19 @@ export class DiagnosticsController implements vscode.Disposable {
     const { diagnostics } = await this.worker.request({ kind: 'document', key: document.uri.toString(), text: document.getText(), settings });
     // A newer text is on its way already.
     if (!document.isClosed && document.version === version) {
-      this.scanned.delete(document.uri.toString());
       this.collection.set(document.uri, diagnostics.map((finding) => new GlmDiagnostic(finding, () => document.uri)));
     }
   }
 
   private async lintNotebook(notebook: vscode.NotebookDocument): Promise<void> {
     const settings = readLintSettings(notebook.uri);
-    if (notebook.isClosed || !settings.isEnabled) {
-      this.closeNotebook(notebook);
+    if (notebook.isClosed || this.hidden.has(notebook.uri.toString()) || !settings.isEnabled) {
+      this.clearNotebook(notebook);
       return;
     }
     const versions = notebook.getCells().map((cell) => cell.document.version).join();
     const { diagnostics } = await this.worker.request({ kind: 'notebook', cells: pythonCells(notebook), settings });
-    if (notebook.isClosed || notebook.getCells().map((cell) => cell.document.version).join() !== versions) {
+    if (notebook.isClosed || this.hidden.has(notebook.uri.toString()) || notebook.getCells().map((cell) => cell.document.version).join() !== versions) {
       return;
     }
     this.collection.delete(notebook.uri);
@@ -161,26 +187,42 @@ export class DiagnosticsController implements vscode.Disposable {
     if (document.languageId === 'python' && !notebookOf(document)) {
       this.collection.delete(document.uri);
       void this.worker.request({ kind: 'close', key: document.uri.toString() }).catch(() => undefined);
+      this.showChecked(document.uri);
     }
   }
 
   private closeNotebook(notebook: vscode.NotebookDocument): void {
+    this.hidden.delete(notebook.uri.toString());
+    this.clearNotebook(notebook);
+    this.showChecked(notebook.uri);
+  }
+
+  private clearNotebook(notebook: vscode.NotebookDocument): void {
     notebook.getCells().forEach((cell) => this.collection.delete(cell.document.uri));
   }
-}
 
-/** The notebook a cell's document belongs to. */
-export function notebookOf(document: vscode.TextDocument): vscode.NotebookDocument | undefined {
-  if (document.uri.scheme !== 'vscode-notebook-cell') {
-    return undefined;
+  /** What the workspace command knows of a file holds again when its editor is closed. */
+  private showChecked(uri: vscode.Uri): void {
+    if (this.checked.has(uri)) {
+      // The event comes before the document has left the list of open ones.
+      this.after(uri, async () => void (await this.scan(uri)));
+    }
   }
-  return vscode.workspace.notebookDocuments.find((notebook) => notebook.getCells().some((cell) => cell.document.uri.toString() === document.uri.toString()));
-}
 
-/** The Python code cells of a notebook; the index counts all cells. */
-export function pythonCells(notebook: vscode.NotebookDocument): readonly NotebookCell[] {
-  return notebook
-    .getCells()
-    .filter((cell) => cell.kind === vscode.NotebookCellKind.Code && cell.document.languageId === 'python')
-    .map((cell) => ({ index: cell.index, text: cell.document.getText() }));
+  private takeTabs({ opened, closed }: vscode.TabChangeEvent): void {
+    for (const uri of [...opened, ...closed].flatMap((tab) => notebookOfTab(tab) ?? [])) {
+      const notebook = vscode.workspace.notebookDocuments.find((open) => open.uri.toString() === uri.toString());
+      if (notebook === undefined) {
+        continue;
+      }
+      if (hasTab(uri)) {
+        this.hidden.delete(uri.toString());
+        this.scheduleNotebook(notebook);
+      } else {
+        this.hidden.add(uri.toString());
+        this.clearNotebook(notebook);
+        this.showChecked(uri);
+      }
+    }
+  }
 }

@@ -20,14 +20,17 @@ async function lintWorkspace(
   progress: vscode.Progress<{ readonly message?: string; readonly increment?: number }>,
   token: vscode.CancellationToken,
 ): Promise<void> {
-  const files = await vscode.workspace.findFiles('**/*.{py,ipynb}', excludeGlob(), undefined, token);
+  const found = await vscode.workspace.findFiles('**/*.{py,ipynb}', excludeGlob(), undefined, token);
+  // The lint thread reads files by their path, which those of a virtual folder have not.
+  const files = found.filter(({ scheme }) => scheme === 'file');
   let numDone = 0;
   let numFindings = 0;
   const queue = [...files];
   const work = async (): Promise<void> => {
     for (let uri = queue.shift(); uri && !token.isCancellationRequested; uri = queue.shift()) {
       try {
-        numFindings += await controller.scan(uri);
+        const numFound = await controller.scan(uri);
+        numFindings += numFound;
       } catch (error) {
         log.log('warn', 'lint', `${uri.fsPath}: ${error instanceof Error ? error.message : String(error)}`);
       }
@@ -38,9 +41,19 @@ async function lintWorkspace(
   await Promise.all(Array.from({ length: numParallel }, work));
   log.log('info', 'lint', `Checked ${numDone} of ${files.length} files, ${numFindings} findings`);
   if (!token.isCancellationRequested) {
-    const text = numFindings === 0 ? `Nothing found in ${files.length} Python files.` : `${numFindings} problems in ${files.length} Python files.`;
+    const text = summaryOf(numFindings, files.length, found.length - files.length);
     void vscode.window.showInformationMessage(text, ...(numFindings > 0 ? ['Show Problems'] : [])).then((choice) => choice && vscode.commands.executeCommand('workbench.actions.view.problems'));
   }
+}
+
+/** `3 problems in 1 Python file.` */
+export function summaryOf(numFindings: number, numFiles: number, numVirtual: number): string {
+  const count = (number: number, noun: string): string => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+  const where = count(numFiles, 'Python file');
+  return [
+    numFiles === 0 ? 'There are no Python files to check.' : numFindings === 0 ? `Nothing found in ${where}.` : `${count(numFindings, 'problem')} in ${where}.`,
+    ...(numVirtual === 0 ? [] : [`${count(numVirtual, 'file')} of a virtual folder can be checked only while open.`]),
+  ].join(' ');
 }
 
 /** What no linter should look at, and what the user excludes. */

@@ -1,10 +1,11 @@
 /** The linter in the editor: Problems, quick fixes, hover, workspace scan, explained messages. */
 import * as vscode from 'vscode';
 import type { Log } from '../../common/log';
-import { LintCodeActions, pythonDocuments } from './codeActions';
+import { LintCodeActions } from './codeActions';
 import { DiagnosticsController } from './diagnosticsController';
 import { registerExplainMessage } from './explainMessage';
 import { LintHover } from './hover';
+import { pythonDocuments } from './lintedDocuments';
 import { LintWorkerClient } from './lintWorkerClient';
 import { registerLintWorkspace } from './lintWorkspace';
 import { registerRulePages } from './rulePages';

@@ -47,6 +47,27 @@ describe('recognizeMessages', () => {
     expect(message?.devices).toEqual(['cuda:0', 'cpu']);
   });
 
+  it.each([
+    ['in colour', (text: string) => `\u001b[0;93m2026-12-01 10:11:12.123456789 [W:onnxruntime:, transformer_memcpy.cc:111 ApplyImpl] \u001b[1m${text.replaceAll(' ', ' \u001b[31m')}\u001b[m`],
+    ['in colour whose escape characters copying has lost', (text: string) => text.replaceAll(' ', ' [0;31m')],
+    ['in the output of a notebook as it is stored', (text: string) => `"\\u001b[31m${text.replaceAll(' ', ' \\u001b[0m').replaceAll("'", "\\'")}\\n"`],
+    ['in the frame of a traceback', (text: string) => `│ ${text.replaceAll(/(.{20}) /g, '$1          │\n│ ')} │`],
+    ['pasted into a box of one line, which drops line ends', (text: string) => text.replaceAll(/(.{30}) /g, '$1')],
+    ['behind the prefix of a log', (text: string) => `2026-12-01T10:11:12Z worker-0 | ERROR ${text}`],
+    ['with Windows line ends', (text: string) => text.replaceAll(/(.{40}) /g, '$1\r\n')],
+  ])('knows every message %s', (_how, dressed) => {
+    for (const [text, id, , devices] of printed) {
+      expect(recognizeMessages(dressed(text)).map((message) => [message.id, message.devices]), dressed(text)).toEqual([[id, devices]]);
+    }
+  });
+
+  it('reads a long log in little time', () => {
+    const log = `${'2026-12-01 10:11:12 \u001b[32mINFO\u001b[0m step 12345 loss 0.123 on cuda:0 for the graph\n'.repeat(20_000)}${printed[0]?.[0] ?? ''}`;
+    const start = performance.now();
+    expect(recognizeMessages(log).map(({ id }) => id)).toEqual(['generate-device-mismatch']);
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
   it('points at the words it recognised', () => {
     const text = 'xx You shouldn\'t move a model that is dispatched using accelerate hooks. yy';
     const [message] = recognizeMessages(text);

@@ -1,0 +1,224 @@
+/** As much of the editor as the linter uses: documents, notebooks and tabs that come and go, settings, and what is shown. */
+
+type Listener = (event: unknown) => void;
+
+class Event {
+  private readonly listeners = new Set<Listener>();
+  readonly on = (listener: Listener): { dispose(): void } => {
+    this.listeners.add(listener);
+    return { dispose: () => void this.listeners.delete(listener) };
+  };
+  fire(event: unknown): void {
+    [...this.listeners].forEach((listener) => listener(event));
+  }
+}
+
+export interface FakeUri {
+  readonly scheme: string;
+  readonly path: string;
+  readonly fsPath: string;
+  with(change: { readonly path: string }): FakeUri;
+  toString(): string;
+}
+
+export function fakeUri(text: string): FakeUri {
+  const scheme = /^[a-z][\w-]+(?=:)/.exec(text)?.[0] ?? 'file';
+  const path = text.replace(/^[a-z][\w-]+:/, '');
+  return { scheme, path, fsPath: path, with: (change) => fakeUri(`${scheme}:${change.path}`), toString: () => `${scheme}:${path}` };
+}
+
+export interface FakeDocument {
+  readonly uri: FakeUri;
+  readonly languageId: string;
+  version: number;
+  isClosed: boolean;
+  getText(): string;
+}
+
+export interface FakeNotebook {
+  readonly uri: FakeUri;
+  isClosed: boolean;
+  getCells(): readonly { readonly index: number; readonly kind: number; readonly document: FakeDocument }[];
+}
+
+class TabInputNotebook {
+  constructor(readonly uri: FakeUri) {}
+}
+
+export class FakeEditor {
+  readonly textDocuments: FakeDocument[] = [];
+  readonly notebookDocuments: FakeNotebook[] = [];
+  readonly tabs: { readonly input: unknown }[] = [];
+  readonly shown = new Map<string, readonly unknown[]>();
+  settings: Record<string, unknown> = {};
+  readonly messages: string[] = [];
+  readonly progress: string[] = [];
+  /** What `findFiles` finds. */
+  files: readonly FakeUri[] = [];
+  readonly commands = new Map<string, (...args: unknown[]) => Promise<unknown>>();
+
+  readonly opened = new Event();
+  readonly changed = new Event();
+  readonly closed = new Event();
+  readonly notebookOpened = new Event();
+  readonly notebookChanged = new Event();
+  readonly notebookClosed = new Event();
+  readonly tabsChanged = new Event();
+  readonly configurationChanged = new Event();
+  readonly diskChanged = new Event();
+  readonly diskDeleted = new Event();
+  readonly filesDeleted = new Event();
+  readonly filesRenamed = new Event();
+
+  open(name: string, text: string, languageId = 'python'): FakeDocument {
+    const document: FakeDocument = { uri: fakeUri(name), languageId, version: 1, isClosed: false, getText: () => text };
+    this.textDocuments.push(document);
+    this.opened.fire(document);
+    return document;
+  }
+
+  close(document: FakeDocument): void {
+    this.textDocuments.splice(this.textDocuments.indexOf(document), 1);
+    document.isClosed = true;
+    this.closed.fire(document);
+  }
+
+  /** Opens a notebook of code cells in a tab. */
+  openNotebook(name: string, texts: readonly string[]): FakeNotebook {
+    const cells = texts.map((text, index) => ({ index, kind: 2, document: { uri: fakeUri(`vscode-notebook-cell:${name}#${index}`), languageId: 'python', version: 1, isClosed: false, getText: () => text } }));
+    const notebook: FakeNotebook = { uri: fakeUri(name), isClosed: false, getCells: () => cells };
+    this.notebookDocuments.push(notebook);
+    cells.forEach(({ document }) => this.textDocuments.push(document));
+    this.openTab(notebook.uri);
+    this.notebookOpened.fire(notebook);
+    return notebook;
+  }
+
+  openTab(uri: FakeUri): void {
+    const tab = { input: new TabInputNotebook(uri) };
+    this.tabs.push(tab);
+    this.tabsChanged.fire({ opened: [tab], closed: [], changed: [] });
+  }
+
+  /** As VS Code does it: the tab goes, and the document may stay. */
+  closeTab(uri: FakeUri): void {
+    const index = this.tabs.findIndex(({ input }) => (input as TabInputNotebook).uri.toString() === uri.toString());
+    const closed = this.tabs.splice(index, 1);
+    this.tabsChanged.fire({ opened: [], closed, changed: [] });
+  }
+
+  configure(settings: Record<string, unknown>): void {
+    this.settings = settings;
+    this.configurationChanged.fire({ affectsConfiguration: () => true });
+  }
+
+  /** How many findings are shown, by address. */
+  numShown(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.shown].filter(([, findings]) => findings.length > 0).map(([uri, findings]) => [uri, findings.length]));
+  }
+
+  /** What `import 'vscode'` gives. */
+  readonly api = {
+    DiagnosticSeverity: { Error: 0, Warning: 1, Information: 2, Hint: 3 },
+    NotebookCellKind: { Markup: 1, Code: 2 },
+    ProgressLocation: { Notification: 15 },
+    TabInputNotebook,
+    CodeActionKind: actionKinds(),
+    CodeAction: class {
+      constructor(
+        readonly title: string,
+        readonly kind: unknown,
+      ) {}
+    },
+    WorkspaceEdit: class {
+      readonly edits: unknown[][] = [];
+      get size(): number {
+        return this.edits.length;
+      }
+      insert(...edit: unknown[]): void {
+        this.edits.push(edit);
+      }
+      replace(...edit: unknown[]): void {
+        this.edits.push(edit);
+      }
+    },
+    Position: class {
+      constructor(
+        readonly line: number,
+        readonly character: number,
+      ) {}
+    },
+    Range: class {
+      readonly start: { readonly line: number; readonly character: number };
+      readonly end: { readonly line: number; readonly character: number };
+      constructor(startLine: number, startColumn: number, endLine: number, endColumn: number) {
+        this.start = { line: startLine, character: startColumn };
+        this.end = { line: endLine, character: endColumn };
+      }
+      intersection(): unknown {
+        return this;
+      }
+    },
+    Location: class {},
+    DiagnosticRelatedInformation: class {},
+    Diagnostic: class {
+      constructor(
+        readonly range: unknown,
+        public message: string,
+        readonly severity: number,
+      ) {}
+    },
+    Disposable: {
+      from: (...all: readonly { dispose(): void }[]) => ({ dispose: () => all.forEach((one) => one.dispose()) }),
+    },
+    Uri: { parse: fakeUri, file: fakeUri },
+    env: { language: 'en' },
+    commands: {
+      registerCommand: (id: string, run: (...args: unknown[]) => Promise<unknown>) => (this.commands.set(id, run), { dispose: () => void this.commands.delete(id) }),
+      executeCommand: () => Promise.resolve(),
+    },
+    languages: {
+      createDiagnosticCollection: () => ({
+        set: (uri: FakeUri, findings: readonly unknown[]) => this.shown.set(uri.toString(), findings),
+        get: (uri: FakeUri) => this.shown.get(uri.toString()),
+        delete: (uri: FakeUri) => this.shown.delete(uri.toString()),
+        forEach: (visit: (uri: FakeUri, findings: readonly unknown[]) => void) => this.shown.forEach((findings, uri) => visit(fakeUri(uri), findings)),
+        dispose: () => undefined,
+      }),
+    },
+    window: {
+      tabGroups: { all: [{ tabs: this.tabs }], onDidChangeTabs: this.tabsChanged.on },
+      showInformationMessage: (message: string) => (this.messages.push(message), Promise.resolve(undefined)),
+      withProgress: (_: unknown, task: (progress: unknown, token: unknown) => unknown) =>
+        task({ report: ({ message }: { message: string }) => void this.progress.push(message) }, { isCancellationRequested: false }),
+    },
+    workspace: {
+      textDocuments: this.textDocuments,
+      notebookDocuments: this.notebookDocuments,
+      fs: { isWritableFileSystem: (scheme: string) => (scheme === 'vscode-vfs' ? true : scheme === 'git' ? false : undefined) },
+      findFiles: () => Promise.resolve(this.files),
+      onDidOpenTextDocument: this.opened.on,
+      onDidChangeTextDocument: this.changed.on,
+      onDidCloseTextDocument: this.closed.on,
+      onDidOpenNotebookDocument: this.notebookOpened.on,
+      onDidChangeNotebookDocument: this.notebookChanged.on,
+      onDidCloseNotebookDocument: this.notebookClosed.on,
+      onDidChangeConfiguration: this.configurationChanged.on,
+      onDidDeleteFiles: this.filesDeleted.on,
+      onDidRenameFiles: this.filesRenamed.on,
+      createFileSystemWatcher: () => ({ onDidChange: this.diskChanged.on, onDidDelete: this.diskDeleted.on, dispose: () => undefined }),
+      getConfiguration: () => ({ get: (name: string, fallback: unknown) => this.settings[name] ?? fallback }),
+    },
+  };
+}
+
+interface ActionKind {
+  readonly value: string;
+  append(part: string): ActionKind;
+  contains(other: ActionKind): boolean;
+}
+
+function actionKinds(): Readonly<Record<'QuickFix' | 'SourceFixAll' | 'Notebook', ActionKind>> {
+  const kind = (value: string): ActionKind => ({ value, append: (part) => kind(`${value}.${part}`), contains: (other) => other.value === value || other.value.startsWith(`${value}.`) });
+  return { QuickFix: kind('quickfix'), SourceFixAll: kind('source.fixAll'), Notebook: kind('notebook') };
+}

@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Diagnostic } from '../../../../src/diagnostics/finding';
+import { LintCodeActions } from '../../../../src/extension/diagnostics/codeActions';
+import { DiagnosticsController } from '../../../../src/extension/diagnostics/diagnosticsController';
+import type { LintResult, LintWork } from '../../../../src/extension/diagnostics/lintMessages';
+import type { LintWorkerClient } from '../../../../src/extension/diagnostics/lintWorkerClient';
+import { registerLintWorkspace } from '../../../../src/extension/diagnostics/lintWorkspace';
+import { fakeUri, FakeEditor, type FakeUri } from '../../../fakes/fakeEditor';
+
+const held = vi.hoisted(() => ({ api: {} as Record<string, unknown> }));
+vi.mock('vscode', async () => {
+  const fakes = await import('../../../fakes/fakeEditor');
+  Object.assign(held.api, new fakes.FakeEditor().api);
+  return held.api;
+});
+
+const log = { log: () => undefined };
+const position = { line: 0, column: 0 };
+/** One for each "bad" in a text. */
+const findingsIn = (text: string, cell?: number): readonly Diagnostic[] => [...text.matchAll(/bad/g)].map(() => ({ rule: 'GLM101', ruleName: 'x', severity: 'warning', message: 'm', cell, range: { start: position, end: position }, related: [] }));
+
+let editor: FakeEditor;
+let disk: Map<string, string>;
+let controller: DiagnosticsController;
+let worker: LintWorkerClient;
+
+async function answer(work: LintWork): Promise<LintResult> {
+  await Promise.resolve();
+  switch (work.kind) {
+    case 'document':
+      return { diagnostics: findingsIn(work.text), changed: [] };
+    case 'notebook':
+      return { diagnostics: work.cells.flatMap(({ index, text }) => findingsIn(text, index)), changed: [] };
+    case 'file': {
+      const text = disk.get(work.path);
+      if (text === undefined) {
+        throw new Error('ENOENT');
+      }
+      return { diagnostics: findingsIn(text, work.path.endsWith('.ipynb') ? 0 : undefined), changed: [] };
+    }
+    case 'fix-all':
+      return { diagnostics: [], changed: work.cells.map(({ index, text }) => ({ index, text: text.replaceAll('bad', 'good') })) };
+    case 'close':
+      return { diagnostics: [], changed: [] };
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  editor = new FakeEditor();
+  Object.assign(held.api, editor.api);
+  disk = new Map();
+  worker = { request: answer, dispose: () => undefined } as unknown as LintWorkerClient;
+  controller = new DiagnosticsController(worker, log);
+});
+
+afterEach(() => {
+  controller.dispose();
+  vi.useRealTimers();
+});
+
+/** Past the quiet time after a change. */
+const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(300);
+const uriOf = (uri: FakeUri): Parameters<DiagnosticsController['scan']>[0] => uri as unknown as Parameters<DiagnosticsController['scan']>[0];
+
+describe('DiagnosticsController', () => {
+  it('looks at files, unsaved texts and files of a virtual folder, and at nothing read-only', async () => {
+    for (const name of ['/w/a.py', 'untitled:b', 'vscode-vfs:/c.py', 'git:/d.py', 'output:e']) {
+      editor.open(name, 'bad');
+    }
+    editor.open('/w/notes.txt', 'bad', 'plaintext');
+    await settle();
+    expect(editor.numShown()).toEqual({ 'file:/w/a.py': 1, 'untitled:b': 1, 'vscode-vfs:/c.py': 1 });
+  });
+
+  it('forgets a file that is closed', async () => {
+    const document = editor.open('/w/a.py', 'bad');
+    await settle();
+    editor.close(document);
+    await settle();
+    expect(editor.numShown()).toEqual({});
+  });
+
+  it('shows what the workspace command found again when the editor of the file is closed', async () => {
+    disk.set('/w/a.py', 'bad');
+    await controller.scan(uriOf(fakeUri('/w/a.py')));
+    const document = editor.open('/w/a.py', 'good');
+    await settle();
+    expect(editor.numShown()).toEqual({});
+    editor.close(document);
+    await settle();
+    expect(editor.numShown()).toEqual({ 'file:/w/a.py': 1 });
+  });
+
+  it('follows checked files that change, are renamed or deleted, with their folder too', async () => {
+    for (const name of ['/w/a.py', '/w/sub/b.py', '/w/sub/c.py', '/w/d.py']) {
+      disk.set(name, 'bad');
+      await controller.scan(uriOf(fakeUri(name)));
+    }
+    disk.set('/w/a.py', 'bad bad');
+    editor.diskChanged.fire(fakeUri('/w/a.py'));
+    editor.diskChanged.fire(fakeUri('/w/never-checked.py'));
+    await settle();
+    expect(editor.numShown()).toEqual({ 'file:/w/a.py': 2, 'file:/w/sub/b.py': 1, 'file:/w/sub/c.py': 1, 'file:/w/d.py': 1 });
+    disk.set('/w/new/b.py', 'bad bad bad');
+    disk.set('/w/new/c.py', 'good');
+    editor.filesRenamed.fire({ files: [{ oldUri: fakeUri('/w/sub'), newUri: fakeUri('/w/new') }, { oldUri: fakeUri('/w/d.py'), newUri: fakeUri('/w/d.txt') }] });
+    await settle();
+    expect(editor.numShown()).toEqual({ 'file:/w/a.py': 2, 'file:/w/new/b.py': 3 });
+    editor.filesDeleted.fire({ files: [fakeUri('/w/new')] });
+    editor.diskDeleted.fire(fakeUri('/w/a.py'));
+    await settle();
+    expect(editor.numShown()).toEqual({});
+  });
+
+  it('forgets a checked file that can no longer be read', async () => {
+    disk.set('/w/a.py', 'bad');
+    await controller.scan(uriOf(fakeUri('/w/a.py')));
+    disk.clear();
+    editor.configure({});
+    await settle();
+    expect(editor.numShown()).toEqual({});
+  });
+
+  it('clears a notebook with its last tab, though the editor keeps the document, and looks again when it comes back', async () => {
+    const notebook = editor.openNotebook('/w/n.ipynb', ['good', 'bad']);
+    editor.openTab(notebook.uri);
+    await settle();
+    const shown = { 'vscode-notebook-cell:/w/n.ipynb#1': 1 };
+    expect(editor.numShown()).toEqual(shown);
+    editor.closeTab(notebook.uri);
+    await settle();
+    expect(editor.numShown()).toEqual(shown);
+    editor.closeTab(notebook.uri);
+    editor.configure({});
+    await settle();
+    expect(editor.numShown()).toEqual({});
+    editor.openTab(notebook.uri);
+    await settle();
+    expect(editor.numShown()).toEqual(shown);
+  });
+
+  it('shows what the workspace command found in a notebook without a tab', async () => {
+    disk.set('/w/n.ipynb', 'bad');
+    const notebook = editor.openNotebook('/w/n.ipynb', ['bad']);
+    await settle();
+    await controller.scan(uriOf(notebook.uri));
+    expect(editor.numShown()).toEqual({ 'vscode-notebook-cell:/w/n.ipynb#0': 1 });
+    editor.closeTab(notebook.uri);
+    await settle();
+    expect(editor.numShown()).toEqual({ 'file:/w/n.ipynb': 1 });
+  });
+
+  it('shows nothing while it is off, and fixes nothing on save', async () => {
+    const document = editor.open('/w/a.py', 'bad');
+    const actions = new LintCodeActions(controller, worker);
+    const onSave = async (): Promise<readonly string[]> => {
+      const context = { only: editor.api.CodeActionKind.SourceFixAll.append('glm'), diagnostics: [] };
+      const found = await actions.provideCodeActions(...([{ ...document, positionAt: (offset: number) => offset }, undefined, context] as unknown as Parameters<typeof actions.provideCodeActions>));
+      return found.map(({ title }) => title);
+    };
+    await settle();
+    expect(await onSave()).toEqual(['Fix all GLM problems in this file']);
+    editor.configure({ enabled: false });
+    await settle();
+    expect(editor.numShown()).toEqual({});
+    expect(await onSave()).toEqual([]);
+    editor.configure({});
+    await settle();
+    expect(editor.numShown()).toEqual({ 'file:/w/a.py': 1 });
+  });
+});
+
+describe('GLM: Check Python Files in Workspace', () => {
+  const check = async (): Promise<string> => {
+    registerLintWorkspace(controller, log);
+    await editor.commands.get('glm.lintWorkspace')?.();
+    return editor.messages.at(-1) ?? '';
+  };
+
+  it('counts every finding, though files are looked at several at once', async () => {
+    editor.files = Array.from({ length: 50 }, (_, index) => fakeUri(`/w/f${index}.py`));
+    editor.files.forEach(({ path }) => disk.set(path, 'bad bad'));
+    expect(await check()).toBe('100 problems in 50 Python files.');
+    expect(Object.values(editor.numShown())).toHaveLength(50);
+    expect(editor.progress.at(-1)).toBe('50 of 50, 100 found');
+  });
+
+  it('says what it cannot look at', async () => {
+    editor.files = [fakeUri('/w/a.py'), fakeUri('vscode-vfs:/b.py')];
+    disk.set('/w/a.py', 'bad');
+    expect(await check()).toBe('1 problem in 1 Python file. 1 file of a virtual folder can be checked only while open.');
+    editor.files = [];
+    expect(await check()).toBe('There are no Python files to check.');
+  });
+});

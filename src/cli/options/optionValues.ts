@@ -71,6 +71,10 @@ export function memoryLimits(text: string): Readonly<Record<string, number>> {
         const [device = '', size = ''] = part.split('=');
         return [device.trim(), size];
       });
+  const repeated = entries.find(([device], index) => entries.findIndex(([other]) => other === device) < index);
+  if (repeated !== undefined) {
+    throw new InvalidArgumentError(`"${repeated[0]}" has two limits.`);
+  }
   return Object.fromEntries(
     entries.map(([device, size]) => {
       const bytes = typeof size === 'string' || typeof size === 'number' ? tryParseBytes(size) : undefined;

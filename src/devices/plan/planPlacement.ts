@@ -14,7 +14,7 @@ import type {
   StagePlacement,
 } from '../../common/placement';
 import type { LayerRun } from './cutLayers';
-import { eligibleSlots } from './eligibleSlots';
+import { eligibleSlots, limitsWithoutDevice } from './eligibleSlots';
 import { describeLayers } from './explicitMap';
 import { findShortfalls, fits, layOut, type LayoutInput } from './layOut';
 import { isCpu, listDevices } from './mapDevices';
@@ -71,7 +71,7 @@ export function planPlacement(
     contextTokens: need.contextTokens,
     largestContextTokens,
     largestContextAsPlacedTokens: largest((contextTokens) => runsFit(slots, layout.runs, { ...need, contextTokens })),
-    warnings: [...layout.warnings, ...offloadWarnings(slots, stages), ...unusedWarnings(input.devices, stages, request)],
+    warnings: [...layout.warnings, ...offloadWarnings(slots, stages, request), ...unusedWarnings(input.devices, stages, request), ...limitWarnings(devices, limits)],
   };
 }
 
@@ -91,7 +91,7 @@ function toStages(slots: readonly PlanSlot[], runs: readonly LayerRun[], numLaye
   }));
 }
 
-function offloadWarnings(slots: readonly PlanSlot[], stages: readonly StagePlacement[]): readonly PlacementWarning[] {
+function offloadWarnings(slots: readonly PlanSlot[], stages: readonly StagePlacement[], request: DeviceMapRequest): readonly PlacementWarning[] {
   const cpu = slots.find((slot) => isCpu(slot.device));
   const gpus = slots.filter((slot) => !isCpu(slot.device)).map((slot) => slot.device);
   const onCpu = stages.filter((stage) => stage.provider === 'cpu');
@@ -100,12 +100,18 @@ function offloadWarnings(slots: readonly PlanSlot[], stages: readonly StagePlace
   }
   const layers = onCpu.flatMap((stage) => Array.from({ length: stage.endLayer - stage.firstLayer }, (_, offset) => stage.firstLayer + offset));
   const bytes = onCpu.reduce((sum, stage) => sum + layerRunBytes(cpu, stage.firstLayer, stage.endLayer), 0);
+  const isInt4 = slots.every((slot) => slot.weightFormat === 'int4');
+  const advice = request.kind === 'map' ? 'The device map says so; name a GPU there.' : `Lower the context${isInt4 ? '' : ', use int4 weights,'} or free GPU memory.`;
   return [
     {
       code: 'stage-on-cpu',
-      message: `${layers.length} of ${cpu.sizes.numLayers} layers (${describeLayers(layers)}, ${formatBytes(bytes)}) run on the CPU, not on ${listDevices(gpus)}. Every token waits for them. Lower the context, use int4 weights, or free GPU memory.`,
+      message: `${layers.length} of ${cpu.sizes.numLayers} layers (${describeLayers(layers)}, ${formatBytes(bytes)}) ${layers.length === 1 ? 'runs' : 'run'} on the CPU, not on ${listDevices(gpus)}. Every token waits for ${layers.length === 1 ? 'it' : 'them'}. ${advice}`,
     },
   ];
+}
+
+function limitWarnings(devices: readonly DeviceBudget[], limits: PlacementLimits): readonly PlacementWarning[] {
+  return limitsWithoutDevice(devices, limits).map((id) => ({ code: 'limit-without-device', message: `The memory limit for ${id} limits nothing: there is no such device. Available: ${listDevices(devices)}.` }));
 }
 
 /** `balanced` and `sequential` promise to use what is there: a GPU that got nothing is named. */

@@ -4,15 +4,16 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import type { ProviderKind } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
-import { isGlmError } from '../../common/errors';
 import type { DeviceBudget, MemoryNeed, ModelSizes, PlacementFormats, PlacementPlan } from '../../common/placement';
 import type { DecodeRead, LoadOptions, ModelDescription } from '../../common/protocol/engine';
+import { devicesWanted } from '../../devices/plan/eligibleSlots';
 import { planPlacement } from '../../devices/plan/planPlacement';
 import { parseGlmConfig, type GlmConfig } from '../../model/config';
 import { modelSizes } from '../../model/modelSizes';
 import type { GlmTokenizer } from '../../tokenizer/glmTokenizer';
 import { assertProviderPresent } from './assertProvider';
-import { chooseFormats, type FormatChoice } from './chooseFormats';
+import { chooseFormats, narrowerFormats, type FormatChoice } from './chooseFormats';
+import { ifItFits, leastContextTokens, placeWhatFits, usesCpu } from './contextThatFits';
 import { decodeReads } from './decodeReads';
 import { describeModel, mainDtype } from './describeModel';
 import { webgpuActivations } from './stages/webgpuDevice';
@@ -54,12 +55,31 @@ export async function openModel(source: string, env: Readonly<Record<string, str
   return { checkpoint, config, tokenizer, description: describeModel(checkpoint, config, tokenizer) };
 }
 
-/** @throws {ProviderAbsentError} @throws {ModelDoesNotFitError} @throws {DeviceMapError} @throws {NoUsableDeviceError} @throws {GlmError} `weights-unsupported`, `kv-unsupported` */
+/**
+ * Weights that `auto` chose become narrower where these would need the CPU, or would leave less than {@link leastContextTokens} of context.
+ *
+ * @throws {ProviderAbsentError} @throws {ModelDoesNotFitError} @throws {DeviceMapError} @throws {NoUsableDeviceError} @throws {GlmError} `weights-unsupported`, `kv-unsupported`
+ */
 export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint' | 'config'>, options: LoadOptions, devices: readonly DeviceBudget[]): ModelPlan {
   assertProviderPresent(options.provider, devices);
+  devicesWanted(devices, options);
   const fileDtype = mainDtype(checkpoint);
-  const sizesOf = (provider: ProviderKind, weights: WeightFormat, kv: FormatChoice['kvCache'] = 'f32'): ModelSizes => modelSizes(config, weights, kv, { provider, fileDtype });
-  const chosen = chooseFormats(options, devices, (provider, weights) => weightBytes(sizesOf(provider, weights)));
+  const sizesOf: SizesOf = (provider, weights, kv = 'f32') => modelSizes(config, weights, kv, { provider, fileDtype });
+  const planIn = (chosen: FormatChoice): ModelPlan => planInFormats(config, options, devices, sizesOf, chosen);
+  let chosen = chooseFormats(options, devices, (provider, weights) => weightBytes(sizesOf(provider, weights)));
+  for (let narrower = narrowerFormats(options, chosen); narrower !== undefined; narrower = narrowerFormats(options, chosen)) {
+    const planned = ifItFits(() => planIn(chosen));
+    if (planned !== undefined && isAmple(planned.plan, options, config)) {
+      return planned;
+    }
+    chosen = narrower;
+  }
+  return planIn(chosen);
+}
+
+type SizesOf = (provider: ProviderKind, weights: WeightFormat, kv?: FormatChoice['kvCache']) => ModelSizes;
+
+function planInFormats(config: GlmConfig, options: LoadOptions, devices: readonly DeviceBudget[], sizesOf: SizesOf, chosen: FormatChoice): ModelPlan {
   // An adapter whose shaders have no f16 holds keys and values in twice the bytes.
   const formats: FormatChoice = chosen.provider === 'webgpu' && chosen.kvCache === 'f16' && webgpuActivations() === 'f32' ? { ...chosen, kvCache: 'f32' } : chosen;
   const { provider, weights, kvCache } = formats;
@@ -70,20 +90,23 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
     kvFormat: kvCache,
     ...(provider === 'cpu' ? {} : { cpu: { sizes: sizesOf('cpu', 'int4', cpuKvCache), weightFormat: 'int4', kvFormat: cpuKvCache } }),
   };
-  const placeWith = (chunkTokens: number, contextTokens: number): PlacementPlan => {
+  const candidates = devices.filter((device) => device.provider === provider || device.provider === 'cpu');
+  const { kind } = options.deviceMap;
+  const mayAvoidCpu = kind !== 'map' && kind !== 'single' && devicesWanted(devices, options).some((device) => device.provider === provider && device.provider !== 'cpu');
+  const placeOn = (among: readonly DeviceBudget[], chunkTokens: number, contextTokens: number): PlacementPlan => {
     const need: MemoryNeed = { contextTokens, maxBatch: options.maxBatch, prefillChunkTokens: Math.min(chunkTokens, contextTokens), headroomBytes: headroomBytes[provider] };
-    return planPlacement(sizes, devices.filter((device) => device.provider === provider || device.provider === 'cpu'), need, options.deviceMap, placementFormats, {
+    return planPlacement(sizes, among, need, options.deviceMap, placementFormats, {
       maxMemoryBytes: options.maxMemoryBytes,
-      includeDevices: options.includeDevices,
+      includeDevices: options.includeDevices?.filter((id) => among.some((device) => device.id === id)),
       excludeDevices: options.excludeDevices,
       numStages: options.numStages,
       maxContextTokens: config.maxContextTokens,
     });
   };
-  const planWith = (chunkTokens: number): PlacementPlan => {
-    const place = (contextTokens: number): PlacementPlan => placeWith(chunkTokens, contextTokens);
-    return options.contextTokens === undefined ? placeWhatFits(place, Math.min(defaultContextTokens[provider], config.maxContextTokens)) : place(options.contextTokens);
-  };
+  const planWith = (chunkTokens: number): PlacementPlan =>
+    options.contextTokens === undefined
+      ? placeWhatFits((among, contextTokens) => placeOn(among, chunkTokens, contextTokens), candidates, mayAvoidCpu, usualContext(provider, config))
+      : placeOn(candidates, chunkTokens, options.contextTokens);
   const { plan, chunkTokens } = planChunk(provider, planWith);
   return {
     plan: withContextWarnings(plan, options, config),
@@ -94,6 +117,14 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
   };
 }
 
+const usualContext = (provider: ProviderKind, config: GlmConfig): number => Math.min(defaultContextTokens[provider], config.maxContextTokens);
+
+/** Whether `auto` may stay with the weights of this plan: nothing on the CPU that nobody put there, and context enough unless a length was asked for. */
+function isAmple(plan: PlacementPlan, options: LoadOptions, config: GlmConfig): boolean {
+  const isContextAmple = options.contextTokens !== undefined || plan.contextTokens >= Math.min(leastContextTokens, config.maxContextTokens);
+  return isContextAmple && (options.deviceMap.kind === 'map' || !usesCpu(plan));
+}
+
 /** Longer chunks on GPUs, unless their activations would cost layers or context. */
 function planChunk(provider: ProviderKind, planWith: (chunkTokens: number) => PlacementPlan): { readonly plan: PlacementPlan; readonly chunkTokens: number } {
   const usual = { plan: planWith(prefillChunkTokens[provider]), chunkTokens: prefillChunkTokens[provider] };
@@ -101,40 +132,13 @@ function planChunk(provider: ProviderKind, planWith: (chunkTokens: number) => Pl
     return usual;
   }
   const chunkTokens = usual.plan.stages.length > 1 ? longChunkTokens.severalStages : longChunkTokens.oneStage;
-  try {
-    const plan = planWith(chunkTokens);
-    return isSameLayout(plan, usual.plan) ? { plan, chunkTokens } : usual;
-  } catch (error) {
-    if (isGlmError(error) && error.code === 'model-does-not-fit') {
-      return usual;
-    }
-    throw error;
-  }
+  const plan = ifItFits(() => planWith(chunkTokens));
+  return plan !== undefined && isSameLayout(plan, usual.plan) ? { plan, chunkTokens } : usual;
 }
 
 function isSameLayout(a: PlacementPlan, b: PlacementPlan): boolean {
   const layout = (plan: PlacementPlan): string => JSON.stringify([plan.contextTokens, plan.stages.map(({ device, firstLayer, endLayer }) => [device, firstLayer, endLayer])]);
   return layout(a) === layout(b);
-}
-
-/** Nobody asked for a certain context: take less where the usual one does not fit. */
-function placeWhatFits(place: (contextTokens: number) => PlacementPlan, contextTokens: number): PlacementPlan {
-  try {
-    return place(contextTokens);
-  } catch (error) {
-    const largest = isGlmError(error) && error.code === 'model-does-not-fit' ? Number(error.fields.largestContextTokens) : 0;
-    if (!(largest > 0)) {
-      throw error;
-    }
-    const plan = place(Math.min(largest, contextTokens));
-    return {
-      ...plan,
-      warnings: [
-        ...plan.warnings,
-        { code: 'context-lowered', message: `The context is ${plan.contextTokens.toLocaleString('en-US')} tokens, not ${contextTokens.toLocaleString('en-US')}: more does not fit in the free memory. Free memory or use fewer bits for the weights.` },
-      ],
-    };
-  }
 }
 
 function withContextWarnings(plan: PlacementPlan, options: LoadOptions, config: GlmConfig): PlacementPlan {

@@ -47,6 +47,20 @@ describe('planPlacement auto', () => {
     expect(result.warnings[0]?.message).toContain('3 of 10 layers (layers 0-2, 300 B) run on the CPU, not on cuda:0');
   });
 
+  it('says what would bring layers to a GPU: the map that put them on the CPU, and no format that they have', () => {
+    const devices = [device('cuda:0', 2000), device('cpu', 9000)];
+    const messageOf = (request: DeviceMapRequest, free = devices) => plan(free, request).warnings[0]?.message;
+    expect(messageOf({ kind: 'map', map: { '': 0, 'model.layers.9': 'cpu' } })).toContain('(layer 9, 100 B) runs on the CPU, not on cuda:0. Every token waits for it. The device map says so; name a GPU there.');
+    expect(messageOf(auto, [device('cuda:0', 770), device('cpu', 9000)])).toContain('Lower the context or free GPU memory.');
+  });
+
+  it('names a limit that is for no device, and takes the smaller of two for one', () => {
+    const devices = [device('cuda:0', 2000), device('cpu', 9000)];
+    const { warnings } = plan(devices, auto, { maxMemoryBytes: { 1: 10, cpu: 9000, 'webgpu:0': 10 } });
+    expect(warnings.map((warning) => warning.message)).toEqual(['The memory limit for cuda:1 limits nothing: there is no such device. Available: cuda:0 and cpu.']);
+    expect(failure(() => plan(devices, { kind: 'single' }, { maxMemoryBytes: { 0: 100, 'cuda:0': 5000 } })).code).toBe('model-does-not-fit');
+  });
+
   it('runs on the CPU alone without a warning where there is no GPU', () => {
     const result = plan([device('cpu', 9000)], auto);
     expect(show(result)).toBe('cpu:0-10');

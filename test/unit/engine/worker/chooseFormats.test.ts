@@ -37,6 +37,18 @@ describe('chooseFormats', () => {
     expect(weightsOn(8)).toBe('int4');
   });
 
+  it('counts only the room that limits, one device or a map leave', () => {
+    const gpus = [device(deviceId('cuda', 0), 24 * gibibyte), device(deviceId('cuda', 1), 12 * gibibyte), cpu];
+    const weightsFor = (changes: object): string => chooseFormats({ ...auto, ...changes }, gpus, large).weights;
+    expect(weightsFor({})).toBe('bf16');
+    expect(weightsFor({ maxMemoryBytes: { 0: 6 * gibibyte, 'cuda:1': 6 * gibibyte } })).toBe('int8');
+    expect(weightsFor({ maxMemoryBytes: { 0: 3 * gibibyte, 'cuda:0': 90 * gibibyte, 1: 0 } })).toBe('int4');
+    expect(weightsFor({ deviceMap: { kind: 'single', device: 'cuda:1' } })).toBe('int8');
+    expect(weightsFor({ deviceMap: { kind: 'single' }, excludeDevices: ['cuda:0'] })).toBe('int8');
+    expect(weightsFor({ deviceMap: { kind: 'map', map: { '': 1 } } })).toBe('int8');
+    expect(weightsFor({ deviceMap: { kind: 'map', map: { '': 'cuda:0' } } })).toBe('bf16');
+  });
+
   it('does not quantise a small model', () => {
     expect(chooseFormats(auto, [cpu], parameters(8e6)).weights).toBe('f32');
     expect(chooseFormats(auto, [other, cpu], parameters(8e6)).weights).toBe('f16');

@@ -47,6 +47,49 @@ describe('planModel', () => {
     expect(plan.weightFormat).toBe('bf16');
   });
 
+  describe('beside GPUs that are a little too small', () => {
+    /** A model as large as GLM-4-9B, of which only sizes matter. */
+    const opened9b = async () => {
+      const opened = await openModel(checkpointFolder('tiny-glm4'), {});
+      return { ...opened, config: { ...opened.config, numLayers: 40, hiddenSize: 4096, intermediateSize: 13_696, numHeads: 32, numKvHeads: 2, headDim: 128, rotaryDim: 64, vocabSize: 151_552, maxContextTokens: 32_768 } };
+    };
+    const machine = (...gibibytes: readonly number[]) => [...gibibytes.map((size, index) => ({ id: deviceId('cuda', index), name: 'GPU', provider: 'cuda' as const, freeBytes: size * 1024 * mebibyte })), ...cpu(64 * 1024 * mebibyte)];
+    const planFor = async (gibibytes: readonly number[], changes: object) => planModel(await opened9b(), tinyLoadOptions('tiny-glm4', '', { provider: 'auto', weights: 'bf16', maxBatch: 1, ...changes }), machine(...gibibytes)).plan;
+
+    it('gives up a little context rather than layers to the CPU', async () => {
+      const plan = await planFor([10, 11.2], {});
+      expect(plan.stages.map((stage) => stage.device)).toEqual(['cuda:0', 'cuda:1']);
+      expect(plan.contextTokens).toBeGreaterThan(25_000);
+      expect(plan.warnings.map((warning) => [warning.code, warning.message])).toEqual([['context-lowered', expect.stringContaining('more would put layers on the CPU') as string]]);
+      expect(plan.largestContextTokens).toBe(32_768);
+    });
+
+    it('gives layers to the CPU where the context was asked for, or next to none would be left', async () => {
+      expect((await planFor([10, 11.2], { contextTokens: 32_768 })).stages.map((stage) => stage.device)).toContain('cpu');
+      expect((await planFor([9.7, 9.9], {})).stages.map((stage) => stage.device)).toContain('cpu');
+      expect((await planFor([10, 11.2], { provider: 'cuda', weights: 'int4', includeDevices: ['cpu'] })).stages.map((stage) => stage.device)).toEqual(['cpu']);
+    });
+
+    it('takes narrower weights where automatic ones would need the CPU, or do not fit the one device asked for', async () => {
+      const formatOf = async (gibibytes: readonly number[], changes: object) => {
+        const plan = await planFor(gibibytes, { weights: 'auto', ...changes });
+        return [plan.weightFormat, ...new Set(plan.stages.map((stage) => stage.device))];
+      };
+      expect(await formatOf([24, 12], { maxMemoryBytes: { 0: 10 * 1024 * mebibyte, 1: 8 * 1024 * mebibyte } })).toEqual(['int8', 'cuda:0', 'cuda:1']);
+      expect(await formatOf([24, 12], { deviceMap: { kind: 'single', device: 'cuda:1' } })).toEqual(['int4', 'cuda:1']);
+      expect(await formatOf([24, 12], { deviceMap: { kind: 'map', map: { 'model.layers.0-3': 0, 'model.layers.4-39': 1 } } })).toEqual(['int8', 'cuda:0', 'cuda:1']);
+      expect(await formatOf([24], { contextTokens: 200_000 })).toEqual(['int8', 'cuda:0']);
+    });
+  });
+
+  it('holds devices to include and exclude against those of every provider', async () => {
+    const opened = await openModel(checkpointFolder('tiny-edge'), {});
+    const gpu = { id: deviceId('cuda'), name: 'GPU', provider: 'cuda' as const, freeBytes: 8192 * mebibyte };
+    const planWith = (changes: object) => () => planModel(opened, tinyLoadOptions('tiny-edge', '', { provider: 'auto', ...changes }), [gpu, ...cpu(1024 * mebibyte)]);
+    expect(planWith({ includeDevices: [deviceId('cuda', 5)] })).toThrow('Available: cuda:0 and cpu.');
+    expect(planWith({ excludeDevices: [gpu.id, cpuDevice] })).toThrow('The settings leave none of cuda:0 and cpu.');
+  });
+
   it('counts an int8 cache at half of bf16, with one layer widened beside it', async () => {
     const opened = await openModel(checkpointFolder('tiny-edge'), {});
     const gpus = [{ id: deviceId('cuda'), name: 'GPU', provider: 'cuda' as const, freeBytes: 8192 * mebibyte }];

@@ -156,7 +156,7 @@ describe('glm generate', () => {
 
   it('refuses two limits for one device, of which one would be forgotten', async () => {
     const run = await runFakeCli('plan --model m --max-memory cuda:0=10GiB,cpu=1GiB,cuda:0=12GiB'.split(' '));
-    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('"cuda:0" has two limits') as string });
+    expect(run).toMatchObject({ code: 2, stderr: expect.stringContaining('"cuda:0" has two limits') as string });
   });
 
   it('prints what there is and exits with 130 on Ctrl-C', async () => {

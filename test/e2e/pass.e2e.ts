@@ -43,7 +43,7 @@ function savedTexts(): readonly string[] {
 
 /** Sets how long answers are, in the view's own settings. */
 async function setLength(minTokens: number, maxTokens: number): Promise<void> {
-  await (await session.inChat('settings-button')).click();
+  await openSettings();
   for (const [field, value] of [
     ['minNewTokens', minTokens],
     ['maxNewTokens', maxTokens],
@@ -75,6 +75,18 @@ async function reloadWindow(): Promise<void> {
   await session.page.locator('.activitybar').waitFor();
   await session.openChat();
   await leavePanel();
+}
+
+async function openSettings(): Promise<void> {
+  await expect
+    .poll(async () => {
+      // The button closes what it has opened.
+      if ((await (await session.inChat('back')).count()) === 0) {
+        await (await session.inChat('settings-button')).dispatchEvent('click', {}, { timeout: 1000 }).catch(() => undefined);
+      }
+      return (await session.inChat('do-sample')).count();
+    }, poll)
+    .toBe(1);
 }
 
 /** Closes an open panel. The header grows while the window loads and moves the button, so that a click can miss it: asked until the composer is there. */
@@ -123,7 +135,7 @@ describe('GLM Local in VS Code', () => {
   it('answers a first question sensibly in either language, and stops by itself', async () => {
     await setLength(0, 400);
     // Always the likeliest token, so that the same answers come each time.
-    await (await session.inChat('settings-button')).click();
+    await openSettings();
     await (await session.inChat('do-sample')).click();
     await leavePanel();
     for (const [question, expected] of [
@@ -270,7 +282,7 @@ describe('GLM Local in VS Code', () => {
     await session.runCommand('GLM: Choose Model…');
     const input = session.page.locator('.quick-input-widget input').first();
     await input.fill(folder);
-    await session.page.locator('.quick-input-list [role=option]').filter({ hasText: 'as typed' }).first().click();
+    await session.pick('as typed');
     const dialog = session.page.locator('.monaco-dialog-box');
     await dialog.waitFor({ timeout: 60_000 });
     expect(await dialog.innerText()).toMatch(/Load glm-local-demo-base \(about [\d.]+ MiB on 1 device.*cpu: layers 0–\d+, [\d.]+ MiB weights/s);

@@ -63,7 +63,11 @@ async function pickSource(ctx: GlmContext): Promise<string | undefined> {
   pick.matchOnDescription = true;
   pick.matchOnDetail = true;
   const show = (): void => {
-    pick.items = itemsFor(ctx, pick.value.trim());
+    const items = itemsFor(ctx, pick.value.trim());
+    // A list that is set anew swallows a click that is under way.
+    if (JSON.stringify(items) !== JSON.stringify(pick.items)) {
+      pick.items = items;
+    }
   };
   show();
   pick.onDidChangeValue(show);

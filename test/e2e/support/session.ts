@@ -93,14 +93,23 @@ export class Session {
     const input = this.page.locator('.quick-input-widget input').first();
     await input.waitFor();
     await input.fill(`>${title}`);
-    await this.page.locator('.quick-input-list [role=option]').filter({ hasText: title }).first().click();
     // The command's own box takes the place of the palette: what is typed before goes to the palette and is lost.
-    const isPalette = async (): Promise<boolean> => (await input.isVisible()) && (await input.inputValue({ timeout: 1000 }).catch(() => '')).startsWith('>');
-    for (const deadline = Date.now() + 30_000; await isPalette(); ) {
+    await this.choose(title, async () => (await input.isVisible()) && (await input.inputValue({ timeout: 1000 }).catch(() => '')).startsWith('>'));
+  }
+
+  /** Clicks an entry of the list at the top until `isOpen` says that it was taken: a list that is drawn anew between press and release swallows the click. */
+  private async choose(text: string | RegExp, isOpen: () => Promise<boolean>): Promise<void> {
+    const option = this.page.locator('.quick-input-list [role=option]').filter({ hasText: text }).first();
+    const deadline = Date.now() + 30_000;
+    await option.waitFor();
+    while (await isOpen()) {
       if (Date.now() > deadline) {
-        throw new Error(`The palette stayed open after "${title}" was chosen.`);
+        throw new Error(`The list at the top stayed open after "${text}" was chosen.`);
       }
-      await this.page.waitForTimeout(50);
+      await option.click({ timeout: 1000 }).catch(() => undefined);
+      for (const until = Date.now() + 1000; Date.now() < until && (await isOpen()); ) {
+        await this.page.waitForTimeout(50);
+      }
     }
   }
 
@@ -139,8 +148,13 @@ export class Session {
 
   /** Chooses an entry of the list that is open at the top. */
   async pick(text: string | RegExp): Promise<void> {
-    await this.page.locator('.quick-input-widget').waitFor();
-    await this.page.locator('.quick-input-list [role=option]').filter({ hasText: text }).first().click();
+    const widget = this.page.locator('.quick-input-widget');
+    await widget.waitFor();
+    const option = this.page.locator('.quick-input-list [role=option]').filter({ hasText: text }).first();
+    await option.waitFor();
+    const shown = async (): Promise<string> => (await widget.innerText({ timeout: 1000 }).catch(() => '')).replaceAll(/\s+/g, ' ');
+    const before = await shown();
+    await this.choose(text, async () => (await widget.isVisible()) && (await shown()) === before);
   }
 
   /** Fills the box that is open at the top, also that of a file dialog, which a served VS Code shows there. */
@@ -182,7 +196,13 @@ export class Session {
   async ask(text: string): Promise<void> {
     const composer = await this.inChat('composer');
     await composer.fill(text);
-    await composer.press('Enter');
+    // The palette gives the focus back a moment after it has closed, and a key pressed meanwhile goes elsewhere.
+    for (const deadline = Date.now() + 30_000; (await composer.inputValue()) === text; await this.page.waitForTimeout(50)) {
+      if (Date.now() > deadline) {
+        throw new Error(`"${text}" was not sent.`);
+      }
+      await composer.press('Enter');
+    }
   }
 
   get statusBarItem(): Locator {
@@ -194,7 +214,7 @@ export class Session {
     const input = this.page.locator('.quick-input-widget input').first();
     await input.waitFor();
     await input.fill(name);
-    await this.page.locator('.quick-input-list [role=option]').filter({ hasText: name }).first().click();
+    await this.choose(name, () => input.isVisible());
     const lines = this.page.locator('.monaco-editor .view-lines').first();
     await lines.waitFor();
     await lines.click({ position: { x: 300, y: 5 } });

@@ -115,7 +115,8 @@ async function runOthers(plan: OthersPlan, ours: LoadOutcome | undefined, { sett
         onRun: () => pace.ran(),
         onProcess: hooks.onEngine,
       });
-      cases.push(...outcome.cases);
+      // Two servers of one kind would have cases of one name, which a comparison of reports could not tell apart.
+      cases.push(...outcome.cases.map((each) => ({ ...each, name: unusedName(each.name, cases) })));
       outcome.notes.forEach(note);
     } catch (error) {
       if (!isCancelled(error)) {
@@ -126,6 +127,15 @@ async function runOthers(plan: OthersPlan, ours: LoadOutcome | undefined, { sett
     }
   }
   return cases;
+}
+
+function unusedName(name: string, cases: readonly BenchmarkCase[]): string {
+  const isTaken = (candidate: string): boolean => cases.some((each) => each.name === candidate);
+  let number = 2;
+  while (isTaken(`${name} (${number})`)) {
+    number += 1;
+  }
+  return isTaken(name) ? `${name} (${number})` : name;
 }
 
 /** The first load that scored the text is the reference of the others. @param only  Cases of this outcome alone. */

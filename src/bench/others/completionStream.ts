@@ -1,5 +1,6 @@
 /** One streamed completion of an OpenAI-compatible server: what came when, and what the server says about it. */
 
+import { isRecord } from '../../common/checkShape';
 import { GlmError } from '../../common/errors';
 
 /**
@@ -42,7 +43,7 @@ export function takeEvents(buffer: string): { readonly data: readonly string[]; 
 }
 
 interface StreamChunk {
-  readonly choices?: readonly { readonly text?: string | null; readonly delta?: { readonly content?: string | null; readonly reasoning_content?: string | null; readonly reasoning?: string | null } }[];
+  readonly choices?: readonly { readonly finish_reason?: string | null; readonly text?: string | null; readonly delta?: { readonly content?: string | null; readonly reasoning_content?: string | null; readonly reasoning?: string | null } }[];
   readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number; readonly prompt_tokens_details?: { readonly cached_tokens?: number | null } | null } | null;
   /** llama.cpp's own figures. */
   readonly timings?: { readonly cache_n?: number };
@@ -61,14 +62,11 @@ export async function streamCompletion(url: string, body: object, headers: Reado
   }
   const eventTimesMs: number[] = [];
   const said: { promptTokens?: number; completionTokens?: number; cachedTokens?: number } = {};
-  const decoder = new TextDecoder();
-  let buffer = '';
-  for await (const bytes of response.body) {
-    const nowMs = performance.now() - startedMs;
-    const { data, rest } = takeEvents(buffer + decoder.decode(bytes as Uint8Array, { stream: true }));
-    buffer = rest;
+  let hasEnded = false;
+  const take = (data: readonly string[], nowMs: number): void => {
     for (const each of data) {
       if (each === '[DONE]') {
+        hasEnded = true;
         continue;
       }
       const chunk = parseChunk(url, each);
@@ -77,7 +75,26 @@ export async function streamCompletion(url: string, body: object, headers: Reado
       }
       Object.assign(said, readUsage(chunk.usage));
       said.cachedTokens = chunk.usage?.prompt_tokens_details?.cached_tokens ?? chunk.timings?.cache_n ?? said.cachedTokens;
+      hasEnded ||= choicesOf(chunk).some(({ finish_reason: reason }) => typeof reason === 'string');
     }
+  };
+  const decoder = new TextDecoder();
+  let buffer = '';
+  try {
+    for await (const bytes of response.body) {
+      const nowMs = performance.now() - startedMs;
+      const { data, rest } = takeEvents(buffer + decoder.decode(bytes as Uint8Array, { stream: true }));
+      buffer = rest;
+      take(data, nowMs);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error instanceof ServerAnswerError ? error : new ServerAnswerError(url, `broke off its answer after ${eventTimesMs.length} pieces of text (${reasonOf(error)})`, undefined, error);
+  }
+  take(takeEvents(`${buffer}\n`).data, performance.now() - startedMs);
+  // A server that dies may still close its connection in good order; what came until then is no answer.
+  if (eventTimesMs.length > 0 && !hasEnded) {
+    throw new ServerAnswerError(url, `ended its answer after ${eventTimesMs.length} pieces of text without saying that it was complete`);
   }
   return { eventTimesMs, totalMs: performance.now() - startedMs, ...said };
 }
@@ -96,8 +113,10 @@ function parseChunk(url: string, data: string): StreamChunk {
   return chunk;
 }
 
-function hasText({ choices = [] }: StreamChunk): boolean {
-  return choices.some(({ text, delta }) => [text, delta?.content, delta?.reasoning_content, delta?.reasoning].some((each) => typeof each === 'string' && each !== ''));
+const choicesOf = ({ choices }: StreamChunk): NonNullable<StreamChunk['choices']> => (Array.isArray(choices) ? choices.filter(isRecord) : []);
+
+function hasText(chunk: StreamChunk): boolean {
+  return choicesOf(chunk).some(({ text, delta }) => [text, delta?.content, delta?.reasoning_content, delta?.reasoning].some((each) => typeof each === 'string' && each !== ''));
 }
 
 /** fetch hides the system's reason in the cause. */

@@ -31,6 +31,13 @@ export interface ServerEngine {
   readonly model?: string;
 }
 
+/** @param address  As users write it: `http://127.0.0.1:11434`, with `#` and a model's name behind it where the server has several. */
+export function serverAt(address: string, apiKey?: string): ServerEngine {
+  const [url = '', ...name] = address.split('#');
+  const model = name.join('#');
+  return { kind: 'server', url, ...(apiKey === undefined ? {} : { apiKey }), ...(model === '' ? {} : { model }) };
+}
+
 export type OtherEngine = TransformersEngine | ServerEngine;
 
 export interface OtherCase extends CasePlan {

@@ -88,6 +88,7 @@ async function measureCase(engine: ServerEngine, server: KnownServer, plan: Othe
     summaries,
     cautions: [
       `the server holds "${server.model}" in a format of its own, which is not known here`,
+      ...(server.choice === undefined ? [] : [`the server lists ${server.choice.length} models (${server.choice.slice(0, 8).join(', ')}), of which the first was measured; the address followed by # and a name asks for that one`]),
       ...piecesCaution(answers),
       ...(telemetry === undefined ? [] : surroundingsCautions(telemetry.since(startedMs), [], cpus().length).filter((caution) => !caution.includes('was also used by') && !caution.startsWith('other programs'))),
       ...spreadCautions(summaries),
@@ -128,7 +129,7 @@ function piecesCaution(answers: readonly StreamedCompletion[]): readonly string[
   const [first] = answers;
   return first?.completionTokens === undefined || first.eventTimesMs.length === first.completionTokens
     ? []
-    : [`${first.completionTokens} tokens came in ${first.eventTimesMs.length} pieces of text, so TTFT is that of the first piece and times between tokens are not known`];
+    : [`${first.completionTokens} tokens came in ${first.eventTimesMs.length} pieces of text, so TTFT is that of the first piece, TPOT takes all pieces for equally long, and times between tokens are not known`];
 }
 
 /** None for an answer whose text came in one piece or all at once: it has no TPOT. */
@@ -138,7 +139,9 @@ function toSample({ eventTimesMs, totalMs, completionTokens }: StreamedCompletio
   if (first === undefined || last === undefined || last <= first) {
     return [];
   }
-  const tpotMs = (last - first) / Math.max(1, generatedTokens - 1);
+  // The first piece holds more than one token where pieces do; what came after it is what the time was needed for.
+  const firstTokens = Math.max(1, generatedTokens / eventTimesMs.length);
+  const tpotMs = (last - first) / Math.max(1, generatedTokens - firstTokens);
   return [
     {
       ...timesSample({ ttftMs: first, tpotMs, tokenTimesMs: eventTimesMs.length === generatedTokens ? eventTimesMs : [], totalMs, generatedTokens }),

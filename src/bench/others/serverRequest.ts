@@ -13,6 +13,8 @@ export interface KnownServer {
   readonly model: string;
   /** `llama.cpp`, `vLLM`, …; the host where nothing tells. */
   readonly name: string;
+  /** All that it lists, where it was left to us which to measure and there are several. */
+  readonly choice?: readonly string[];
 }
 
 /** How the prompt gets there, the fairest first. */
@@ -39,13 +41,20 @@ export async function greet(engine: ServerEngine, signal: AbortSignal | undefine
     signal?.throwIfAborted();
     throw new ServerAnswerError(url, `can't be reached (${reasonOf(error)})`, undefined, error);
   });
-  const list = (await response.json().catch(() => undefined)) as { readonly data?: readonly { readonly id?: string; readonly owned_by?: string }[] } | undefined;
-  const entry = list?.data?.find((each) => each.id === engine.model) ?? (engine.model === undefined ? list?.data?.[0] : undefined);
-  const model = engine.model ?? entry?.id;
+  const list: unknown = await response.json().catch(() => undefined);
+  const entries = isRecord(list) && Array.isArray(list.data) ? (list.data as readonly unknown[]).filter(isRecord).filter((each) => typeof each.id === 'string') : [];
+  const entry = engine.model === undefined ? entries[0] : entries.find((each) => each.id === engine.model);
+  const model = engine.model ?? (entry === undefined ? undefined : String(entry.id));
   if (!response.ok || model === undefined) {
     throw new ServerAnswerError(url, `answered ${response.status} and named no model`, response.status);
   }
-  return { base, model, name: names[entry?.owned_by ?? ''] ?? new URL(base).host };
+  const owner = typeof entry?.owned_by === 'string' ? entry.owned_by : '';
+  return {
+    base,
+    model,
+    name: names[owner] ?? new URL(base).host,
+    ...(engine.model === undefined && entries.length > 1 ? { choice: entries.map((each) => String(each.id)) } : {}),
+  };
 }
 
 /** The first manner that the server accepts, tried with two tokens, and what it answered. @throws {ServerAnswerError} its last refusal. */

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { Argument, Option, type Command } from 'commander';
 import { BenchmarkMonitor } from '../../bench/benchmarkMonitor';
 import { describeEnvironment } from '../../bench/environment';
-import type { OtherEngine, TransformersEngine, TransformersVariant } from '../../bench/others/otherEngine';
+import { serverAt, type OtherEngine, type TransformersEngine, type TransformersVariant } from '../../bench/others/otherEngine';
 import { compareReports, noteworthyChange, overallVerdict } from '../../bench/report/compareReports';
 import { readReportFile } from '../../bench/report/readReportFile';
 import type { BenchmarkReport } from '../../bench/report/schema';
@@ -55,7 +55,7 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
     .option('--warmup <n>', 'runs before that are not counted; left at 1, they go on for 1 s', wholeNumber(0, 100), 1)
     .option('--formats <format>', 'precision: a weight format; repeatable', collect((text) => text as WeightFormat))
     .option('--python <path>', 'others: a Python with torch and transformers; measured when named, or when no server is')
-    .option('--server <url>', 'others: an OpenAI-compatible server to measure; repeatable', collect((text) => text))
+    .option('--server <url>', 'others: an OpenAI-compatible server to measure, with #NAME behind it where it has several models; repeatable', collect((text) => text))
     .option('--server-key <key>', 'others: the key that the servers ask for')
     .option('--variants <name>', 'others: eager or compiled; repeatable', collect(transformersVariant))
     .addOption(new Option('--dtype <dtype>', 'others: weights in transformers; bf16 beside a GPU, f32 on the CPU').choices(['bf16', 'f16', 'f32']))
@@ -123,7 +123,7 @@ function othersOf(flags: RunFlags, base: LoadOptions, dtype: TransformersEngine[
     warmupLimitMs: compileLimit * 1000,
     threads: base.cpuThreads,
   };
-  return [...(flags.python !== undefined || servers.length === 0 ? [transformers] : []), ...servers.map((url): OtherEngine => ({ kind: 'server', url, apiKey }))];
+  return [...(flags.python !== undefined || servers.length === 0 ? [transformers] : []), ...servers.map((address) => serverAt(address, apiKey))];
 }
 
 function transformersVariant(text: string): TransformersVariant {

@@ -2,7 +2,7 @@
 
 import { scenarioByName, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import type { Scenario, ScenarioSettings } from '../../bench/scenarios/scenario';
-import type { OtherEngine } from '../../bench/others/otherEngine';
+import { serverAt, type OtherEngine } from '../../bench/others/otherEngine';
 import { cpuDevice } from '../../common/deviceId';
 import { GlmError } from '../../common/errors';
 import type { LoadOptions } from '../../common/protocol/engine';
@@ -60,7 +60,7 @@ function othersOf({ python, servers, source }: BenchmarkForm, base: LoadOptions,
   }
   return [
     ...(python === '' ? [] : [{ kind: 'transformers' as const, python, source, dtype, ...(base.provider === 'cpu' ? { device: 'cpu' } : {}), variants: ['eager', 'compiled'] as const, warmupLimitMs: compileLimitMs, threads: base.cpuThreads }]),
-    ...servers.map((url) => ({ kind: 'server' as const, url })),
+    ...servers.map((address) => serverAt(address)),
   ];
 }
 

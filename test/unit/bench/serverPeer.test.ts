@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { streamCompletion, takeEvents } from '../../../src/bench/others/completionStream';
 import { measureServer } from '../../../src/bench/others/serverPeer';
-import type { OtherRun } from '../../../src/bench/others/otherEngine';
+import { serverAt, type OtherRun } from '../../../src/bench/others/otherEngine';
 
 interface Asked {
   readonly path: string;
@@ -25,6 +25,12 @@ interface Manner {
   readonly knownFields?: readonly string[];
   readonly stopsAfter?: number;
   readonly atOnce?: boolean;
+  /** Tokens in each piece of streamed text. */
+  readonly pieceTokens?: number;
+  /** From the fourth answer of one length on it closes the connection after so many pieces, in good order or not. */
+  readonly dies?: { readonly after: number; readonly inGoodOrder: boolean };
+  readonly models?: readonly unknown[];
+  readonly lastEvent?: string;
 }
 
 let server: Server | undefined;
@@ -35,7 +41,7 @@ async function start(manner: Manner): Promise<{ readonly url: string; readonly a
   const answer = async (request: IncomingMessage, response: ServerResponse, text: string): Promise<void> => {
     const path = request.url ?? '';
     if (path === '/v1/models') {
-      response.setHeader('content-type', 'application/json').end(JSON.stringify({ object: 'list', data: [{ id: 'glm', owned_by: manner.ownedBy }] }));
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ object: 'list', data: manner.models ?? [{ id: 'glm', owned_by: manner.ownedBy }] }));
       return;
     }
     const body = JSON.parse(text === '' ? '{}' : text) as Record<string, unknown>;
@@ -64,15 +70,23 @@ async function start(manner: Manner): Promise<{ readonly url: string; readonly a
     }
     response.setHeader('content-type', 'text/event-stream');
     const send = (value: object): void => void response.write(`data: ${JSON.stringify(value)}\n\n`);
-    for (let index = 0; index < count; index += 1) {
+    for (let index = 0; index < count / (manner.pieceTokens ?? 1); index += 1) {
+      if (manner.dies !== undefined && asked.filter((each) => each.body.max_tokens === body.max_tokens).length > 3 && count > 2 && index === manner.dies.after) {
+        if (manner.dies.inGoodOrder) {
+          response.end();
+        } else {
+          response.destroy();
+        }
+        return;
+      }
       // A token takes its time, also here.
-      await (manner.atOnce === true ? undefined : new Promise((resolve) => setTimeout(resolve, 1)));
+      await (manner.atOnce === true ? undefined : new Promise((resolve) => setTimeout(resolve, manner.pieceTokens === undefined ? 1 : 10)));
       send({ choices: [isChat ? { delta: { content: 'x' } } : { text: 'x' }] });
     }
     if (manner.usage !== false) {
       send({ choices: [], usage: { prompt_tokens: promptTokens, completion_tokens: count, prompt_tokens_details: { cached_tokens: manner.cached?.(asked) ?? null } } });
     }
-    response.end('data: [DONE]\n\n');
+    response.end(manner.lastEvent ?? 'data: [DONE]\n\n');
   };
   server = createServer((request, response) => {
     let text = '';
@@ -180,6 +194,43 @@ describe('measureServer', () => {
     const { cases, notes } = await measureServer({ kind: 'server', url }, run());
     expect(cases.flatMap((each) => each.samples.map((sample) => sample.decodeTokensPerSecond)).every(Number.isFinite)).toBe(true);
     expect(cases.length + notes.length).toBe(1);
+  });
+
+  it.each([true, false])('counts no answer that was broken off, in good order: %s', async (inGoodOrder) => {
+    const { url } = await start({ ownedBy: 'x', usage: false, dies: { after: 2, inGoodOrder } });
+    const { cases } = await measureServer({ kind: 'server', url }, run({ cases: [{ name: 'short', promptTokens: 3, newTokens: 40, concurrency: 1, promptIds: [5, 6, 7], promptText: undefined }], settings: { warmupRuns: 0, repetitions: 5 } }));
+    expect(cases[0]?.endedBy).toMatch(inGoodOrder ? /ended its answer after 2 pieces of text without saying/ : /broke off its answer after \d pieces of text/);
+    expect(cases[0]?.samples.every((sample) => sample.tpotMs > 0.5)).toBe(true);
+  });
+
+  it('takes an answer for complete that ends with a reason, also in an event without a line end', async () => {
+    const { url } = await start({ ownedBy: 'x', lastEvent: 'data: {"choices":[null,{"text":"","finish_reason":"length"}]}' });
+    const { cases } = await measureServer({ kind: 'server', url }, run());
+    expect(cases[0]).not.toHaveProperty('endedBy');
+    expect(cases[0]?.samples).toHaveLength(5);
+  });
+
+  it('takes pieces of several tokens for equally long, instead of the first one for a single token', async () => {
+    const { url } = await start({ ownedBy: 'x', pieceTokens: 4 });
+    const { cases } = await measureServer({ kind: 'server', url }, run({ cases: [{ name: 'short', promptTokens: 3, newTokens: 8, concurrency: 1, promptIds: [5, 6, 7], promptText: undefined }] }));
+    const [sample] = cases[0]?.samples ?? [];
+    expect(sample?.generatedTokens).toBe(8);
+    // Two pieces: what lies between them is the time of the four tokens of the second one, not of seven.
+    const between = (sample?.totalMs ?? NaN) - (sample?.ttftMs ?? NaN);
+    expect((sample?.tpotMs ?? NaN) * 4).toBeLessThanOrEqual(between);
+    expect((sample?.tpotMs ?? NaN) * 4).toBeGreaterThan(7);
+    expect(cases[0]?.cautions.join()).toContain('8 tokens came in 2 pieces of text');
+  });
+
+  it('asks for the model that the address names, and says so where it had to choose', async () => {
+    const models = [null, { id: 7 }, { id: 'embedder', owned_by: 'library' }, { id: 'glm', owned_by: 'library' }];
+    const { url, asked } = await start({ ownedBy: 'x', models });
+    const chosen = (await measureServer(serverAt(`${url}#glm`), run())).cases[0];
+    expect(chosen?.model).toBe('glm');
+    expect(asked.at(-1)?.body.model).toBe('glm');
+    const first = (await measureServer(serverAt(url), run())).cases[0];
+    expect(first?.model).toBe('embedder');
+    expect(first?.cautions.join()).toContain('the server lists 2 models (embedder, glm), of which the first was measured');
   });
 
   it('makes a note of a server that is not there', async () => {

@@ -11,6 +11,12 @@ import { GlmDiagnostic } from './toVscode';
 /** Quiet time after a keystroke before the analysis starts. */
 const debounceMs = 150;
 
+/** A finding with its file, or with the cell it stands in. */
+export interface FoundPlace {
+  readonly uri: vscode.Uri;
+  readonly diagnostic: GlmDiagnostic;
+}
+
 export class DiagnosticsController implements vscode.Disposable {
   readonly collection = vscode.languages.createDiagnosticCollection('glm');
   private readonly timers = new Map<string, NodeJS.Timeout>();
@@ -68,9 +74,9 @@ export class DiagnosticsController implements vscode.Disposable {
     return vscode.workspace.textDocuments.some((document) => document.uri.toString() === key) || (!this.hidden.has(key) && vscode.workspace.notebookDocuments.some((notebook) => notebook.uri.toString() === key));
   }
 
-  /** Places where one of these rules reports something, open files first. */
-  findingsOf(rules: readonly string[]): readonly { readonly uri: vscode.Uri; readonly diagnostic: GlmDiagnostic }[] {
-    const found: { readonly uri: vscode.Uri; readonly diagnostic: GlmDiagnostic }[] = [];
+  /** Places where one of these rules reports something. */
+  findingsOf(rules: readonly string[]): readonly FoundPlace[] {
+    const found: FoundPlace[] = [];
     this.collection.forEach((uri, diagnostics) => {
       for (const diagnostic of diagnostics) {
         if (diagnostic instanceof GlmDiagnostic && rules.includes(diagnostic.finding.rule)) {
@@ -78,7 +84,7 @@ export class DiagnosticsController implements vscode.Disposable {
         }
       }
     });
-    return found.sort((a, b) => rules.indexOf(a.diagnostic.finding.rule) - rules.indexOf(b.diagnostic.finding.rule));
+    return found;
   }
 
   /** The findings shown for a document, as the analyser gave them. */

@@ -18,7 +18,7 @@ export class LintHover implements vscode.HoverProvider {
       }
       const text = new vscode.MarkdownString(renderHover(rule, pageLanguage()));
       const page = encodeURIComponent(JSON.stringify([rulePageUri(rule.code).toString()]));
-      text.appendMarkdown(` · [$(book)](command:glm.openRulePage?${page} "${rule.code}")`);
+      text.appendMarkdown(` · [$(book)](command:glm.openRulePage?${page} "Show the page of ${rule.code} in the editor")`);
       text.isTrusted = { enabledCommands: ['glm.openRulePage'] };
       text.supportThemeIcons = true;
       return [text];

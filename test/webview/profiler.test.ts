@@ -80,6 +80,46 @@ describe('the profiler', () => {
     expect(await page.locator('[data-test=measure]').getAttribute('disabled')).not.toBeNull();
   });
 
+  it('begins anew with another profile: its own time, nothing paused or chosen', async () => {
+    const page = await open(live());
+    const shown = (): Promise<{ readonly startMs: number; readonly endMs: number }> =>
+      page.evaluate(() => (document.querySelector('glm-profiler') as unknown as { timelineElement: { currentWindow(): { startMs: number; endMs: number } } }).timelineElement.currentWindow());
+    await page.locator('[data-test=pause]').click();
+    await page.getByRole('button', { name: /^layer 0:/ }).click();
+    await page.locator('[data-test=batch]').fill('64');
+    const dayMs = 86_400_000;
+    const old = twoGpuProfile();
+    const daysAgo = { ...old, startedAtMs: old.startedAtMs - dayMs, telemetry: old.telemetry.map((sample) => ({ ...sample, timeMs: sample.timeMs - dayMs })), engineMemory: old.engineMemory.map((reading) => ({ ...reading, timeMs: reading.timeMs - dayMs })), generations: old.generations.map((generation) => ({ ...generation, submittedAtMs: generation.submittedAtMs - dayMs })) };
+    const saved = (name: string, profile: typeof old): ProfilerState => ({ source: { kind: 'saved', name }, model: ready, profile: summarizeProfile(profile) });
+    const show = (state: ProfilerState): Promise<void> => page.evaluate((next) => window.profilerHost.emit('state', next), state);
+    await show(saved('old.json', daysAgo));
+    await expect.poll(() => page.locator('h1').innerText()).toBe('old.json');
+    await expect.poll(async () => (await shown()).startMs <= daysAgo.generations[0]!.submittedAtMs && (await shown()).endMs < daysAgo.startedAtMs + dayMs / 2).toBe(true);
+    await expect.poll(() => coloursOf(page)).toBeGreaterThan(5);
+    expect(await page.locator('[data-test=nodes]').count()).toBe(0);
+    expect(await page.locator('[data-test=batch]').inputValue()).not.toBe('64');
+    // Nothing grows here, so that there is nothing to pause.
+    await page.locator('[data-test=timeline]').focus();
+    await page.keyboard.press(' ');
+    await show(saved('new.json', old));
+    await expect.poll(async () => (await shown()).endMs).toBeGreaterThan(daysAgo.startedAtMs + dayMs / 2);
+    await page.locator('[data-test=live]').click();
+    await expect.poll(() => page.locator('[data-test=pause]').innerText()).toBe('Pause');
+  });
+
+  it('keeps the chosen part and its nodes when the same model is measured anew', async () => {
+    const page = await open(live());
+    const layer = page.getByRole('button', { name: /^layer 0:/ });
+    await layer.click();
+    await expect.poll(() => page.locator('[data-test=nodes]').count()).toBe(1);
+    await page.evaluate((next) => window.profilerHost.emit('state', next), live());
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    expect(await layer.getAttribute('aria-pressed')).toBe('true');
+    expect(await page.locator('[data-test=nodes]').count()).toBe(1);
+    await layer.click();
+    await expect.poll(() => page.locator('[data-test=nodes]').count()).toBe(0);
+  });
+
   it('names the clock of operator times, groups them, and suggests', async () => {
     const page = await open(twoGpus());
     expect(await page.locator('[data-test=clock]').innerText()).toMatch(/Device time, extra uncaptured steps/);

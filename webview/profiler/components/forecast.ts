@@ -100,7 +100,7 @@ export class Forecast extends LitElement {
   private renderVerdict({ fits, tightest, largestContextTokens, largestBatch, batch }: MemoryForecast, { maxContextTokens }: ForecastBasis): TemplateResult {
     const limits = [
       ...(largestContextTokens === undefined ? [] : [`at most ${formatContext(largestContextTokens)} tokens for ${batch} ${batch === 1 ? 'sequence' : 'sequences'}${largestContextTokens >= maxContextTokens ? ', which is all that the model was made for' : ''}`]),
-      ...(largestBatch === undefined ? [] : [`at most ${largestBatch} ${largestBatch === 1 ? 'sequence' : 'sequences'} with this context`]),
+      ...(largestBatch === undefined ? [] : [`at most ${largestBatch.toLocaleString('en')} ${largestBatch === 1 ? 'sequence' : 'sequences'} with this context`]),
     ].join('; ');
     const verdict = fits === undefined ? 'Whether it fits is not known: no free memory was measured.' : fits ? 'Fits.' : `Does not fit${tightest === undefined ? '' : ` on ${tightest}`}.`;
     return html`<p class="verdict" role="status" data-test="verdict">${fits === false ? icon('warning') : fits === true ? icon('pass') : nothing} <strong>${verdict}</strong> ${limits === '' ? nothing : `${limits.charAt(0).toUpperCase()}${limits.slice(1)}.`}</p>`;

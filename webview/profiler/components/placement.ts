@@ -12,6 +12,8 @@ import { formatDuration } from '../../common/numberFormat';
 import { tableStyles } from '../../common/tableStyles';
 
 const partName = ({ part, layer }: PlacedPart): string => (part === 'layer' ? `layer ${layer}` : part);
+/** The same part in the next reading of the map. */
+const isSamePart = (a: PlacedPart, b: PlacedPart | undefined): boolean => a.part === b?.part && a.layer === b.layer;
 const routeText: Readonly<Record<StageCopy['route'], string>> = { 'same-device': 'within the device', peer: 'directly from device to device', host: 'through the host’s memory' };
 
 @customElement('glm-placement')
@@ -95,10 +97,10 @@ export class Placement extends LitElement {
           (part) => html`<button
             class="plain part"
             data-test="part"
-            aria-pressed=${String(part === this.chosen)}
+            aria-pressed=${String(isSamePart(part, this.chosen))}
             aria-label="${partName(part)}: ${formatBytes(part.weightBytes)}, ${part.decodeMs === undefined ? 'time not measured' : `${formatDuration(part.decodeMs)} a decode step`}"
             title="${partName(part)}: ${formatBytes(part.weightBytes)}${part.decodeMs === undefined ? '' : `, ${formatDuration(part.decodeMs)} a decode step`}${part.prefillMs === undefined ? '' : `, ${formatDuration(part.prefillMs)} a prefill step`}"
-            @click=${() => (this.chosen = part === this.chosen ? undefined : part)}
+            @click=${() => (this.chosen = isSamePart(part, this.chosen) ? undefined : part)}
           >
             <span class="fill" ${cssProperties({ height: `${(100 * measureOf(part)) / most}%` })}></span><span class="name">${part.part === 'layer' ? part.layer : part.part}</span>
           </button>`,
@@ -114,7 +116,7 @@ export class Placement extends LitElement {
   }
 
   private renderNodes(placement: PlacementMap): TemplateResult | typeof nothing {
-    const { chosen } = this;
+    const chosen = placement.parts.find((part) => isSamePart(part, this.chosen));
     if (chosen === undefined) {
       return nothing;
     }

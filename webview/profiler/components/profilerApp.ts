@@ -2,6 +2,7 @@
 
 import { css, html, nothing, type TemplateResult } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
+import { keyed } from 'lit/directives/keyed.js';
 import type { ProfileSummary } from '../../../src/common/profileSummary';
 import type { ProfilerState, ProfilerViewContract } from '../../../src/common/protocol/profilerView';
 import { ProfileRecorder } from '../../../src/profiling/profileRecorder';
@@ -44,6 +45,8 @@ export class ProfilerApp extends PanelApp<ProfilerViewContract> {
   protected readonly openingLabel = 'Opening the profiler';
   private recorder = new ProfileRecorder();
   private speeds: readonly SpeedPoint[] = [];
+  /** Grows when another profile is shown: what was chosen, moved or paused in the one before says nothing about it. */
+  private profileNumber = 0;
   private stopListening: readonly (() => void)[] = [];
 
   override connectedCallback(): void {
@@ -75,7 +78,6 @@ export class ProfilerApp extends PanelApp<ProfilerViewContract> {
   private renderProfile(shown: ProfilerState): TemplateResult {
     const { profile, source, model, working } = shown;
     const isLive = source.kind === 'live';
-    const last = profile.generations.at(-1);
     return html`
       <header>
         <h1>${isLive ? 'Profiler' : source.name}</h1>
@@ -93,6 +95,15 @@ export class ProfilerApp extends PanelApp<ProfilerViewContract> {
         </div>
         ${working === undefined ? nothing : html`<p role="status" data-test="working">${working}</p>`}
       </header>
+      ${keyed(this.profileNumber, this.renderParts(shown))}
+    `;
+  }
+
+  private renderParts(shown: ProfilerState): TemplateResult {
+    const { profile, source } = shown;
+    const isLive = source.kind === 'live';
+    const last = profile.generations.at(-1);
+    return html`
       ${isLive ? this.renderNextStep(shown) : nothing}
       ${profile.hints.length === 0 ? nothing : html`<section aria-labelledby="hints"><h2 id="hints">What it suggests</h2><ul data-test="hints">${profile.hints.map((hint) => html`<li>${hint.text}</li>`)}</ul></section>`}
       <section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2><glm-timeline .data=${this.timeline} ?live=${isLive}></glm-timeline></section>
@@ -133,10 +144,13 @@ export class ProfilerApp extends PanelApp<ProfilerViewContract> {
     if (next === undefined) {
       return;
     }
+    if (next.source.kind === 'saved' || this.shown?.source.kind === 'saved') {
+      this.profileNumber += 1;
+      this.speeds = [];
+    }
     this.shown = next;
     this.done = '';
     this.recorder = new ProfileRecorder(next.source.kind === 'live' ? undefined : { keptMs: Infinity, mostSamples: Infinity, mostGenerations: Infinity });
-    this.speeds = [];
     const { telemetry, engineMemory, generations } = next.profile;
     if (next.source.kind === 'saved') {
       this.timeline = { telemetry, engineMemory, generations, speeds: [] };
@@ -145,7 +159,7 @@ export class ProfilerApp extends PanelApp<ProfilerViewContract> {
     engineMemory.forEach(({ timeMs, devices }) => this.recorder.addEngineMemory(timeMs, devices));
     telemetry.forEach((sample) => this.recorder.addSample(sample));
     generations.forEach((generation) => this.recorder.addGeneration(generation));
-    this.timeline = { ...this.recorder.snapshot(), speeds: [] };
+    this.timeline = { ...this.recorder.snapshot(), speeds: this.speeds };
   }
 
   private change(changes: Partial<ProfilerState>): void {

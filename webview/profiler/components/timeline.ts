@@ -92,7 +92,7 @@ export class Timeline extends LitElement {
         tabindex="0"
         role="img"
         data-test="timeline"
-        aria-label="Timeline of memory, utilisation, speed and phases. Left and right move the reading line, with Shift they move the view; plus and minus zoom, L shows the last generation, A everything, F follows. The figures stand in the tables below."
+        aria-label="Timeline of memory, utilisation, speed and phases. Left and right move the reading line, with Shift they move the view; plus and minus zoom, L shows the last generation, A everything${this.live ? ', F follows, Space pauses' : ''}. The figures stand in the tables below."
         @wheel=${this.onWheel}
         @pointerdown=${this.onPointerDown}
         @pointermove=${this.onPointerMove}
@@ -234,10 +234,9 @@ export class Timeline extends LitElement {
       '-': () => this.zoomBy(2),
       l: () => this.showLast(),
       a: () => this.showAll(),
-      f: () => this.follow(),
       ArrowLeft: () => this.step(window, side, event.shiftKey),
       ArrowRight: () => this.step(window, side, event.shiftKey),
-      ' ': () => this.togglePause(),
+      ...(this.live ? { f: () => this.follow(), ' ': () => this.togglePause() } : {}),
     };
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (action !== undefined && !event.ctrlKey && !event.metaKey && !event.altKey) {

@@ -145,8 +145,6 @@ export interface ForecastBasis {
   /** As loaded. */
   readonly contextTokens: number;
   readonly maxBatch: number;
-  /** No long prompt has been read since loading; the runtime will take more than is counted here with the first. */
-  readonly growsWithLongPrompt?: boolean;
 }
 
 /** What recording cost in this document, in milliseconds per token or percent; measured with and without. */

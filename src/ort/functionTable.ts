@@ -31,6 +31,11 @@ export const ortFunctions = {
   ReleaseAvailableProviders: status(126, 4, 'void *ptr, int providers_length'),
   GetBuildInfoString: { index: 254, since: 15, returns: 'string', params: '' },
 
+  CreateArenaCfgV2: status(164, 8, 'const char **arena_config_keys, const size_t *arena_config_values, size_t num_keys, void *out'),
+  ReleaseArenaCfg: release(157, 6),
+  CreateAndRegisterAllocator: status(144, 5, 'void *env, void *mem_info, void *arena_cfg'),
+  UnregisterAllocator: status(177, 9, 'void *env, void *mem_info'),
+
   // Session options
   CreateSessionOptions: status(10, 1, 'void *options'),
   ReleaseSessionOptions: release(100, 1),

@@ -13,10 +13,10 @@ export class MemoryInfo extends Handle {
     readonly library: OrtLibrary,
     readonly name: MemoryName,
     readonly deviceIndex = 0,
+    allocator: 'device' | 'arena' = 'device',
   ) {
-    const deviceAllocator = 0;
     const defaultMemory = 0;
-    super('A memory description', callForPointer(library, 'CreateMemoryInfo', name, deviceAllocator, deviceIndex, defaultMemory), (info) =>
+    super('A memory description', callForPointer(library, 'CreateMemoryInfo', name, allocator === 'device' ? 0 : 1, deviceIndex, defaultMemory), (info) =>
       library.call('ReleaseMemoryInfo', info),
     );
   }
@@ -45,6 +45,12 @@ export class Allocator extends Handle {
     const { library } = session;
     super('An allocator', callForPointer(library, 'CreateAllocator', session.native, info.native), (allocator) => library.call('ReleaseAllocator', allocator));
     this.library = library;
+  }
+
+  /** Takes one block and gives it back at once: an arena keeps it for later. Pages that nobody touches cost nothing. */
+  reserve(byteLength: number): void {
+    const block = callForPointer(this.library, 'AllocatorAlloc', this.native, byteLength);
+    this.library.call('AllocatorFree', this.native, block);
   }
 
   /** Undefined when the allocator keeps no figures. */

@@ -145,7 +145,6 @@ const isForecast = hasFields({
   maxContextTokens: isCount,
   contextTokens: isCount,
   maxBatch: isCount,
-  growsWithLongPrompt: optional(isBoolean),
 });
 
 const isModel = hasFields({

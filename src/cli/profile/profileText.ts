@@ -125,7 +125,6 @@ function describeForecast({ forecast }: Profile): string | undefined {
       [asLoaded, twice].flatMap((each) => each.devices.map((device) => row(`${sequences(each.batch)} of ${count(each.contextTokens)}`, device))),
     ),
     ...(asLoaded.largestContextTokens === undefined ? [] : [`Largest context for ${sequences(forecast.maxBatch)}: ${count(asLoaded.largestContextTokens)}${asLoaded.largestContextTokens === forecast.maxContextTokens ? ", the model's own limit" : ''}.`]),
-    ...(forecast.growsWithLongPrompt === true ? ['No long prompt has been read yet: the runtime will take more memory than this with the first.'] : []),
     ...(asLoaded.largestBatch === undefined ? [] : [`Most sequences of ${count(forecast.contextTokens)} tokens: ${count(asLoaded.largestBatch)}.`]),
   ].join('\n');
 }

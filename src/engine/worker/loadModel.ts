@@ -36,6 +36,7 @@ export interface LoadContext {
 export async function loadModel(options: LoadOptions, context: LoadContext, signal: AbortSignal): Promise<ServedModel> {
   const { timer, log } = context;
   const startedMs = timer.nowMs();
+  const hostBytesBefore = anonymousResidentBytes();
   const meter = new LoadProgressMeter((progress) => context.onProgress(progress), () => timer.nowMs());
   meter.report({ phase: 'reading', doneBytes: 0, totalBytes: 0 });
   const opened = await openModel(options.source, context.env, signal);
@@ -94,7 +95,7 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
     beforeLoad: devicesAtPlan,
     afterLoad: devicesAfterLoad,
     now: await listBudgets(options, usesGpu ? gpuBudgetSources : []),
-    ownHostBytes: anonymousResidentBytes(),
+    ownHostBytes: takenSince(hostBytesBefore),
   });
   const alignment = new AlignmentWatch({
     loaded,
@@ -116,6 +117,11 @@ export async function loadModel(options: LoadOptions, context: LoadContext, sign
   context.loadedModels.announce(opened.description.name, bytesByDevice(loaded.memory.map((use) => [use.device, use.weightBytes + use.kvBytes + use.stagingBytes + (use.activationBytes ?? 0)])));
   const text = { tokenizer: opened.tokenizer, folder: opened.checkpoint.folder, env: context.env, bundlePath: context.bundlePath };
   return new ServedModel({ loaded: { ...loaded, alignment: alignment.messages }, alignment, runner, text, timer, events: context.events, freeMemory });
+}
+
+function takenSince(bytesBefore: number | undefined): number | undefined {
+  const bytes = anonymousResidentBytes();
+  return bytes === undefined || bytesBefore === undefined ? undefined : Math.max(0, bytes - bytesBefore);
 }
 
 function bytesByDevice(parts: readonly (readonly [DeviceId, number])[]): ReadonlyMap<DeviceId, number> {

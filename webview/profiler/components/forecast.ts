@@ -93,7 +93,7 @@ export class Forecast extends LitElement {
         <output class="numbers">${batch} ${batch === 1 ? 'sequence' : 'sequences'}</output>
       </label>
       ${this.renderVerdict(forecast, basis)} ${forecast.devices.map((device) => this.renderDevice(device))}
-      <p class="muted">Loaded with ${formatContext(basis.contextTokens)} tokens for ${basis.maxBatch} ${basis.maxBatch === 1 ? 'sequence' : 'sequences'}. A prediction from what is allocated now; layers stay where they are.${basis.growsWithLongPrompt === true ? ' No long prompt has been read yet: the runtime will take more memory than this with the first.' : nothing}</p>
+      <p class="muted">Loaded with ${formatContext(basis.contextTokens)} tokens for ${basis.maxBatch} ${basis.maxBatch === 1 ? 'sequence' : 'sequences'}. A prediction from what is allocated now; layers stay where they are.</p>
     `;
   }
 

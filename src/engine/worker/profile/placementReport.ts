@@ -11,7 +11,7 @@ export interface FreeMemory {
   readonly beforeLoad: readonly DeviceBudget[];
   readonly afterLoad: readonly DeviceBudget[];
   readonly now: readonly DeviceBudget[];
-  /** What this process holds of main memory, files that it maps not counted; undefined where the system does not tell. */
+  /** What this process has taken of main memory since before it loaded, files that it maps not counted; undefined where the system does not tell. */
   readonly ownHostBytes?: number;
 }
 
@@ -39,7 +39,8 @@ function placementMap({ facts, operators }: PlacementSource): PlacementMap {
 
 /**
  * Weights, keys and values are our own allocations, so they are exact. What else the process took on a GPU (context, kernels, the runtime's arena) is the rest of
- * what the driver counted while the model was loaded; where nobody counted, it is what the runtime reports of its arena.
+ * what the driver counted while the model was loaded; where nobody counted, it is what the runtime reports of its arena, or what the plan reckoned where it
+ * reports nothing (WebGPU). What the longest chunk of a prompt will take beyond the longest that was run is the plan's reckoning too.
  */
 function forecastBasis({ loaded, facts, memory, free }: PlacementSource): ForecastBasis {
   const { plan, contextTokens, maxBatch } = loaded;
@@ -48,16 +49,19 @@ function forecastBasis({ loaded, facts, memory, free }: PlacementSource): Foreca
     const takenBytes = before === undefined || after === undefined ? undefined : Math.max(0, before.freeBytes - after.freeBytes);
     const ownBytes = use.weightBytes + use.kvBytes;
     const bytesPerSequence = facts?.bytesPerSequence.get(use.device) ?? 0;
-    const reportedBytes = (use.activationBytes ?? 0) + use.stagingBytes;
+    const plannedBytes = plan.stages.reduce((sum, stage) => sum + (stage.device === use.device ? stage.activationBytes : 0), 0);
+    const reportedBytes = (use.activationBytes ?? plannedBytes) + use.stagingBytes;
     // The CPU's pages count when they are touched, and mapped files not at all: what was taken says nothing about what was allocated.
-    const restBytes = before?.provider === 'cpu' || takenBytes === undefined || takenBytes < ownBytes ? reportedBytes : takenBytes - ownBytes;
+    const isCounted = before?.provider !== 'cpu' && takenBytes !== undefined && takenBytes >= ownBytes;
+    const restBytes = isCounted ? takenBytes - ownBytes : reportedBytes;
+    const missingBytes = isCounted || use.activationBytes !== undefined ? Math.ceil((facts?.missingChunkFraction ?? 0) * plannedBytes) : 0;
     return {
       device: use.device,
       name: now?.name ?? use.device,
       weightBytes: use.weightBytes,
       kvBytesPerPosition: use.kvBytes / (contextTokens * maxBatch),
       kvStepPositions: 1,
-      fixedBytes: Math.max(0, restBytes - bytesPerSequence * maxBatch),
+      fixedBytes: Math.max(0, restBytes - bytesPerSequence * maxBatch) + missingBytes,
       bytesPerSequence,
       ...(now?.totalBytes === undefined ? {} : { totalBytes: now.totalBytes }),
       ...(now === undefined ? {} : { availableBytes: now.freeBytes + ((now.provider === 'cpu' ? free?.ownHostBytes : undefined) ?? takenBytes ?? ownBytes) }),
@@ -68,6 +72,5 @@ function forecastBasis({ loaded, facts, memory, free }: PlacementSource): Foreca
     maxContextTokens: loaded.description.maxContextTokens,
     contextTokens: plan.contextTokens,
     maxBatch,
-    ...(facts?.hasReadLongPrompt === false ? { growsWithLongPrompt: true } : {}),
   };
 }

@@ -14,8 +14,8 @@ export interface StageFacts {
   readonly nodes: PlacementMap['nodes'];
   /** Bytes that each further sequence takes besides keys and values, by device. */
   readonly bytesPerSequence: ReadonlyMap<DeviceId, number>;
-  /** False until a prompt of the longest chunk was read: the runtime takes more memory with the first. */
-  readonly hasReadLongPrompt: boolean;
+  /** Of the memory that the longest chunk of a prompt takes, the share that the runtime does not have yet: 0 to 1. */
+  readonly missingChunkFraction: number;
 }
 
 export interface StageShape {
@@ -25,7 +25,7 @@ export interface StageShape {
   readonly maxBatch: number;
 }
 
-export function stageFacts(stages: readonly Stage[], shape: StageShape): Omit<StageFacts, 'hasReadLongPrompt'> {
+export function stageFacts(stages: readonly Stage[], shape: StageShape): Omit<StageFacts, 'missingChunkFraction'> {
   const last = stages[stages.length - 1];
   return {
     parts: stages.flatMap((stage) => placedParts(stage, shape)),

@@ -18,6 +18,11 @@ export class ChunkSize {
     return this.current;
   }
 
+  /** What it may grow to. */
+  get mostTokens(): number {
+    return this.most;
+  }
+
   /** From now on at most so many. */
   limit(tokens: number): void {
     this.most = Math.min(this.most, tokens);

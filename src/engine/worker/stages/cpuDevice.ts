@@ -4,6 +4,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { cpuDevice } from '../../../common/deviceId';
 import { readCgroupCpus } from '../../../devices/probe/cgroupLimits';
 import { SystemFiles } from '../../../devices/probe/systemFiles';
+import { tryUseExactArena } from '../../../ort/exactArena';
 import { moveToHugePages, noteAnonymousMemory } from '../../../ort/hugePages';
 import { Allocator, HostMemory, MemoryInfo } from '../../../ort/memory';
 import { Value, countElements } from '../../../ort/value';
@@ -28,11 +29,12 @@ export function threadsWhereLimited({ cpus, usable, quota }: { readonly cpus: nu
 
 export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
   let memoryBeforeLoad: ReturnType<typeof noteAnonymousMemory>;
+  let arena: Disposable | undefined;
   return {
     id: cpuDevice,
     provider: 'cpu',
     weightsAs: 'initializers',
-    configure: (options) => {
+    configure: (options, env) => {
       const threads = deviceOptions.threads ?? threadsWhereLimited({ cpus: cpus().length, usable: availableParallelism(), quota: readCgroupCpus(new SystemFiles()) });
       if (threads !== undefined) {
         options.setIntraOpThreads(threads);
@@ -40,10 +42,16 @@ export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
       if (deviceOptions.sharesCores) {
         options.setConfig('session.force_spinning_stop', '1');
       }
+      // A remembered pattern takes its block beside what the first run of that shape took: 42 of 99 MiB with a 1.5B model.
+      options.disableMemoryPattern();
+      arena = tryUseExactArena(env, options);
       memoryBeforeLoad = noteAnonymousMemory();
     },
     // Before the KV cache is allocated: its untouched pages cost nothing, and on huge pages they would.
-    afterLoad: () => (memoryBeforeLoad === undefined ? Promise.resolve(0) : moveToHugePages(memoryBeforeLoad)),
+    afterLoad: () => {
+      arena?.[Symbol.dispose]();
+      return memoryBeforeLoad === undefined ? Promise.resolve(0) : moveToHugePages(memoryBeforeLoad);
+    },
     openMemory: (env, session): StageMemory => {
       const info = new MemoryInfo(env.library, 'Cpu');
       const allocator = new Allocator(session, info);
@@ -66,12 +74,14 @@ export function openCpuDevice(deviceOptions: CpuDeviceOptions): StageDevice {
             ? undefined
             : { inUseBytes: beyondWeights(stats.inUseBytes), reservedBytes: beyondWeights(stats.reservedBytes), peakBytes: beyondWeights(stats.peakBytes) };
         },
+        // Elsewhere the runtime would take the next power of two.
+        ...(arena === undefined ? {} : { reserve: (bytes: number) => allocator.reserve(bytes) }),
         [Symbol.dispose]: () => {
           allocator.dispose();
           info.dispose();
         },
       };
     },
-    [Symbol.dispose]: () => undefined,
+    [Symbol.dispose]: () => arena?.[Symbol.dispose](),
   };
 }

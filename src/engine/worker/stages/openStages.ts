@@ -202,7 +202,7 @@ async function openStage(
       sessionOptions.setConfig('session.model_external_initializers_file_folder_path', dirname(packed.path));
     }
     if (!(isForced(options, 'provider') && placement.provider !== 'cpu' && placement.stageIndex === lastGpuStage(plan))) {
-      device.configure(sessionOptions);
+      device.configure(sessionOptions, env);
     }
     const session = await loadSession(env, graph.toModelBytes(), sessionOptions, options.signal);
     begun.push(session);

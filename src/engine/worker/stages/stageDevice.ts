@@ -37,7 +37,7 @@ export interface StageDevice extends Disposable {
   /** Says what will be decoded here, before the weights are loaded. */
   expectDecoding?(config: GlmConfig, precision: Precision, contextTokens: number): void;
   /** Appends the provider and what it needs. Called before the session is made. */
-  configure(options: SessionOptions): void;
+  configure(options: SessionOptions, env: Env): void;
   /** Called when the session is loaded, before anything else is allocated. @returns bytes of weights that were moved onto huge pages. */
   afterLoad?(): Promise<number>;
   /** Memory for a session's tensors on this device. */
@@ -71,6 +71,8 @@ export interface StageMemory extends Disposable {
   download?(to: Value, from: Value): void;
   /** The runtime's own arena on this device; undefined when it keeps no figures. */
   arena(): AllocatorStats | undefined;
+  /** Makes the arena take so many bytes in one piece for runs to come. Undefined where it would take more than asked. */
+  reserve?(byteLength: number): void;
 }
 
 export interface KvMemory extends Disposable {

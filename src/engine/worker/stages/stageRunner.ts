@@ -21,6 +21,7 @@ import { withMemoryReadings, type MemoryReading } from './memoryShortage';
 import { measureOperators } from '../profile/operatorSteps';
 import { stageFacts, type StageFacts } from '../profile/stageFacts';
 import type { Stage } from './stage';
+import type { StageMemory } from './stageDevice';
 import { StageSteps } from './stageSteps';
 import type { StepBuffers, StepShape } from './stepBuffers';
 
@@ -57,8 +58,8 @@ export class StageRunner implements StepRunner {
   private readonly steps: StageSteps;
   private readonly calls: CallQueue;
   private slotDecoder: SlotDecoder | undefined;
-  /** Most positions that a slot held after a chunk of a prompt. */
-  private longestPrompt = 0;
+  /** The longest chunk of a prompt that memory was taken for. */
+  private longestChunkTokens = 0;
   /** Chunks of prompts that were queued since the last decode step. */
   private chunksSinceDecode = Infinity;
 
@@ -77,6 +78,16 @@ export class StageRunner implements StepRunner {
 
   get prefillChunkTokens(): number {
     return this.chunkSize.tokens;
+  }
+
+  /** The longest chunk that a prefill call may ever take here. */
+  get mostChunkTokens(): number {
+    return this.chunkSize.mostTokens;
+  }
+
+  /** The runtime's memory on the devices, stage by stage. */
+  get arenas(): readonly Pick<StageMemory, 'arena' | 'reserve'>[] {
+    return this.stages.map(({ parts }) => parts.memory);
   }
 
   /** A chunk keeps running answers waiting; so many tokens take about as long as a few of their steps. */
@@ -117,6 +128,19 @@ export class StageRunner implements StepRunner {
     this.lengths[slot] = length;
   }
 
+  /** Takes whatever lies in the cache of an empty slot for so many positions. For warm-ups, whose results nobody reads. */
+  assumeLength(slot: number, length: number): void {
+    if (this.length(slot) !== 0 || length > this.contextTokens) {
+      throw new RangeError(`slot ${slot} of ${this.length(slot)} positions cannot be taken for one of ${length}`);
+    }
+    this.lengths[slot] = length;
+  }
+
+  /** The runtime's memory has what a chunk of so many tokens takes. */
+  noteMemoryFor(tokens: number): void {
+    this.longestChunkTokens = Math.max(this.longestChunkTokens, tokens);
+  }
+
   async prefill(slot: number, ids: Int32Array, wantLogits: boolean): Promise<StepLogits | undefined> {
     const { prefill } = this.options;
     if (prefill === undefined) {
@@ -124,7 +148,7 @@ export class StageRunner implements StepRunner {
         const startMs = performance.now();
         const step = await this.append(slot, ids, 1);
         this.chunkSize.note(ids.length, performance.now() - startMs);
-        this.longestPrompt = Math.max(this.longestPrompt, this.length(slot));
+        this.noteMemoryFor(ids.length);
         return wantLogits ? rowLogits(step.logitsArray) : undefined;
       });
     }
@@ -139,7 +163,7 @@ export class StageRunner implements StepRunner {
       const chunk = prefill.enqueue(slot, ids, lengthBefore, wantLogits);
       this.chunksSinceDecode += 1;
       this.lengths[slot] = lengthBefore + ids.length;
-      this.longestPrompt = Math.max(this.longestPrompt, this.length(slot));
+      this.noteMemoryFor(ids.length);
       return Promise.resolve(async () => {
         if (!wantLogits) {
           return undefined;
@@ -220,9 +244,7 @@ export class StageRunner implements StepRunner {
 
   /** What the stages are made of, for a placement map. */
   stageFacts(): StageFacts {
-    // The arena of the CPU grows last with a second chunk; CUDA's has all with the first.
-    const enough = this.overlapsCalls ? this.prefillChunkTokens : 2 * this.prefillChunkTokens;
-    return { ...stageFacts(this.stages, this.options), hasReadLongPrompt: this.longestPrompt >= Math.min(enough, this.contextTokens) };
+    return { ...stageFacts(this.stages, this.options), missingChunkFraction: Math.max(0, 1 - this.longestChunkTokens / Math.min(this.mostChunkTokens, this.contextTokens)) };
   }
 
   /** Times every node of extra steps in an empty slot; nobody else may use the runner meanwhile. @throws {CancelledError} */

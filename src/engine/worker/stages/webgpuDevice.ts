@@ -51,7 +51,8 @@ export function openWebgpuDevice({ index, allowSoftware, capturesSteps }: Webgpu
         release: (value) => value.dispose(),
         allocateKv: (layers, dtype, maxBatch, slotShape) => new SlotwiseKv(allocator, layers, dtype, maxBatch, slotShape),
         ...(env.library.has('CopyTensors') ? { upload: copy, download: copy, copyWithin: copy } : {}),
-        arena: () => allocator.stats(),
+        // Its allocator counts pieces, not bytes.
+        arena: () => undefined,
         [Symbol.dispose]: () => {
           allocator.dispose();
           info.dispose();

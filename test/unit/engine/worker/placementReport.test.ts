@@ -38,8 +38,20 @@ describe('placementReport', () => {
     expect(forecast.devices[0]).toMatchObject({ fixedBytes: 30, availableBytes: 7500 });
   });
 
+  it('adds what the longest chunk will take beyond the longest that was run, as the plan reckons it', () => {
+    const facts = { parts: [], copies: [], nodes: [], bytesPerSequence: new Map(), missingChunkFraction: 0.75 };
+    const [stage] = fakeLoadedModel.plan.stages;
+    const plan = { ...fakeLoadedModel.plan, stages: [{ ...stage, device: gpu, activationBytes: 1000 } as NonNullable<typeof stage>] };
+    const loaded = { ...fakeLoadedModel, plan, contextTokens: 100, maxBatch: 2 };
+    expect(placementReport(source({ loaded, facts })).forecast.devices[0]?.fixedBytes).toBe(6750);
+    // Nobody counts, and the runtime has no figures either (WebGPU on some drivers): the plan has the longest chunk already.
+    const memory = [{ device: gpu, weightBytes: 20_000, kvBytes: 4000, stagingBytes: 0 }];
+    expect(placementReport(source({ loaded, facts, memory, free: undefined })).forecast.devices[0]?.fixedBytes).toBe(1000);
+    expect(placementReport(source({ loaded, facts, memory: source().memory, free: undefined })).forecast.devices[0]?.fixedBytes).toBe(1050);
+  });
+
   it('brings the times of profiled steps to their parts', () => {
-    const facts = { parts: fakePlacement.parts, copies: [], nodes: fakePlacement.nodes.slice(0, 2), bytesPerSequence: new Map(), hasReadLongPrompt: true };
+    const facts = { parts: fakePlacement.parts, copies: [], nodes: fakePlacement.nodes.slice(0, 2), bytesPerSequence: new Map(), missingChunkFraction: 0 };
     expect(placementReport(source({ facts })).placement).toEqual({ parts: fakePlacement.parts, copies: [], nodes: facts.nodes });
     const { placement } = placementReport(source({ facts, operators: fakeOperatorProfiles(16, 3) }));
     expect(placement.parts.map(({ decodeMs, clock }) => [Number(decodeMs?.toFixed(6)), clock])).toEqual([

@@ -41,13 +41,30 @@ describe('a stage runner', () => {
     try {
       const bytesOf = (): readonly (number | undefined)[] => fresh.memoryUse().map(({ activationBytes }) => activationBytes);
       const loaded = bytesOf();
-      expect(fresh.stageFacts().hasReadLongPrompt).toBe(true);
+      expect(fresh.stageFacts().missingChunkFraction).toBe(0);
       expect(loaded[0]).toBeGreaterThan(0);
       for (let at = 0; at < 1000; at += 250) {
         await fresh.prefill(0, new Int32Array(250).fill(7), true);
       }
       await fresh.decode([{ slot: 0, tokenId: 1 }]);
       expect(bytesOf()).toEqual(loaded);
+    } finally {
+      await fresh.dispose();
+    }
+  });
+
+  it('takes it also where reading a long prompt would take too long, from what a short one took', async () => {
+    const demo = await openTiny('models/glm-local-demo-chat');
+    const fresh = await openStages({ ...demo, plan: cpuPlan(demo.config, 'f32', { contextTokens: 4096 }), maxBatch: 2, cacheFolder: cache.path, prefillChunkTokens: 256, longWarmUpLimitMs: 0 });
+    try {
+      const loaded = fresh.memoryUse()[0]?.activationBytes;
+      expect(fresh.stageFacts().missingChunkFraction).toBe(0);
+      for (const tokens of [256, 100, 256, 33, 256, 256, 256, 256, 256, 256, 256]) {
+        await fresh.prefill(0, new Int32Array(tokens).fill(7), true);
+      }
+      await fresh.prefill(1, new Int32Array(256).fill(7), true);
+      await fresh.decode([0, 1].map((slot) => ({ slot, tokenId: 1 })));
+      expect(fresh.memoryUse()[0]?.activationBytes).toBe(loaded);
     } finally {
       await fresh.dispose();
     }

@@ -77,6 +77,10 @@ async function readSummary(source: string, options: OpenOptions): Promise<{ summ
 
 /** Finds the folder that holds config.json. */
 async function resolveSource(source: string, env: OpenOptions['env']): Promise<{ readonly folder: string; readonly name: string }> {
+  // An unset variable of a shell; as a path it would mean the current folder.
+  if (source.trim() === '') {
+    throw new CheckpointError('not-found', 'No model is named: the text is empty. Give the folder of a downloaded model, or its name on the hub such as zai-org/GLM-4-9B-0414.', { fields: { source } });
+  }
   const home = env.HOME ?? env.USERPROFILE;
   const path = resolve(expandHome(source, home));
   const info = await stat(path).catch((error: unknown) => {

@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import packageJson from '../../package.json';
+import { cudaInstallFolder } from '../engine/client/cacheFolder';
 import { startEngine } from '../engine/client/startEngine';
 import { startMonitor } from '../engine/client/startMonitor';
 import { CudaRuntime } from '../cuda/setup/cudaRuntime';
 import type { CliContext } from './cliContext';
 import { exitCode } from './exitCode';
-import { cudaInstallFolder } from './options/cacheFolder';
 import { runCli } from './program';
 
 /** How long a command may take to end in good order once it was told to. */

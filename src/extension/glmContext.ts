@@ -1,12 +1,11 @@
 /** Everything the extension owns while it is active: services, the view and their wiring. Ends what it began. */
 
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { AlignmentCosts } from '../common/alignment';
 import type { LoadOptions } from '../common/protocol/engine';
 import type { ModelChoice } from '../common/protocol/webview';
-import { EngineSupervisor, startEngine, startMonitor, type EngineClient } from '../engine/client';
+import { cudaInstallFolder, EngineSupervisor, startEngine, startMonitor, type EngineClient } from '../engine/client';
 import { ChatSession } from './chat/chatSession';
 import { ConversationStore } from './chat/conversationStore';
 import { OpenConversation } from './chat/openConversation';
@@ -18,7 +17,7 @@ import { HostLog } from './log/hostLog';
 import { findEmbeddedModel } from './model/embeddedModel';
 import { ModelChoices } from './model/modelChoices';
 import { ModelService } from './model/modelService';
-import { defaultCacheFolder, EditorSettings } from './settings/editorSettings';
+import { EditorSettings } from './settings/editorSettings';
 import { ChatViewProvider } from './view/chatViewProvider';
 import { createViewHandlers } from './view/viewHandlers';
 
@@ -29,7 +28,7 @@ export class GlmContext implements vscode.Disposable {
   readonly choices: ModelChoices;
   readonly cuda: CudaRuntime;
   /** Where CUDA downloads are installed. */
-  readonly cudaFolder = join(defaultCacheFolder(), 'cuda');
+  readonly cudaFolder = cudaInstallFolder(process.env);
   readonly model: ModelService;
   readonly devices: DeviceService;
   readonly chat: ChatSession;

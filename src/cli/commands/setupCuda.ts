@@ -6,7 +6,7 @@ import { installCuda, planInstall, type InstallPlan, type InstallProgress } from
 import { defaultIndexUrl } from '../../cuda/setup/packageIndex';
 import { addAction, type Invocation, type RegisterCommand } from '../command';
 import { exitCode } from '../exitCode';
-import { cudaInstallFolder } from '../options/cacheFolder';
+import { cudaInstallFolder } from '../../engine/client/cacheFolder';
 import { formatTable } from '../textTable';
 
 interface Flags {

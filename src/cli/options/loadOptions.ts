@@ -10,8 +10,8 @@ import { expandHome } from '../../common/homePath';
 import { namesMapFile, parseDeviceMapText } from '../../devices/plan/deviceMapText';
 import type { DeviceMapRequest } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
+import { defaultCacheFolder } from '../../engine/client/cacheFolder';
 import { UsageError, type Invocation } from '../command';
-import { defaultCacheFolder } from './cacheFolder';
 import { deviceList, jsonObject, memoryLimits, wholeNumber } from './optionValues';
 
 export interface LoadFlags {

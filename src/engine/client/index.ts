@@ -1,4 +1,5 @@
 /** The public surface of the client: what front ends import. */
+export { cudaInstallFolder, defaultCacheFolder } from './cacheFolder';
 export { systemClock, type Clock } from './clock';
 export { EngineLostError } from './engineLostError';
 export { EngineSupervisor, NoModelError, type EngineState, type SupervisorOptions } from './engineSupervisor';

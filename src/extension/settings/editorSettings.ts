@@ -1,12 +1,12 @@
 /** Reads and writes the settings under `glm.` in the editor's configuration. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { ChatSettings, ChatSettingsChange } from '../../common/protocol/webview';
 import type { GenerationOptions } from '../../common/sampling';
+import { defaultCacheFolder } from '../../engine/client';
 import { Emitter } from '../emitter';
 import type { ChatSettingsAccess } from '../view/viewHandlers';
 import { optionSettingNames, readLoadOptions, readSettings, type Settings } from './settings';
@@ -35,7 +35,7 @@ export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
 
   /** @throws {GlmError} `bad-setting`. */
   loadOptions(source: string): LoadOptions {
-    return readLoadOptions(readOne, source, defaultCacheFolder(), readMapFile);
+    return readLoadOptions(readOne, source, defaultCacheFolder(process.env), readMapFile);
   }
 
   read(): ChatSettings {
@@ -106,19 +106,4 @@ async function writeOne(name: string, value: unknown): Promise<void> {
   const configuration = vscode.workspace.getConfiguration('glm');
   const inWorkspace = configuration.inspect(name)?.workspaceValue !== undefined;
   await configuration.update(name, value, inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
-}
-
-/** Shared with the command line, so that a model is packed and CUDA downloaded once. */
-export function defaultCacheFolder(): string {
-  if (process.env.GLM_LOCAL_CACHE) {
-    return process.env.GLM_LOCAL_CACHE;
-  }
-  switch (process.platform) {
-    case 'win32':
-      return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'glm-local', 'cache');
-    case 'darwin':
-      return join(homedir(), 'Library', 'Caches', 'glm-local');
-    default:
-      return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'glm-local');
-  }
 }

@@ -77,6 +77,9 @@ describe('openCheckpoint', () => {
     putSharded(join(parent, 'inner'));
     await expect(openCheckpoint(parent, options)).rejects.toMatchObject({ reason: 'no-config', message: expect.stringContaining(`Did you mean ${join(parent, 'inner')}?`) as string });
     await expect(openCheckpoint(join(root, 'nowhere'), options)).rejects.toMatchObject({ reason: 'not-found' });
+    for (const source of ['', '  ']) {
+      await expect(openCheckpoint(source, options)).rejects.toMatchObject({ reason: 'not-found', message: expect.stringContaining('No model is named') as unknown });
+    }
   });
 
   it('knows the models of other programs, and what to get instead', async () => {

@@ -4,6 +4,7 @@ import { formatBytes } from '../../common/byteFormat';
 import { verdictsOf, verdictText } from '../verdict';
 import { conclusionsOf } from './conclusions';
 import type { BenchmarkCase, BenchmarkReport, BenchmarkRules, MetricName } from './schema';
+import { togetherTokensPerSecond } from './togetherSpeed';
 
 type Value = number | string | undefined;
 
@@ -16,6 +17,8 @@ interface Field {
   readonly format?: (value: number) => string;
   /** Left out of tables in which no case has it. The CSV always has all columns. */
   readonly isOptional?: boolean;
+  /** Left out of tables of reports that need it not. The CSV always has all columns. */
+  readonly isNeeded?: (report: BenchmarkReport) => boolean;
   /** In the CSV only. */
   readonly isRaw?: boolean;
 }
@@ -28,6 +31,7 @@ const fields: readonly Field[] = [
   { title: 'decode tok/s', column: 'decode_tokens_per_second_median', value: median('decodeTokensPerSecond') },
   { title: '', column: 'decode_tokens_per_second_mean', value: (each) => each.summaries.decodeTokensPerSecond?.mean, isRaw: true },
   { title: '± sd', column: 'decode_tokens_per_second_sd', value: (each) => each.summaries.decodeTokensPerSecond?.standardDeviation },
+  { title: 'all requests tok/s', column: 'all_requests_tokens_per_second', value: togetherTokensPerSecond, isNeeded: ({ cases }) => cases.some((each) => each.rules.concurrency > 1) },
   { title: 'TTFT ms', column: 'ttft_ms_median', value: median('ttftMs') },
   { title: 'prefill tok/s', column: 'prefill_tokens_per_second_median', value: median('prefillTokensPerSecond') },
   { title: 'TPOT ms', column: 'tpot_ms_median', value: median('tpotMs') },
@@ -58,7 +62,7 @@ export interface ReportTable {
 /** @param baselineIndex  The case that the verdicts hold the others against. */
 export function toTable(report: BenchmarkReport, baselineIndex = 0): ReportTable {
   const verdicts = verdictsOf(report, baselineIndex).map(verdictText);
-  const shown = fields.filter((field) => field.isRaw !== true && (field.isOptional !== true || report.cases.some((each) => field.value(each) !== undefined)));
+  const shown = fields.filter((field) => field.isRaw !== true && (field.isNeeded?.(report) ?? true) && (field.isOptional !== true || report.cases.some((each) => field.value(each) !== undefined)));
   const isNumeric = (field: Field): boolean => report.cases.every((each) => typeof field.value(each) !== 'string');
   return {
     columns: [{ title: 'case', isNumeric: false }, { title: 'decode speed', isNumeric: false }, ...shown.map((field) => ({ title: field.title, isNumeric: isNumeric(field) }))],
@@ -109,7 +113,7 @@ export function remarksOf(each: BenchmarkCase): readonly string[] {
   return [
     ...(each.brokenRules ?? []).map(({ rule, explanation }) => `not comparable (${rule}): ${explanation}`),
     ...each.cautions,
-    ...(each.endedBy === undefined ? [] : [`ended early: ${each.endedBy}; the ${each.samples.length} runs until then are kept`]),
+    ...(each.endedBy === undefined ? [] : [`ended early: ${each.endedBy}; ${each.samples.length === 1 ? 'the run' : `the ${each.samples.length} runs`} until then ${each.samples.length === 1 ? 'is' : 'are'} kept`]),
   ];
 }
 

@@ -4,12 +4,28 @@ import type { DeviceId } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
 import type { LoadOptions } from '../../common/protocol/engine';
 import { describeQuality } from '../quality';
+import type { BenchmarkCase } from '../report/schema';
+import { togetherTokensPerSecond } from '../report/togetherSpeed';
 import { loadFor, type CasePlan, type Scenario } from './scenario';
 
 /** Requests submitted together; shows what continuous batching gains and what it costs each of them. */
 export function concurrencyScenario(base: LoadOptions, counts: readonly number[] = [1, 2, 4, 8]): Scenario {
   const cases = counts.map((concurrency): CasePlan => ({ name: `${concurrency} at once`, promptTokens: 128, newTokens: 64, concurrency }));
-  return { name: 'concurrency', title: 'Concurrent requests', loads: [{ label: base.source, load: loadFor(base, cases), cases }] };
+  return { name: 'concurrency', title: 'Concurrent requests', loads: [{ label: base.source, load: loadFor(base, cases), cases }], explain: (outcomes) => outcomes.flatMap((outcome) => describeTogether(outcome.cases)) };
+}
+
+/** One sentence: the cases are held apart by the batch rule, and what all requests make together is what the sweep is run for. */
+function describeTogether(cases: readonly BenchmarkCase[]): readonly string[] {
+  const speeds = cases.flatMap((each) => {
+    const tokensPerSecond = togetherTokensPerSecond(each);
+    return tokensPerSecond === undefined ? [] : [{ count: each.rules.concurrency, tokensPerSecond }];
+  });
+  const [first, ...others] = speeds;
+  if (first === undefined || others.length === 0) {
+    return [];
+  }
+  const parts = others.map(({ count, tokensPerSecond }) => `${count} at once ${tokensPerSecond.toFixed(0)} (${(tokensPerSecond / first.tokensPerSecond).toFixed(2)} ×)`);
+  return [`Tokens per second of all requests together, prompts included: ${first.count} at once ${first.tokensPerSecond.toFixed(0)}, ${parts.join(', ')}.`];
 }
 
 /** The same answer length after longer and longer prompts. */

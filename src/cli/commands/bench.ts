@@ -16,7 +16,7 @@ import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
 import { describeComparison } from '../bench/compareText';
 import { addAction, UsageError, type CommandHost, type Invocation, type RegisterCommand } from '../command';
-import { exitCode } from '../exitCode';
+import { exitCode, type ExitCode } from '../exitCode';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { collect, decimalNumber, wholeNumber } from '../options/optionValues';
 import { InputFileError, whyUnreadable } from '../inputFile';
@@ -65,7 +65,7 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
   addAction<RunFlags>(run, host, (flags, invocation) => runBenchmark((run.args[0] as ScenarioName | undefined) ?? 'standard', flags, invocation, version));
 }
 
-async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Invocation, version: string): Promise<void> {
+async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Invocation, version: string): Promise<ExitCode> {
   const { context, output, signal, log } = invocation;
   const monitor = await BenchmarkMonitor.open(context.startMonitor(log), () => Date.now());
   try {
@@ -88,6 +88,7 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
     writeReport(flags.out, toJson(report));
     writeReport(flags.csv, toCsv(report));
     output.result(report, toMarkdown(report));
+    return signal.aborted ? exitCode.cancelled : exitCode.done;
   } finally {
     await monitor.close();
   }

@@ -88,8 +88,26 @@ describe('toCsv', () => {
   it('quotes what needs it and leaves missing readings empty', async () => {
     const [head, row] = toCsv(await report('say "hi", twice')).trim().split('\r\n');
     expect(head?.split(',')[0]).toBe('case');
-    expect(row?.startsWith('"say ""hi"", twice",baseline,250,250,0,10,100,4,')).toBe(true);
+    expect(row?.startsWith('"say ""hi"", twice",baseline,250,250,0,142.85714285714286,10,100,4,')).toBe(true);
     expect(row).toContain(',,,cpu 1.0 GiB,1073741824,,,,glm-local,int4,cpu,1 → 2,1,5');
     expect(row?.split(',')).toHaveLength((head?.split(',').length ?? 0) + 1);
+  });
+
+  it('shows what all requests make together, where there are several', async () => {
+    const single = await report('alone');
+    const [alone] = single.cases;
+    if (alone === undefined) {
+      throw new Error('expected a case');
+    }
+    const [sample] = alone.samples;
+    const rounds = [14, 20, 14, 30, 14, 40].map((totalMs) => ({ ...(sample as NonNullable<typeof sample>), totalMs }));
+    const together = { ...alone, name: 'two at once', rules: { ...alone.rules, concurrency: 2 }, samples: rounds };
+    const text = toMarkdown({ ...single, cases: [alone, together] });
+    // Rounds of two requests of two tokens each end after 20, 30 and 40 ms; alone two tokens take 14 ms.
+    expect(text).toContain('all requests tok/s');
+    expect(text).toMatch(/\| alone \|.* 142\.86 \|/);
+    expect(text).toMatch(/\| two at once \|.* 133\.33 \|/);
+    expect(toMarkdown(single)).not.toContain('all requests tok/s');
+    expect(toCsv({ ...single, cases: [{ ...together, samples: rounds.slice(1) }] })).toMatch(/all_requests_tokens_per_second[^]*"?two at once"?,/);
   });
 });

@@ -1,5 +1,7 @@
 /** Counts runs and guesses the time left from their pace. */
 
+import { readableLabel } from './loadLabel';
+
 export interface ScenarioProgress {
   readonly label: string;
   readonly phase: 'loading' | 'measuring';
@@ -24,7 +26,7 @@ export class ProgressPace {
   ) {}
 
   loading(label: string): void {
-    this.report(label, 'loading');
+    this.report(readableLabel(label), 'loading');
   }
 
   /** @param runs  How many of all runs are this case's, where that may change. */

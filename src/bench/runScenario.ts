@@ -4,6 +4,7 @@ import { CancelledError, isGlmError } from '../common/errors';
 import type { TelemetrySample } from '../common/protocol/monitor';
 import { ordinaryTokens } from './engineAccess';
 import { measureOther } from './others/measureOther';
+import { readableLabel } from './loadLabel';
 import { countRuns, labelOf, type OtherCase } from './others/otherEngine';
 import { ProgressPace, type ScenarioProgress } from './progressPace';
 import { benchmarkPromptIds } from './prompt';
@@ -48,7 +49,7 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
     } catch (error) {
       firstError ??= error;
       const cancelled = isCancelled(error);
-      note(cancelled ? `Cancelled at ${plan.label}; what was measured before is kept.` : `${plan.label} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
+      note(cancelled ? `Cancelled at ${readableLabel(plan.label)}; what was measured before is kept.` : `${readableLabel(plan.label)} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
       if (cancelled) {
         break;
       }

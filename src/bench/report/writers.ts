@@ -1,6 +1,7 @@
 /** Text forms of a report. One list of fields feeds the Markdown table, the view's table and the CSV, so that they can't drift apart. Pure. */
 
 import { formatBytes } from '../../common/byteFormat';
+import { readableLabel } from '../loadLabel';
 import { verdictsOf, verdictText } from '../verdict';
 import { conclusionsOf } from './conclusions';
 import type { BenchmarkCase, BenchmarkReport, BenchmarkRules, MetricName } from './schema';
@@ -133,7 +134,7 @@ export function describeBeforeText(before: BenchmarkReport['before']): string {
 function describeTextTimes({ textTimes = [] }: BenchmarkReport): readonly string[] {
   return textTimes.map(
     ({ label, tokens, tokenizeMs, renderChatMs }) =>
-      `Apart from all times above, ${label}: tokenizing ${tokens} tokens takes ${tokenizeMs.median.toFixed(2)} ms${renderChatMs === undefined ? '' : `, the same through the chat template ${renderChatMs.median.toFixed(2)} ms`} (medians of ${tokenizeMs.count}, process border included).`,
+      `Apart from all times above, ${readableLabel(label)}: tokenizing ${tokens} tokens takes ${tokenizeMs.median.toFixed(2)} ms${renderChatMs === undefined ? '' : `, the same through the chat template ${renderChatMs.median.toFixed(2)} ms`} (medians of ${tokenizeMs.count}, process border included).`,
   );
 }
 

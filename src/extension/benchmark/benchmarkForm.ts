@@ -87,7 +87,8 @@ export function progressText(progress: { readonly label: string; readonly phase:
   if (progress.phase === 'loading') {
     return `loading ${progress.label}`;
   }
-  const left = progress.remainingMs === undefined ? '' : `, about ${timeLeft(progress.remainingMs)} left`;
+  // Nothing is left when the last run has ended.
+  const left = progress.remainingMs === undefined || progress.doneRuns >= progress.totalRuns ? '' : `, about ${timeLeft(progress.remainingMs)} left`;
   return `${progress.label}: run ${Math.min(progress.doneRuns + 1, progress.totalRuns)} of ${progress.totalRuns}${left}`;
 }
 

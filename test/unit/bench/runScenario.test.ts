@@ -235,6 +235,15 @@ describe('runScenario', () => {
     expect(report.notes).toContain('Cancelled at int8; what was measured before is kept.');
     expect(engines.loads).toHaveLength(1);
   });
+
+  it('calls a checkpoint by its folder’s own name, in progress and notes', async () => {
+    const controller = new AbortController();
+    const engines = new FakeEngines({ onGenerate: (call) => void (call === 12 && controller.abort()) });
+    const labels: string[] = [];
+    const scenario = standardScenario({ ...base, source: '/home/somebody/.vscode/extensions/models/chat' });
+    const report = await runScenario(scenario, defaultSettings, { ...hooks(engines, { signal: controller.signal }), onProgress: ({ label, phase }) => void (phase === 'loading' && labels.push(label)) });
+    expect([labels[0], report.notes]).toEqual(['chat', ['Cancelled at chat; what was measured before is kept.']]);
+  });
 });
 
 describe('chatAgainstBaseScenario', () => {

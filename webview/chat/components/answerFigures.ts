@@ -52,12 +52,8 @@ export class AnswerFigures extends LitElement {
         width: 14px;
         text-align: center;
       }
+      /* Not a colour of charts: in many themes those are pale or see-through. */
       .cut {
-        color: var(--vscode-charts-orange, var(--vscode-foreground));
-      }
-      :host-context(.vscode-light) .cut,
-      :host-context(.vscode-high-contrast) .cut,
-      :host-context(.vscode-high-contrast-light) .cut {
         color: var(--glm-error-text);
       }
     `,

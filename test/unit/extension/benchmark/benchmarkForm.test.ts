@@ -46,6 +46,7 @@ describe('the form of a benchmark', () => {
 
   it('tells how far it is and how long it takes', () => {
     expect(progressText({ label: 'a', phase: 'measuring', doneRuns: 2, totalRuns: 6, remainingMs: 150_000 })).toBe('a: run 3 of 6, about 3 min left');
+    expect(progressText({ label: 'a', phase: 'measuring', doneRuns: 6, totalRuns: 6, remainingMs: 0 })).toBe('a: run 6 of 6');
     expect(progressText({ label: 'a', phase: 'loading', doneRuns: 0, totalRuns: 6 })).toBe('loading a');
   });
 });

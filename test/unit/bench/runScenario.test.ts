@@ -237,12 +237,12 @@ describe('runScenario', () => {
   });
 
   it('calls a checkpoint by its folder’s own name, in progress and notes', async () => {
-    const controller = new AbortController();
-    const engines = new FakeEngines({ onGenerate: (call) => void (call === 12 && controller.abort()) });
+    const engines = new FakeEngines({ failLoadOf: '/home/somebody/models/base' });
     const labels: string[] = [];
-    const scenario = standardScenario({ ...base, source: '/home/somebody/.vscode/extensions/models/chat' });
-    const report = await runScenario(scenario, defaultSettings, { ...hooks(engines, { signal: controller.signal }), onProgress: ({ label, phase }) => void (phase === 'loading' && labels.push(label)) });
-    expect([labels[0], report.notes]).toEqual(['chat', ['Cancelled at chat; what was measured before is kept.']]);
+    const onProgress = ({ label, phase }: ScenarioProgress): void => void (phase === 'loading' && labels.push(label));
+    const report = await runScenario(chatAgainstBaseScenario(base, ['/home/somebody/models/chat', '/home/somebody/models/base']), defaultSettings, { ...hooks(engines), onProgress });
+    expect(new Set(labels)).toEqual(new Set(['chat', 'base']));
+    expect(report.notes.join()).toMatch(/(^|,)base could not be measured: /);
   });
 });
 

@@ -1,8 +1,10 @@
 /** Reads and writes the settings under `glm.` in the editor's configuration. */
 
 import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as vscode from 'vscode';
+import { expandHome } from '../../common/homePath';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { ChatSettings, ChatSettingsChange } from '../../common/protocol/webview';
 import type { GenerationOptions } from '../../common/sampling';
@@ -92,14 +94,17 @@ export class EditorSettings implements ChatSettingsAccess, vscode.Disposable {
 }
 
 /** A relative path begins at a folder of the workspace, the first that has such a file. */
-function readMapFile(name: string): { readonly path: string; readonly text: string } | undefined {
+function readMapFile(given: string): { readonly path: string; readonly text: string } | undefined {
+  const name = expandHome(given, homedir());
   const roots = (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath);
   const path = (isAbsolute(name) ? [name] : roots.map((root) => join(root, name))).find((candidate) => existsSync(candidate));
   return path === undefined ? undefined : { path, text: readFileSync(path, 'utf8') };
 }
 
+/** The editor hands out objects as proxies, which no message to another process can carry. */
 function readOne(name: string): unknown {
-  return vscode.workspace.getConfiguration('glm').get(name);
+  const value: unknown = vscode.workspace.getConfiguration('glm').get(name);
+  return typeof value === 'object' && value !== null ? (JSON.parse(JSON.stringify(value)) as unknown) : value;
 }
 
 async function writeOne(name: string, value: unknown): Promise<void> {

@@ -51,6 +51,14 @@ beforeEach(() => {
 });
 
 describe('EditorSettings', () => {
+  it('gives load options that a message to the engine can carry, though the editor hands out its objects as proxies', () => {
+    const proxied = <T extends object>(target: T): T => new Proxy(target, {});
+    editor.values = { deviceMap: proxied({ '': 'webgpu:0', 'model.layers.1': 'cpu' }), maxMemory: proxied({ 0: '20GiB' }), includeDevices: proxied(['cuda:0']), stopStrings: proxied(['END']) };
+    const settings = makeSettings();
+    expect(structuredClone(settings.loadOptions('m'))).toMatchObject({ deviceMap: { kind: 'map', map: { '': 'webgpu:0', 'model.layers.1': 'cpu' } }, maxMemoryBytes: { 'cuda:0': 20 * 1024 ** 3 }, includeDevices: ['cuda:0'] });
+    expect(structuredClone(settings.current).options.stopStrings).toEqual(['END']);
+  });
+
   it('lets a change hold before the editor has written it', async () => {
     const settings = makeSettings();
     let changes = 0;

@@ -16,6 +16,16 @@ export function isAbsent(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
+/** How the few lines begin that stand for a large file where a repository was cloned without Git LFS. */
+export const lfsPointerStart = 'version https://git-lfs.github.com/spec/';
+
+export function lfsPointer(path: string): CheckpointError {
+  return new CheckpointError('lfs-pointer', `${basename(path)} is a Git LFS pointer, which only names the file: ${path}. The repository was cloned without Git LFS. Run "git lfs install" and "git lfs pull" in that folder, or download the model with "hf download".`, {
+    fields: { path },
+    next: [{ label: 'Fetch the files: git lfs pull' }],
+  });
+}
+
 /**
  * The text of a file, or undefined when there is none.
  * @throws {CheckpointError} `config-too-large` above `maxBytes`, `unreadable` when it is a folder or may not be read.
@@ -47,6 +57,9 @@ export async function readTextIfPresent(path: string, maxBytes: number, signal?:
         filled += bytesRead;
       }
       const text = bytes.toString('utf8', 0, filled);
+      if (text.startsWith(lfsPointerStart)) {
+        throw lfsPointer(path);
+      }
       return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
     } finally {
       await file.close();

@@ -14,6 +14,7 @@ export type CheckpointReason =
   | 'index-bad-path'
   | 'shard-missing'
   | 'download-incomplete'
+  | 'lfs-pointer'
   | 'truncated'
   | 'header-too-large'
   | 'header-not-json'

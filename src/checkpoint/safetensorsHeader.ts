@@ -14,7 +14,7 @@ import { basename } from 'node:path';
 import { formatBytes } from '../common/byteFormat';
 import { dtypeBytes, type DType, type TensorInfo } from '../common/dtype';
 import { throwIfAborted } from '../common/errors';
-import { errorCodeOf, isAbsent } from './boundedFile';
+import { errorCodeOf, isAbsent, lfsPointer, lfsPointerStart } from './boundedFile';
 import { CheckpointError, downloadAgain, type CheckpointReason } from './checkpointError';
 import { parseStrictJson, StrictJsonError } from './strictJson';
 
@@ -38,7 +38,7 @@ export interface SafetensorsHeader {
 
 /**
  * @returns  Tensors ordered by `fileOffset`, which counts from the start of the file; `byteLength` is the product of `shape` times the dtype's size.
- * @throws {CheckpointError} `shard-missing` | `unreadable` | `truncated` | `header-too-large` | `header-not-json` | `header-too-deep` | `duplicate-name`
+ * @throws {CheckpointError} `shard-missing` | `unreadable` | `lfs-pointer` | `truncated` | `header-too-large` | `header-not-json` | `header-too-deep` | `duplicate-name`
  *   | `bad-entry` | `unknown-dtype` | `bad-shape` | `bad-offsets` | `gap-or-overlap` | `size-mismatch`
  * @throws {CancelledError} when `signal` aborts.
  */
@@ -72,6 +72,9 @@ async function readHeaderBytes(path: string): Promise<{ headerBytes: Uint8Array;
     }
     const prefix = Buffer.alloc(8);
     await file.read(prefix, 0, 8, 0);
+    if (lfsPointerStart.startsWith(prefix.toString('latin1'))) {
+      throw lfsPointer(path);
+    }
     const claimed = prefix.readBigUInt64LE(0);
     if (claimed > BigInt(maxHeaderBytes)) {
       throw fail('header-too-large', path, `claims a header of ${claimed} bytes`, `The format allows ${maxHeaderBytes}: the file is damaged or no safetensors file.`, { headerBytes: claimed.toString(), fileBytes });
@@ -150,6 +153,9 @@ function parseJson(headerBytes: Uint8Array, path: string): Readonly<Record<strin
   return header;
 }
 
+/** Types of quantised releases: 4, 6 and 8 bits of floating point with their scales, packed whole numbers. */
+const foreignDtype = /^(F[468]_|F4$|U(16|32|64)$|C64$)/;
+
 function checkEntry(name: string, entry: unknown, dataStart: number, path: string): TensorInfo {
   const tensor = quote(name);
   if (!isRecord(entry)) {
@@ -157,7 +163,14 @@ function checkEntry(name: string, entry: unknown, dataStart: number, path: strin
   }
   const dtype = typeof entry.dtype === 'string' && Object.hasOwn(dtypeOfName, entry.dtype) ? dtypeOfName[entry.dtype] : undefined;
   if (dtype === undefined) {
-    throw fail('unknown-dtype', path, `stores ${tensor} as ${JSON.stringify(entry.dtype) ?? 'nothing'}`, `Supported are ${Object.keys(dtypeOfName).join(', ')}; use the bf16 or f16 release of the model.`, { tensor: name, dtype: String(entry.dtype) });
+    const stored = JSON.stringify(entry.dtype) ?? 'nothing';
+    if (typeof entry.dtype === 'string' && foreignDtype.test(entry.dtype)) {
+      throw new CheckpointError('unknown-dtype', `${basename(path)} stores ${tensor} as ${stored}: it is of a quantised release. Weights are read as BF16, F16 or F32 and quantised here where that is wanted: get the release of the model in one of those.`, {
+        fields: { path, tensor: name, dtype: entry.dtype },
+        next: [{ label: 'Get the bf16 or f16 release of the model' }],
+      });
+    }
+    throw fail('unknown-dtype', path, `stores ${tensor} as ${stored}`, 'No such type is known.', { tensor: name, dtype: String(entry.dtype) });
   }
   const shape = entry.shape;
   if (!Array.isArray(shape) || shape.length > maxRank || !shape.every((size) => Number.isSafeInteger(size) && (size as number) >= 0)) {

@@ -122,6 +122,15 @@ export function assertTensorsMatch(config: GlmConfig, tensors: ReadonlyMap<strin
   }
 }
 
+/** Not weights: computed from the configuration, and stored by some versions of transformers and of the remote code. */
+const derivedTensor = /(^|\.)(rotary_emb|rotary_pos_emb)\.inv_freq$/;
+
+/** Tensors of the checkpoint that the model does not read, though they look like weights: the configuration may be of another model. */
+export function unusedTensors(config: GlmConfig, tensors: ReadonlyMap<string, TensorInfo>): readonly string[] {
+  const used = new Set(listModelSpecs(modelWeightSpecs(config)).flatMap(listSources).map(({ tensor }) => tensor));
+  return [...tensors.keys()].filter((name) => !used.has(name) && !derivedTensor.test(name));
+}
+
 function transformersSpecs(config: GlmConfig): ModelWeightSpecs {
   const { hiddenSize, intermediateSize, vocabSize, hasQkvBias } = config;
   const isSandwich = config.architecture === 'glm4';

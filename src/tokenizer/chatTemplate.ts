@@ -2,6 +2,7 @@
 
 import { Template } from '@huggingface/jinja';
 import type { ChatInput } from '../common/chat';
+import { isRecord } from '../common/checkShape';
 import { pythonMethodVariables, usePythonMethods } from './pythonMethods';
 import { TemplateError } from './tokenizerError';
 
@@ -24,8 +25,8 @@ export interface ChatTemplate {
 const reservedNames = ['messages', 'tools', 'documents', 'add_generation_prompt', 'true', 'false', 'none', 'True', 'False', 'None', 'range', 'namespace', 'raise_exception', 'strftime_now', ...Object.keys(pythonMethodVariables)];
 
 /**
- * `chat_template.jinja` before tokenizer_config's `chat_template`, which may be one text or a list of named ones.
- * @returns undefined when the checkpoint has none.
+ * `chat_template.jinja` before tokenizer_config's `chat_template`, which may be one text, or several with names.
+ * @returns undefined when the checkpoint has none, or several and none of them is the default one.
  */
 export function findChatTemplate(chatTemplateJinja: string | undefined, config: Readonly<Record<string, unknown>>, namedTokens: Readonly<Record<string, string>>): ChatTemplate | undefined {
   const declared = config.chat_template;
@@ -35,14 +36,18 @@ export function findChatTemplate(chatTemplateJinja: string | undefined, config: 
   if (typeof declared === 'string') {
     return createChatTemplate(new Map([['default', declared]]), namedTokens);
   }
-  const named = new Map<string, string>();
-  for (const entry of Array.isArray(declared) ? (declared as unknown[]) : []) {
-    const { name, template } = (entry ?? {}) as { name?: unknown; template?: unknown };
-    if (typeof name === 'string' && typeof template === 'string') {
-      named.set(name, template);
-    }
-  }
+  const named = namedTemplates(config);
   return named.has('default') ? createChatTemplate(named, namedTokens) : undefined;
+}
+
+/** The templates that tokenizer_config.json holds by name: as a list of `{"name", "template"}`, or as a map. */
+export function namedTemplates({ chat_template: declared }: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  const entries: readonly (readonly [unknown, unknown])[] = Array.isArray(declared)
+    ? (declared as readonly unknown[]).filter(isRecord).map(({ name, template }) => [name, template] as const)
+    : isRecord(declared)
+      ? Object.entries(declared)
+      : [];
+  return new Map(entries.filter((entry): entry is readonly [string, string] => entry.every((part) => typeof part === 'string')));
 }
 
 /** @param sources  By name; `default` must be there, `tool_use` is taken when there are tools. */

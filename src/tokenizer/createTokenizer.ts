@@ -2,7 +2,7 @@
 
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { TokenizerFiles } from '../common/tokenizerFiles';
-import { createChatTemplate, findChatTemplate, templateVariables, type ChatTemplate } from './chatTemplate';
+import { createChatTemplate, findChatTemplate, namedTemplates, templateVariables, type ChatTemplate } from './chatTemplate';
 import { glm4FallbackTemplate } from './fallbackTemplate';
 import type { GlmTokenizer, TokenizerContext } from './glmTokenizer';
 import { renderGuarded } from './specialLiterals';
@@ -23,6 +23,7 @@ export function createTokenizer(files: TokenizerFiles, context: TokenizerContext
   const decoder = createTokenDecoder({ tokenOf: (id) => tokenOf.get(id) ?? main.id_to_token(id), isSpecial: (id) => special.has(id) });
   const eosIds = findEosIds(context, json, namedTokens.eos_token);
   const template = findChatTemplate(files.chatTemplateJinja, source.config, namedTokens) ?? fallbackFor(files, json, eosIds, namedTokens);
+  const names = template === undefined ? [...namedTemplates(source.config).keys()] : [];
 
   const longestToken = longestTokenBytes(json);
   const encode: GlmTokenizer['encode'] = (text, mode) => toIds(mode === 'plain' ? plain.encode(text, { add_special_tokens: false }).ids : main.encode(text, { add_special_tokens: mode === 'special' }).ids);
@@ -39,7 +40,12 @@ export function createTokenizer(files: TokenizerFiles, context: TokenizerContext
     streamDecoder: (options) => decoder.streamDecoder(options),
     renderChat: (chat) => {
       if (template === undefined) {
-        throw new TemplateError('no-chat-template', 'This checkpoint has no chat template: it is a base model, which continues text but knows no roles. Use plain completion, or load the chat release of the model.');
+        throw new TemplateError(
+          'no-chat-template',
+          names.length === 0
+            ? 'This checkpoint has no chat template: it is a base model, which continues text but knows no roles. Use plain completion, or load the chat release of the model.'
+            : `This checkpoint has chat templates for special uses (${names.slice(0, 5).join(', ')}), but none that is called "default", so none can be chosen. Put the right one into its folder as chat_template.jinja, or use plain completion.`,
+        );
       }
       const { text, pieces } = renderGuarded(templateVariables(chat), json.added_tokens, (variables) => template.render(variables));
       const ids = pieces === undefined ? encode(text, 'no-special') : Int32Array.from(pieces.flatMap((piece) => (typeof piece === 'number' ? [piece] : [...encode(piece, 'plain')])));

@@ -4,12 +4,13 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import type { ProviderKind } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
-import type { DeviceBudget, MemoryNeed, ModelSizes, PlacementFormats, PlacementPlan } from '../../common/placement';
+import type { DeviceBudget, MemoryNeed, ModelSizes, PlacementFormats, PlacementPlan, PlacementWarning } from '../../common/placement';
 import type { DecodeRead, LoadOptions, ModelDescription } from '../../common/protocol/engine';
 import { devicesWanted } from '../../devices/plan/eligibleSlots';
 import { planPlacement } from '../../devices/plan/planPlacement';
 import { parseGlmConfig, type GlmConfig } from '../../model/config';
 import { modelSizes } from '../../model/modelSizes';
+import { unusedTensors } from '../../model/weightSpecs';
 import type { GlmTokenizer } from '../../tokenizer/glmTokenizer';
 import { assertProviderPresent } from './assertProvider';
 import { chooseFormats, narrowerFormats, type FormatChoice } from './chooseFormats';
@@ -65,7 +66,11 @@ export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint'
   devicesWanted(devices, options);
   const fileDtype = mainDtype(checkpoint);
   const sizesOf: SizesOf = (provider, weights, kv = 'f32') => modelSizes(config, weights, kv, { provider, fileDtype });
-  const planIn = (chosen: FormatChoice): ModelPlan => planInFormats(config, options, devices, sizesOf, chosen);
+  const unused = unusedWarnings(config, checkpoint);
+  const planIn = (chosen: FormatChoice): ModelPlan => {
+    const planned = planInFormats(config, options, devices, sizesOf, chosen);
+    return { ...planned, plan: { ...planned.plan, warnings: [...planned.plan.warnings, ...unused] } };
+  };
   let chosen = chooseFormats(options, devices, (provider, weights) => weightBytes(sizesOf(provider, weights)));
   for (let narrower = narrowerFormats(options, chosen); narrower !== undefined; narrower = narrowerFormats(options, chosen)) {
     const planned = ifItFits(() => planIn(chosen));
@@ -109,7 +114,7 @@ function planInFormats(config: GlmConfig, options: LoadOptions, devices: readonl
       : placeOn(candidates, chunkTokens, options.contextTokens);
   const { plan, chunkTokens } = planChunk(provider, planWith);
   return {
-    plan: withContextWarnings(plan, options, config),
+    plan: withWarnings(plan, options, config),
     formats,
     prefillChunkTokens: Math.min(chunkTokens, plan.contextTokens),
     ...(provider === 'webgpu' ? { firstChunkTokens: prefillChunkTokens.webgpu } : {}),
@@ -141,12 +146,21 @@ function isSameLayout(a: PlacementPlan, b: PlacementPlan): boolean {
   return layout(a) === layout(b);
 }
 
-function withContextWarnings(plan: PlacementPlan, options: LoadOptions, config: GlmConfig): PlacementPlan {
+function withWarnings(plan: PlacementPlan, options: LoadOptions, config: GlmConfig): PlacementPlan {
   if (options.contextTokens === undefined || options.contextTokens <= config.maxContextTokens) {
     return plan;
   }
   const message = `The context of ${options.contextTokens.toLocaleString('en-US')} tokens is longer than the ${config.maxContextTokens.toLocaleString('en-US')} this model was made for; answers may get worse beyond that.`;
   return { ...plan, warnings: [...plan.warnings, { code: 'context-beyond-model', message }] };
+}
+
+/** What transformers says too: a configuration that leaves out biases or layers computes without a word of complaint, and wrongly. */
+function unusedWarnings(config: GlmConfig, { tensors }: Pick<Checkpoint, 'tensors'>): readonly PlacementWarning[] {
+  const unused = unusedTensors(config, tensors);
+  const names = `"${unused.slice(0, 3).join('", "')}"${unused.length > 3 ? ' and others' : ''}`;
+  return unused.length === 0
+    ? []
+    : [{ code: 'tensors-unused', message: `${unused.length === 1 ? 'A tensor' : `${unused.length} tensors`} of the checkpoint ${unused.length === 1 ? 'is' : 'are'} not used: ${names}. Where answers make no sense, config.json is probably that of another model.` }];
 }
 
 function weightBytes(sizes: ModelSizes): number {

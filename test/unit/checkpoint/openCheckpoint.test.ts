@@ -92,6 +92,12 @@ describe('openCheckpoint', () => {
     await expect(openCheckpoint(adapter, options)).rejects.toMatchObject({ reason: 'no-config', message: expect.stringMatching(/LoRA.*[Mm]erge/) as string });
   });
 
+  it('knows a repository that was cloned without Git LFS', async () => {
+    const folder = whole();
+    put(join(folder, 'tokenizer.json'), 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n');
+    await expect(openCheckpoint(folder, options)).rejects.toMatchObject({ code: 'checkpoint-lfs-pointer', message: expect.stringMatching(/^tokenizer\.json is a Git LFS pointer.*git lfs pull/) as string });
+  });
+
   it('stops when the signal aborts', async () => {
     await expect(openCheckpoint(whole(), { ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
   });

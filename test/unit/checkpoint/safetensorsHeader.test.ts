@@ -40,7 +40,7 @@ describe('readSafetensorsHeader', () => {
     ['a key twice in an entry', safetensors('{"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,4]}}', 4), 'duplicate-name'],
     ['an entry that is a number', safetensors({ a: 1 }, 0), 'bad-entry'],
     ['metadata that is no map of texts', safetensors({ __metadata__: { a: 1 } }, 0), 'bad-entry'],
-    ['an unknown dtype', safetensors({ a: { ...f32(0, 1), dtype: 'F8_E4M3' } }, 4), 'unknown-dtype'],
+    ['an unknown dtype', safetensors({ a: { ...f32(0, 1), dtype: 'F33' } }, 4), 'unknown-dtype'],
     ['a dtype from the prototype', safetensors({ a: { ...f32(0, 1), dtype: 'constructor' } }, 4), 'unknown-dtype'],
     ['no dtype', safetensors({ a: { shape: [1], data_offsets: [0, 4] } }, 4), 'unknown-dtype'],
     ['a fractional size', safetensors({ a: { ...f32(0, 1), shape: [0.5] } }, 4), 'bad-shape'],
@@ -102,6 +102,15 @@ describe('readSafetensorsHeader', () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  it('names the release to get where the file is whole but quantised, and a pointer of Git LFS', async () => {
+    const message = async (bytes: Uint8Array): Promise<string> => {
+      const error = await read(bytes).catch((thrown: unknown) => thrown);
+      return (error as Error).message;
+    };
+    expect(await message(safetensors({ a: { ...f32(0, 1), dtype: 'F8_E4M3' } }, 4))).toMatch(/"F8_E4M3": it is of a quantised release.*get the release of the model in one of those\.$/);
+    expect(await message(Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 123\n'))).toMatch(/is a Git LFS pointer.*git lfs pull/);
   });
 
   it('ends with CancelledError when the signal aborts', async () => {

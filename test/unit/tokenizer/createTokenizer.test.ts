@@ -49,6 +49,14 @@ describe('chat template', () => {
     expect(() => base.renderChat({ messages })).toThrowError(code('no-chat-template'));
   });
 
+  it('is found among several by the name "default", in a list or a map; where that is missing, the others are named', () => {
+    const withTemplates = (chatTemplate: unknown) => fixtureTokenizer('pairs', { chatTemplateJinja: undefined, tokenizerConfigJson: JSON.stringify({ chat_template: chatTemplate }) });
+    const source = '{{ messages[0].content }}!';
+    expect(withTemplates({ default: source, rag: 'x' }).renderChat({ messages }).text).toBe('Hi!');
+    expect(withTemplates([{ name: 'default', template: source }, { name: 'rag', template: 'x' }]).renderChat({ messages }).text).toBe('Hi!');
+    expect(() => withTemplates([{ name: 'rag', template: 'x' }, { name: 'tool_use', template: 'y' }]).renderChat({ messages })).toThrow(/templates for special uses \(rag, tool_use\), but none that is called "default"/);
+  });
+
   it('falls back to the GLM-4 structure for the original layout when it stops at <|user|>, as only chat releases do', () => {
     const bare = { chatTemplateJinja: undefined };
     const user = idOf(fixtureTokenizer('ranks'), '<|user|>');

@@ -47,6 +47,18 @@ describe('planModel', () => {
     expect(plan.weightFormat).toBe('bf16');
   });
 
+  it('names tensors that the configuration leaves out, but not those that are computed from it', async () => {
+    const opened = await openModel(checkpointFolder('tiny-glm4'), {});
+    const warningsOf = (changes: object, more: readonly string[] = []) => {
+      const [any] = opened.checkpoint.tensors.values();
+      const tensors = new Map([...opened.checkpoint.tensors, ...more.map((name) => [name, any as NonNullable<typeof any>] as const)]);
+      return planModel({ checkpoint: { ...opened.checkpoint, tensors }, config: { ...opened.config, ...changes } }, tinyLoadOptions('tiny-glm4', ''), cpu(1024 * mebibyte)).plan.warnings.map((warning) => warning.message);
+    };
+    expect(warningsOf({}, ['model.rotary_emb.inv_freq', 'model.layers.0.self_attn.rotary_emb.inv_freq', 'transformer.rotary_pos_emb.inv_freq'])).toEqual([]);
+    expect(warningsOf({ hasQkvBias: false })).toEqual([expect.stringMatching(/^9 tensors of the checkpoint are not used: "model\.layers\.0\.self_attn\.[kqv]_proj\.bias", .* and others\./) as string]);
+    expect(warningsOf({}, ['model.layers.3.mlp.down_proj.weight'])).toEqual([expect.stringContaining('A tensor of the checkpoint is not used: "model.layers.3.mlp.down_proj.weight".') as string]);
+  });
+
   describe('beside GPUs that are a little too small', () => {
     /** A model as large as GLM-4-9B, of which only sizes matter. */
     const opened9b = async () => {

@@ -3,6 +3,7 @@
 import { Template } from '@huggingface/jinja';
 import type { ChatInput } from '../common/chat';
 import { isRecord } from '../common/checkShape';
+import { usePythonLoops } from './pythonLoops';
 import { pythonMethodVariables, usePythonMethods } from './pythonMethods';
 import { TemplateError } from './tokenizerError';
 
@@ -57,6 +58,7 @@ export function createChatTemplate(sources: ReadonlyMap<string, string>, namedTo
     let template = parsed.get(name);
     if (template === undefined) {
       template = new Template(sources.get(name)!);
+      usePythonLoops(template);
       usePythonMethods(template);
       parsed.set(name, template);
     }

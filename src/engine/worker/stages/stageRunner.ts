@@ -49,6 +49,7 @@ const shortQueueChunks = 4;
 /** What the engine gets from `openStages`. */
 export class StageRunner implements StepRunner {
   readonly vocabSize: number;
+  readonly headDim: number;
   readonly contextTokens: number;
   readonly maxBatch: number;
   readonly runtimeVersion: string;
@@ -68,7 +69,7 @@ export class StageRunner implements StepRunner {
     private readonly hostInfo: MemoryInfo,
     private readonly options: StageRunnerOptions,
   ) {
-    ({ vocabSize: this.vocabSize, contextTokens: this.contextTokens, maxBatch: this.maxBatch, runtimeVersion: this.runtimeVersion } = options);
+    ({ vocabSize: this.vocabSize, headDim: this.headDim, contextTokens: this.contextTokens, maxBatch: this.maxBatch, runtimeVersion: this.runtimeVersion } = options);
     this.chunkSize = new ChunkSize(options.prefillChunkTokens, options.firstChunkTokens);
     this.lengths = new Array<number>(options.maxBatch).fill(0);
     this.steps = new StageSteps(stages, hostInfo, options, () => this.calls.isInterrupted);
@@ -278,7 +279,7 @@ export class StageRunner implements StepRunner {
   assignments(): StageAssignment[] {
     return this.stages.map((stage) => {
       const assignment = stage.assignment();
-      const kernel = stage.parts.device.attentionKernel?.(this.options.headDim, stage.parts.precision.kv);
+      const kernel = stage.parts.device.attentionKernel?.(this.headDim, stage.parts.precision.kv);
       const forbiddenBy = kernel === 'unfused' ? forbiddingVariables(process.env) : [];
       return kernel === undefined
         ? assignment

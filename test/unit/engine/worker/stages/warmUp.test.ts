@@ -10,14 +10,15 @@ interface FakeArena {
 
 const arenaOf = (bytesPerToken: number, changes: Partial<FakeArena> = {}): FakeArena => ({ peakBytes: 0, bytesPerToken, reservedPieces: [], canReserve: true, ...changes });
 
-/** Prefill takes no time, so that a limit of 0 ms means "too slow" and any other "quick". */
-function fakeRunner(arenas: readonly FakeArena[], { chunks = [256], contextTokens = 8192 }: { readonly chunks?: readonly number[]; readonly contextTokens?: number } = {}) {
+/** A limit of 0 ms means that long chunks are too slow, and Infinity that they are quick. */
+function fakeRunner(arenas: readonly FakeArena[], { chunks = [256], contextTokens = 8192, slowTrials = true }: { readonly chunks?: readonly number[]; readonly contextTokens?: number; readonly slowTrials?: boolean } = {}) {
   const calls: string[] = [];
   let length = 0;
   let chunkIndex = 0;
   let preparedTokens = 0;
   const runner: WarmUpRunner = {
     overlapsCalls: false,
+    headDim: 128,
     contextTokens,
     get prefillChunkTokens() {
       return chunks[chunkIndex] as number;
@@ -27,7 +28,9 @@ function fakeRunner(arenas: readonly FakeArena[], { chunks = [256], contextToken
       arena: () => (arena.peakBytes === undefined ? undefined : { peakBytes: arena.peakBytes }),
       ...(arena.canReserve ? { reserve: (bytes: number) => void arena.reservedPieces.push(bytes) } : {}),
     })),
-    prefill: (_slot, ids) => {
+    prefill: async (_slot, ids) => {
+      // A trial is repeated only as long as that costs nothing.
+      await (ids.length === 16 && slowTrials ? new Promise((resolve) => setTimeout(resolve, 60)) : undefined);
       calls.push(`${ids.length} behind ${length}`);
       length += ids.length;
       arenas.forEach((arena) => (arena.peakBytes = arena.peakBytes === undefined ? undefined : Math.max(arena.peakBytes, ids.length * arena.bytesPerToken)));
@@ -35,7 +38,7 @@ function fakeRunner(arenas: readonly FakeArena[], { chunks = [256], contextToken
         chunkIndex = Math.min(chunkIndex + 1, chunks.length - 1);
       }
       preparedTokens = Math.max(preparedTokens, ids.length);
-      return Promise.resolve(undefined);
+      return undefined;
     },
     prefillAllLogits: () => Promise.reject(new Error('not without overlap')),
     decode: () => Promise.resolve([]),
@@ -77,19 +80,25 @@ describe('warmUp', () => {
     expect(preparedTokens()).toBe(16);
   });
 
-  it('reads long chunks behind many positions where that is quick', async () => {
+  it('reads long chunks, the first behind many positions, where that is quick', async () => {
     const arena = arenaOf(1000);
     const { runner, calls, preparedTokens } = fakeRunner([arena]);
     await warmUp(runner, Infinity);
-    expect(calls).toEqual(['2 behind 0', '16 behind 2032', '256 behind 1792', '256 behind 1792']);
+    expect(calls).toEqual(['2 behind 0', '16 behind 2032', '256 behind 1792', '256 behind 0']);
     expect(arena.reservedPieces).toEqual([]);
     expect(preparedTokens()).toBe(256);
+  });
+
+  it('repeats a trial that takes no time, lest an interruption make a quick model pass for a slow one', async () => {
+    const { runner, calls } = fakeRunner([arenaOf(1000)], { slowTrials: false });
+    await warmUp(runner, Infinity);
+    expect(calls.filter((call) => call.startsWith('16 '))).toHaveLength(3);
   });
 
   it('reads on while chunks grow, so that the last and longest is counted too', async () => {
     const { runner, calls, preparedTokens } = fakeRunner([arenaOf(1000)], { chunks: [512, 1024, 2048], contextTokens: 16_384 });
     await warmUp(runner, Infinity);
-    expect(calls.slice(2)).toEqual(['512 behind 1536', '1024 behind 1024', '2048 behind 0']);
+    expect(calls.slice(2)).toEqual(['512 behind 1536', '1024 behind 0', '2048 behind 0']);
     expect(preparedTokens()).toBe(2048);
   });
 });

@@ -55,8 +55,6 @@ export class FakeEditor {
   readonly progress: string[] = [];
   /** What `findFiles` finds. */
   files: readonly FakeUri[] = [];
-  readonly commands = new Map<string, (...args: unknown[]) => Promise<unknown>>();
-
   readonly opened = new Event();
   readonly changed = new Event();
   readonly closed = new Event();
@@ -121,7 +119,6 @@ export class FakeEditor {
   readonly api = {
     DiagnosticSeverity: { Error: 0, Warning: 1, Information: 2, Hint: 3 },
     NotebookCellKind: { Markup: 1, Code: 2 },
-    ProgressLocation: { Notification: 15 },
     TabInputNotebook,
     CodeActionKind: actionKinds(),
     CodeAction: class {
@@ -173,10 +170,7 @@ export class FakeEditor {
     },
     Uri: { parse: fakeUri, file: fakeUri },
     env: { language: 'en' },
-    commands: {
-      registerCommand: (id: string, run: (...args: unknown[]) => Promise<unknown>) => (this.commands.set(id, run), { dispose: () => void this.commands.delete(id) }),
-      executeCommand: () => Promise.resolve(),
-    },
+    commands: { executeCommand: () => Promise.resolve() },
     languages: {
       createDiagnosticCollection: () => ({
         set: (uri: FakeUri, findings: readonly unknown[]) => this.shown.set(uri.toString(), findings),
@@ -189,8 +183,6 @@ export class FakeEditor {
     window: {
       tabGroups: { all: [{ tabs: this.tabs }], onDidChangeTabs: this.tabsChanged.on },
       showInformationMessage: (message: string) => (this.messages.push(message), Promise.resolve(undefined)),
-      withProgress: (_: unknown, task: (progress: unknown, token: unknown) => unknown) =>
-        task({ report: ({ message }: { message: string }) => void this.progress.push(message) }, { isCancellationRequested: false }),
     },
     workspace: {
       textDocuments: this.textDocuments,

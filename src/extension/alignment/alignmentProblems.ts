@@ -1,21 +1,31 @@
-/** Misalignments in the Problems pane, at the setting that causes them, with the fix as a quick fix. */
+/** Misalignments, and settings that let no model load, in the Problems pane: at the setting that causes them, with the fix as a quick fix. */
 
 import * as vscode from 'vscode';
 import type { AlignmentMessage } from '../../common/alignment';
+import type { NextStep, SerializedError } from '../../common/errors';
+import { findKey, type EntryPlace } from '../../devices/plan/deviceMapText';
 import type { GlmContext } from '../glmContext';
 import { findSetting, findWorkspaceSetting, placeInMap, settingBehind } from './alignmentPlace';
-import type { EntryPlace } from '../../devices/plan/deviceMapText';
 
-interface AlignmentDiagnostic extends vscode.Diagnostic {
-  readonly alignment?: AlignmentMessage;
+/** What is said about a setting. */
+interface SettingProblem {
+  readonly message: string;
+  readonly setting: string;
+  readonly next: readonly NextStep[];
+  /** Its place in the text of a device-map file. */
+  readonly placeInMap: (mapText: string) => EntryPlace;
+}
+
+interface SettingDiagnostic extends vscode.Diagnostic {
+  readonly next?: readonly NextStep[];
 }
 
 export function registerAlignmentProblems(ctx: GlmContext): vscode.Disposable {
   const collection = vscode.languages.createDiagnosticCollection('glm-alignment');
   let round = 0;
-  const show = async (messages: readonly AlignmentMessage[]): Promise<void> => {
+  const show = async (problems: readonly SettingProblem[]): Promise<void> => {
     const own = (round += 1);
-    const placed = await Promise.all(messages.filter((message) => message.state === 'found').map((message) => place(message, causesOf(ctx))));
+    const placed = await Promise.all(problems.map((problem) => place(problem, causesOf(ctx))));
     if (own !== round) {
       // Newer messages came while the files were read.
       return;
@@ -25,13 +35,16 @@ export function registerAlignmentProblems(ctx: GlmContext): vscode.Disposable {
       collection.set(uri, diagnostics);
     }
   };
-  const stop = ctx.model.onAlignment.on((messages) => void show(messages));
+  const showMessages = (messages: readonly AlignmentMessage[]): void => void show(messages.filter((message) => message.state === 'found').map(toProblem));
+  const stop = ctx.model.onAlignment.on(showMessages);
   const stopState = ctx.model.onState.on((state) => {
-    if (state.kind === 'none' || state.kind === 'failed' || state.kind === 'lost') {
-      collection.clear();
+    if (state.kind === 'failed') {
+      void show(failureOf(state.error));
+    } else if (state.kind === 'none' || state.kind === 'lost') {
+      void show([]);
     } else if (state.kind === 'ready') {
       // Messages of a load can come before its model's folder is known.
-      void show(ctx.model.alignmentMessages);
+      showMessages(ctx.model.alignmentMessages);
     }
   });
   const actions = vscode.languages.registerCodeActionsProvider(
@@ -39,7 +52,7 @@ export function registerAlignmentProblems(ctx: GlmContext): vscode.Disposable {
     [{ pattern: '**/*.{json,jsonc,code-workspace}' }],
     {
       provideCodeActions: (document, range): vscode.CodeAction[] =>
-        ((collection.get(document.uri) ?? []) as readonly AlignmentDiagnostic[])
+        ((collection.get(document.uri) ?? []) as readonly SettingDiagnostic[])
           .filter((diagnostic) => diagnostic.range.intersection(range) !== undefined)
           .flatMap((diagnostic) => fixes(diagnostic)),
     },
@@ -48,7 +61,21 @@ export function registerAlignmentProblems(ctx: GlmContext): vscode.Disposable {
   return vscode.Disposable.from(collection, actions, new vscode.Disposable(stop), new vscode.Disposable(stopState));
 }
 
-/** What the loaded model was read from, and the device map if that came from a file. */
+function toProblem(message: AlignmentMessage): SettingProblem {
+  return { message: message.message, setting: settingBehind(message), next: message.next, placeInMap: (text) => placeInMap(text, message) };
+}
+
+/** A load that ended at a setting: there it can be put right. */
+function failureOf({ code, message, fields, next }: SerializedError): readonly SettingProblem[] {
+  if (code === 'device-map-invalid') {
+    return [{ message, setting: 'glm.deviceMap', next, placeInMap: (text) => findKey(text, String(fields['entry'])) ?? topOfFile }];
+  }
+  return code === 'bad-setting' ? [{ message, setting: String(fields['setting']), next, placeInMap: () => topOfFile }] : [];
+}
+
+const topOfFile: EntryPlace = { line: 0, column: 0, length: 1 };
+
+/** What the model was read from, and the device map if that came from a file. */
 interface Causes {
   readonly modelFolder?: string;
   readonly mapFile?: string;
@@ -56,11 +83,12 @@ interface Causes {
 
 function causesOf(ctx: GlmContext): Causes {
   const state = ctx.model.engineState;
-  if (state.kind !== 'ready') {
+  // Settings that could not be read say nothing about the load before them.
+  if (state.kind !== 'ready' && !(state.kind === 'failed' && ctx.model.refusedSettings === undefined)) {
     return {};
   }
   const { deviceMap } = state.options;
-  return { modelFolder: state.model.description.folder, ...(deviceMap.kind === 'map' && deviceMap.file !== undefined ? { mapFile: deviceMap.file } : {}) };
+  return { ...(state.kind === 'ready' ? { modelFolder: state.model.description.folder } : {}), ...(deviceMap.kind === 'map' && deviceMap.file !== undefined ? { mapFile: deviceMap.file } : {}) };
 }
 
 interface Placed {
@@ -69,12 +97,12 @@ interface Placed {
 }
 
 /** The device-map file's entry when such a file decides, else the workspace's line when the workspace sets it, else the top of the model's config.json. Undefined when none is there. */
-async function place(message: AlignmentMessage, { modelFolder, mapFile }: Causes): Promise<Placed | undefined> {
-  const setting = settingBehind(message);
-  const at = (uri: vscode.Uri, { line, column, length }: EntryPlace): Placed => ({ uri, diagnostic: toDiagnostic(message, setting, new vscode.Range(line, column, line, column + length)) });
+async function place(problem: SettingProblem, { modelFolder, mapFile }: Causes): Promise<Placed | undefined> {
+  const { setting } = problem;
+  const at = (uri: vscode.Uri, { line, column, length }: EntryPlace): Placed => ({ uri, diagnostic: toDiagnostic(problem, new vscode.Range(line, column, line, column + length)) });
   if (setting === 'glm.deviceMap' && mapFile !== undefined) {
     const uri = vscode.Uri.file(mapFile);
-    return at(uri, placeInMap(await readText(uri), message));
+    return at(uri, problem.placeInMap(await readText(uri)));
   }
   for (const { uri: root } of vscode.workspace.workspaceFolders ?? []) {
     const uri = vscode.Uri.joinPath(root, '.vscode', 'settings.json');
@@ -88,7 +116,7 @@ async function place(message: AlignmentMessage, { modelFolder, mapFile }: Causes
   if (workspaceFile !== undefined && found !== undefined) {
     return at(workspaceFile, found);
   }
-  return modelFolder === undefined ? undefined : at(vscode.Uri.joinPath(vscode.Uri.file(modelFolder), 'config.json'), { line: 0, column: 0, length: 1 });
+  return modelFolder === undefined ? undefined : at(vscode.Uri.joinPath(vscode.Uri.file(modelFolder), 'config.json'), topOfFile);
 }
 
 /** A file that is not there sets nothing. */
@@ -100,15 +128,15 @@ async function readText(uri: vscode.Uri): Promise<string> {
   }
 }
 
-function toDiagnostic(message: AlignmentMessage, setting: string, range: vscode.Range): vscode.Diagnostic {
-  const diagnostic = new vscode.Diagnostic(range, message.message, vscode.DiagnosticSeverity.Warning);
+function toDiagnostic({ message, setting, next }: SettingProblem, range: vscode.Range): vscode.Diagnostic {
+  const diagnostic = new vscode.Diagnostic(range, message, vscode.DiagnosticSeverity.Warning);
   diagnostic.source = 'GLM';
   diagnostic.code = { value: setting, target: vscode.Uri.parse(`command:glm.openSettings?${encodeURIComponent(JSON.stringify([setting]))}`) };
-  return Object.assign(diagnostic, { alignment: message });
+  return Object.assign(diagnostic, { next });
 }
 
-function fixes(diagnostic: AlignmentDiagnostic): vscode.CodeAction[] {
-  return (diagnostic.alignment?.next ?? []).flatMap((step) => {
+function fixes(diagnostic: SettingDiagnostic): vscode.CodeAction[] {
+  return (diagnostic.next ?? []).flatMap((step) => {
     if (step.command === undefined) {
       return [];
     }

@@ -14,7 +14,8 @@ export function registerLintWorkspace(controller: DiagnosticsController, log: Lo
   );
 }
 
-async function lintWorkspace(
+/** Lints every file that is not left out. A cancel keeps what was found. */
+export async function lintWorkspace(
   controller: DiagnosticsController,
   log: Log,
   progress: vscode.Progress<{ readonly message?: string; readonly increment?: number }>,

@@ -5,7 +5,7 @@
 
 import { basename } from 'node:path';
 import type { AlignmentMessage } from '../../common/alignment';
-import { CancelledError, GlmError, serializeError, throwIfAborted } from '../../common/errors';
+import { CancelledError, GlmError, isGlmError, serializeError, throwIfAborted } from '../../common/errors';
 import type { Log } from '../../common/log';
 import type { DeviceMemoryUse, PlacementPlan } from '../../common/placement';
 import type { GenerationProfile } from '../../common/profile';
@@ -43,6 +43,7 @@ export class ModelService implements ChatModel {
   private memoryUse: readonly DeviceMemoryUse[] = [];
   private alignment: readonly AlignmentMessage[] = [];
   private readonly dismissed = new Set<string>();
+  private refused: { readonly source: string; readonly error: GlmError } | undefined;
   private loading: { readonly promise: Promise<LoadedModel>; readonly controller: AbortController; readonly plan?: PlacementPlan } | undefined;
 
   constructor(private readonly options: ModelServiceOptions) {
@@ -59,7 +60,15 @@ export class ModelService implements ChatModel {
   }
 
   get state(): ModelState {
+    if (this.refused !== undefined && !['ready', 'loading'].includes(this.options.supervisor.state.kind)) {
+      return failedState(this.refused.source, this.refused.error);
+    }
     return toModelState(this.options.supervisor.state, this.loading?.plan);
+  }
+
+  /** Why the last load did not even begin: a setting that cannot be understood. */
+  get refusedSettings(): GlmError | undefined {
+    return this.refused?.error;
   }
 
   /** The engine's own state, with everything the diagnose page tells. */
@@ -194,7 +203,18 @@ export class ModelService implements ChatModel {
   }
 
   private async begin(source: string, signal: AbortSignal): Promise<LoadedModel> {
-    const options = await this.options.readLoadOptions(source);
+    let options: LoadOptions;
+    try {
+      options = await this.options.readLoadOptions(source);
+      this.refused = undefined;
+    } catch (error) {
+      if (isGlmError(error)) {
+        // Shown in place of how the load before this one ended.
+        this.refused = { source, error };
+        this.onState.fire(this.state);
+      }
+      throw error;
+    }
     this.options.rememberSource(source);
     const model = await this.options.supervisor.load(options, signal);
     this.options.log.log('info', 'model', `${model.description.name} is loaded`, { weights: model.weights, contextTokens: model.contextTokens, loadMs: Math.round(model.loadMs) });
@@ -255,10 +275,14 @@ function toModelState(state: EngineState, plan: PlacementPlan | undefined): Mode
       return { kind: 'ready', model: state.model, ...(state.responsive ? {} : { notRespondingForMs: silenceLimitMs }) };
     case 'failed':
     case 'lost':
-      return { kind: state.kind, name: sourceName(state.options.source), error: { ...serializeError(state.error), stack: undefined } };
+      return failedState(state.options.source, state.error, state.kind);
     default:
       return state satisfies never;
   }
+}
+
+function failedState(source: string, error: GlmError, kind: 'failed' | 'lost' = 'failed'): ModelState {
+  return { kind, name: sourceName(source), error: { ...serializeError(error), stack: undefined } };
 }
 
 function noModelError(): GlmError {

@@ -10,7 +10,7 @@ import { ChatSession } from '../../../src/extension/chat/chatSession';
 import { OpenConversation } from '../../../src/extension/chat/openConversation';
 import { ConversationStore } from '../../../src/extension/chat/conversationStore';
 import { ModelService } from '../../../src/extension/model/modelService';
-import { readLoadOptions, readSettings } from '../../../src/extension/settings/settings';
+import { readLoadOptions, readSettings, type SettingReader } from '../../../src/extension/settings/settings';
 import { FakeChild } from '../../fakes/fakeChild';
 import { fakeEngineHandlers, type FakeEngineBehaviour } from '../../fakes/fakeEngine';
 
@@ -25,7 +25,7 @@ export interface TestChat {
   readonly remembered: string[];
 }
 
-export function makeChat(behaviour: FakeEngineBehaviour = {}, options: { readonly folder?: string; readonly restartOnce?: boolean; readonly source?: string } = {}): TestChat {
+export function makeChat(behaviour: FakeEngineBehaviour = {}, options: { readonly folder?: string; readonly restartOnce?: boolean; readonly source?: string; readonly readSetting?: SettingReader } = {}): TestChat {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'glm-chat-'));
   const children: FakeChild<EngineContract>[] = [];
   const remembered: string[] = [];
@@ -44,7 +44,7 @@ export function makeChat(behaviour: FakeEngineBehaviour = {}, options: { readonl
   const model = new ModelService({
     supervisor,
     log: silentLog,
-    readLoadOptions: (source) => readLoadOptions(() => undefined, source, '/tmp/none'),
+    readLoadOptions: (source) => readLoadOptions((name) => options.readSetting?.(name), source, '/tmp/none'),
     defaultSource: () => options.source ?? '/models/fake-glm4',
     rememberSource: (source) => void remembered.push(source),
   });

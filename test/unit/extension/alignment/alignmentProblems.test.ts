@@ -144,7 +144,26 @@ describe('misalignments in the Problems pane', () => {
     expect(await show()).toEqual({});
     await show(idsOnCpu);
     model.onState.fire({ kind: 'none' });
+    await new Promise((resolve) => setTimeout(resolve, 5));
     expect(editor.problems.size).toBe(0);
+  });
+
+  it('are joined by what let no model load: the entry of the map, or the setting that cannot be understood', async () => {
+    editor.files.set('/project/maps/two.json', '{\n  "": "cuda:0",\n  "model.layers.99": "cpu"\n}');
+    editor.files.set('/project/.vscode/settings.json', '{ "glm.deviceMap": "maps/two.json",\n "glm.maxMemory": {"cuda:0": "much"} }');
+    const { model } = open({ kind: 'map', map: {}, file: '/project/maps/two.json' });
+    const fail = async (code: string, fields: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, readonly number[]>>> => {
+      Object.assign(model.engineState, { kind: 'failed' });
+      Object.assign(model, { refusedSettings: code === 'bad-setting' ? new Error(code) : undefined });
+      model.onState.fire({ kind: 'failed', error: { code, message: code, fields, next: [{ label: 'Use the device map "auto"', command: 'glm.fixAlignment', args: ['deviceMap'] }] } } as never);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return Object.fromEntries([...editor.problems].map(([path, shown]) => [path, shown.map(({ range }) => range.start)]));
+    };
+    expect(await fail('device-map-invalid', { entry: 'model.layers.99' })).toEqual({ '/project/maps/two.json': [2] });
+    expect(editor.actions?.provideCodeActions({ uri: { path: '/project/maps/two.json' } }, {}).map(({ title }) => title)).toEqual(['Use the device map "auto"']);
+    expect(await fail('bad-setting', { setting: 'glm.maxMemory' })).toEqual({ '/project/.vscode/settings.json': [1] });
+    expect(await fail('bad-setting', { setting: 'glm.deviceMap' })).toEqual({ '/project/.vscode/settings.json': [0] });
+    expect(await fail('out-of-memory', {})).toEqual({});
   });
 
   it('offer the fix as a quick fix, which writes the setting that was wrong and loads again', async () => {

@@ -4,7 +4,7 @@ import { LintCodeActions } from '../../../../src/extension/diagnostics/codeActio
 import { DiagnosticsController } from '../../../../src/extension/diagnostics/diagnosticsController';
 import type { LintResult, LintWork } from '../../../../src/extension/diagnostics/lintMessages';
 import type { LintWorkerClient } from '../../../../src/extension/diagnostics/lintWorkerClient';
-import { registerLintWorkspace } from '../../../../src/extension/diagnostics/lintWorkspace';
+import { lintWorkspace } from '../../../../src/extension/diagnostics/lintWorkspace';
 import { fakeUri, FakeEditor, type FakeUri } from '../../../fakes/fakeEditor';
 
 const held = vi.hoisted(() => ({ api: {} as Record<string, unknown> }));
@@ -173,8 +173,9 @@ describe('DiagnosticsController', () => {
 
 describe('GLM: Check Python Files in Workspace', () => {
   const check = async (): Promise<string> => {
-    registerLintWorkspace(controller, log);
-    await editor.commands.get('glm.lintWorkspace')?.();
+    // Not through the command: modules are shared with other test files, and that one may hold their editor.
+    const report = ({ message }: { readonly message?: string }): void => void editor.progress.push(message ?? '');
+    await lintWorkspace(controller, log, { report }, { isCancellationRequested: false } as Parameters<typeof lintWorkspace>[3]);
     return editor.messages.at(-1) ?? '';
   };
 

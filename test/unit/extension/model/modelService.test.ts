@@ -49,6 +49,24 @@ describe('ModelService', () => {
     expect(children.every((child) => child.isEnded)).toBe(true);
   });
 
+  it('shows which setting cannot be understood instead of how an earlier load ended, until one can', async () => {
+    let isWrong = false;
+    const { model } = makeChat({}, { readSetting: (name) => (name === 'deviceMap' && isWrong ? 7 : undefined) });
+    isWrong = true;
+    const told: string[] = [];
+    model.onState.on((state) => told.push(state.kind === 'failed' ? `${state.name}: ${state.error.code}` : state.kind));
+    await expect(model.load('/models/fake-glm4')).rejects.toMatchObject({ code: 'bad-setting' });
+    expect(told).toEqual(['fake-glm4: bad-setting']);
+    expect(model.state.kind).toBe('failed');
+    isWrong = false;
+    await model.load('/models/fake-glm4');
+    expect(model.state.kind).toBe('ready');
+    isWrong = true;
+    await expect(model.reload()).rejects.toMatchObject({ code: 'bad-setting' });
+    // What is loaded still answers.
+    expect(model.state.kind).toBe('ready');
+  });
+
   it('restarts once by itself, and a question waits for that', async () => {
     const { model, children } = makeChat({}, { restartOnce: true });
     await model.load('/models/fake-glm4');

@@ -12,7 +12,7 @@ import type { DeviceMapRequest } from '../../common/placement';
 import type { LoadOptions } from '../../common/protocol/engine';
 import { defaultCacheFolder } from '../../engine/client/cacheFolder';
 import { UsageError, type Invocation } from '../command';
-import { deviceList, jsonObject, memoryLimits, wholeNumber } from './optionValues';
+import { deviceList, memoryLimits, wholeNumber } from './optionValues';
 
 export interface LoadFlags {
   readonly model: string;
@@ -121,18 +121,11 @@ export function parseDeviceMap(text: string): DeviceMapRequest {
   if (!text.trim().startsWith('{')) {
     throw new UsageError(`--device-map takes auto, balanced, sequential, single, a device such as cuda:0, a JSON map, or a .json file with one, not "${text}".`);
   }
-  let map: Readonly<Record<string, unknown>>;
   try {
-    map = jsonObject(text);
+    return { kind: 'map', map: parseDeviceMapText(text) };
   } catch (error) {
-    throw new UsageError(`--device-map: ${(error as Error).message}`);
+    throw new UsageError(`--device-map holds ${(error as Error).message}.`);
   }
-  for (const [module, target] of Object.entries(map)) {
-    if (typeof target !== 'string' && typeof target !== 'number') {
-      throw new UsageError(`--device-map: "${module}" must be given a device name or a number.`);
-    }
-  }
-  return { kind: 'map', map: map as Readonly<Record<string, string | number>> };
 }
 
 function readMapFile(name: string): DeviceMapRequest {

@@ -21,6 +21,10 @@ export function parseDeviceMapText(text: string): Readonly<Record<string, string
     if (typeof target !== 'string' && typeof target !== 'number') {
       throw new SyntaxError(`for "${name}" neither a device name nor a number (line ${lineAt(text, value.offset) + 1})`);
     }
+    // JSON would keep the last one without a word.
+    if (Object.hasOwn(map, name)) {
+      throw new SyntaxError(`"${name}" twice (line ${lineAt(text, value.offset) + 1})`);
+    }
     map[name] = target;
   }
   return map;

@@ -213,6 +213,7 @@ describe('failures', () => {
     ['an unknown weight format', ['logits', '--model', 'm', '--ids', '1', '--weights', 'int3']],
     ['two prompts of different kinds', ['generate', '--model', 'm', '--prompt', 'x', '--ids', '1']],
     ['no prompt at all', ['generate', '--model', 'm']],
+    ['a device map that names a module twice', ['plan', '--model', 'm', '--device-map', '{"": 0, "": 1}']],
     ['a device map that is neither', ['plan', '--model', 'm', '--device-map', 'sideways']],
     ['text from nowhere', ['tokenize', '--model', 'm']],
   ])('exit with 2 for %s, without starting an engine', async (_name, args) => {

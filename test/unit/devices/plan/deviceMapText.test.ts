@@ -12,6 +12,7 @@ describe('a device map in a file', () => {
     ['{"a": "cpu"', /no valid JSON \(CloseBraceExpected in line 1\)/],
     ['["cpu"]', /no JSON object/],
     ['', /no JSON object|no valid JSON/],
+    ['{"a": 0,\n"a": 1}', /"a" twice \(line 2\)/],
     ['{\n"a": true}', /for "a" neither a device name nor a number \(line 2\)/],
   ])('is refused as %j', (bad, message) => {
     expect(() => parseDeviceMapText(bad)).toThrow(message);

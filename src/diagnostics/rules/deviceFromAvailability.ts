@@ -20,7 +20,7 @@ export const deviceFromAvailability: Rule = {
       },
       fix: ['Replaces the variable by `model.device` at the move; the variable itself stays.'],
       options: [],
-      limits: ['The availability test must stand in the same file; a helper imported from elsewhere keeps the rule silent.', '`device_map=device` with the same variable is no finding.', 'Nor is a map that names one GPU wherever there is one (`"cuda:0" if torch.cuda.is_available() else "auto"`), a branch for models that are not spread (the `else` of `if model.hf_device_map:`), or a model whose device was compared with the variable (`if model.device != device: raise …`).'],
+      limits: ['The availability test must stand in the same file; a helper imported from elsewhere keeps the rule silent.', '`device_map=device` with the same variable is no finding.', 'Nor is a map that names one GPU wherever there is one (`"cuda:0" if torch.cuda.is_available() else "auto"`), a branch for models that are not spread (the `else` of `if model.hf_device_map:`), a model whose device was compared with the variable (`if model.device != device: raise …`), a variable that may hold the device of the model (`model.device if torch.cuda.is_available() else "cpu"`), or a model that the program moves to the variable where it has no map.'],
     },
     zh: {
       title: '设备取自 is_available()，而不是模型',
@@ -32,7 +32,7 @@ export const deviceFromAvailability: Rule = {
       },
       fix: ['在移动处把变量替换为 `model.device`，变量本身保留。'],
       options: [],
-      limits: ['可用性判断必须在同一文件中；从别处导入的辅助函数不报告。', '`device_map=device` 使用同一变量时不报告。', '凡有 GPU 即只写一个 GPU 的映射（`"cuda:0" if torch.cuda.is_available() else "auto"`）、针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`），以及设备已与该变量比较过的模型（`if model.device != device: raise …`）也不报告。'],
+      limits: ['可用性判断必须在同一文件中；从别处导入的辅助函数不报告。', '`device_map=device` 使用同一变量时不报告。', '凡有 GPU 即只写一个 GPU 的映射（`"cuda:0" if torch.cuda.is_available() else "auto"`）、针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`），设备已与该变量比较过的模型（`if model.device != device: raise …`）、可能保存模型自身设备的变量（`model.device if torch.cuda.is_available() else "cpu"`），以及没有映射时由程序移动到该变量的模型也不报告。'],
     },
   },
   check({ facts, textOf }) {

@@ -50,7 +50,16 @@ export function movesOf(call: ModelCall, kind: Device['kind']): readonly MovedPl
   const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
   // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
   const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
-  return places.filter((place, position) => !isForPlainModel(place) && places.findIndex((other) => other.move.call === place.move.call) === position);
+  return places.filter((place, position) => !isForPlainModel(place) && !isPlacedAlike(call, place.device) && places.findIndex((other) => other.move.call === place.move.call) === position);
+}
+
+/** `if bits == 4: options["device_map"] = "auto"`, else the model goes by hand to the very device of its inputs: the device is the program's choice both ways. */
+function isPlacedAlike(call: ModelCall, device: Device): boolean {
+  const spread = call.models.filter(({ model }) => isSpread(model));
+  return spread.every(({ model }) => {
+    const isChoice = model.deviceMaps.some((map) => map.kind === 'none') && model.deviceMaps.every((map) => map.kind !== 'multi' || !/cuda|cpu|gpu|device|availab/i.test(map.when ?? ''));
+    return isChoice && model.placements.some((placement) => placement !== 'unplaced' && areAlike(placement, device));
+  });
 }
 
 /** Moves of tensors that also reach a model which lies on that very device and is not spread: they were made for that one. */
@@ -71,7 +80,11 @@ export function movesForOtherModels(facts: Facts): ReadonlySet<Move> {
 
 function liesOn(model: ModelObject, device: Device): boolean {
   const devices = [...model.placements, ...model.deviceMaps.map((map) => (map.kind === 'single' ? map.device : 'unplaced'))].filter((place): place is Device => place !== 'unplaced');
-  return devices.some((other) => (other.kind === 'literal' && device.kind === 'literal' ? sameSpelling(other.name, device.name) : other.kind === 'availability' && device.kind === 'availability'));
+  return devices.some((other) => areAlike(other, device));
+}
+
+function areAlike(a: Device, b: Device): boolean {
+  return a.kind === 'literal' && b.kind === 'literal' ? sameSpelling(a.name, b.name) : a.kind === 'availability' && b.kind === 'availability';
 }
 
 /**

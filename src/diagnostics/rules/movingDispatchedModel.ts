@@ -18,7 +18,7 @@ export const movingDispatchedModel: Rule = {
       example: { bad: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto").to("cuda")', good: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")' },
       fix: ['Deletes the call; none is offered where only some paths give a map, because the others need the move.', 'Unsafe: where everything did fit on one device, the program may have relied on the move.'],
       options: [],
-      limits: ['Silent when only some paths load the model that way and the move is not chained to the loading, and for libraries that document a move after their own loading (ipex-llm, AutoAWQ, `GPTQConfig`).', 'A map that names one device (`device_map={"": 0}`) installs no hooks and is not reported.', 'Silent in branches that ask, once the model is loaded, where it is or how it was loaded (`if config is None:` of the quantization config, `if not args.load_in_8bit:`).', 'The branch that a name bound once to `True` or `False` switches off is not followed.'],
+      limits: ['Silent when only some paths load the model with a map and the move is not chained to the loading, and for libraries that document a move after their own loading (ipex-llm, AutoAWQ, HQQ, `GPTQConfig`).', 'A model that only some paths load in 4 or 8 bit is reported where nothing decides whether it is moved.', 'Silent in branches where no accelerator is used (`if device == "cpu":`, `if args.cpu:`, the `else` of `if torch.cuda.is_available():`).', 'A map that names one device (`device_map={"": 0}`) installs no hooks and is not reported.', 'Silent in branches that ask, once the model is loaded, where it is or how it was loaded (`if config is None:` of the quantization config, `if not args.load_in_8bit:`).', 'The branch that a name bound once to `True` or `False` switches off is not followed.'],
     },
     zh: {
       title: '已分派的模型又被移动',
@@ -27,20 +27,25 @@ export const movingDispatchedModel: Rule = {
       example: { bad: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto").to("cuda")', good: 'model = AutoModelForCausalLM.from_pretrained(name, device_map="auto")' },
       fix: ['删除该调用；若只有部分路径给出映射，则不提供修复，因为其余路径仍需要这次移动。', '不安全：如果所有层本来就放得进一个设备，程序可能依赖这次移动。'],
       options: [],
-      limits: ['仅部分路径如此加载、且移动没有链在加载之后时保持沉默；对文档中说明自行加载后需移动的库（ipex-llm、AutoAWQ、`GPTQConfig`）也不报告。', '只写一个设备的映射（`device_map={"": 0}`）不会安装钩子，不报告。', '模型加载之后，在询问模型位置或加载方式的分支（如量化配置的 `if config is None:`、`if not args.load_in_8bit:`）中保持沉默。', '只绑定一次且值为 `True` 或 `False` 的名字所关闭的分支不会被跟踪。'],
+      limits: ['仅部分路径以映射加载、且移动没有链在加载之后时保持沉默；对文档中说明自行加载后需移动的库（ipex-llm、AutoAWQ、HQQ、`GPTQConfig`）也不报告。', '仅部分路径以 4/8 比特加载的模型，若移动不在任何条件之下则报告。', '不使用加速器的分支（`if device == "cpu":`、`if args.cpu:`、`if torch.cuda.is_available():` 的 `else`）中保持沉默。', '只写一个设备的映射（`device_map={"": 0}`）不会安装钩子，不报告。', '模型加载之后，在询问模型位置或加载方式的分支（如量化配置的 `if config is None:`、`if not args.load_in_8bit:`）中保持沉默。', '只绑定一次且值为 `True` 或 `False` 的名字所关闭的分支不会被跟踪。'],
     },
   },
   check({ facts, textOf }) {
     return distinctBySpan(
       facts.modelMoves
-        .filter((move) => move.certain && move.models.length > 0 && move.models.every(({ model }) => isPlacedOnCondition(move, model) || (!move.guarded && (isPlacedByLibrary(model) || isPlacedInChain(move, model)))))
+        .filter((move) => move.certain && move.models.length > 0 && move.models.every(({ model }) => isPlacedOnCondition(move, model) || (!move.guarded && (isPlacedByLibrary(move, model) || isPlacedInChain(move, model)))))
         .map((move) => {
           const { call } = move;
           const receiver = call.func.kind === 'attribute' ? call.func.object : call.func;
-          const isQuantized = move.models.every(({ model }) => model.quantized.every((quantized) => quantized));
-          const isAlwaysPlaced = move.models.every(({ model }) => isPlacedByLibrary(model));
+          const isQuantized = move.models.every(({ model }) => model.quantized.every((quantized) => quantized) && model.isPerhapsPlain !== true);
+          const isAlwaysPlaced = move.models.every(({ model }) => isPlacedByLibrary(move, model) && model.isPerhapsPlain !== true);
           const placer = isAlwaysPlaced ? 'device_map' : 'device_map, where it is given,';
-          const reason = isQuantized ? 'it was loaded in 4 or 8 bit, and bitsandbytes has placed it already' : `${placer} has placed its layers already`;
+          const isPerhapsQuantized = move.models.every(({ model }) => model.isPerhapsPlain === true);
+          const reason = isQuantized
+            ? 'it was loaded in 4 or 8 bit, and bitsandbytes has placed it already'
+            : isPerhapsQuantized
+              ? 'where it is loaded in 4 or 8 bit, bitsandbytes has placed it already'
+              : `${placer} has placed its layers already`;
           const method = call.func.kind === 'attribute' ? call.func.name : 'to';
           const name = receiver.kind === 'name' || receiver.kind === 'attribute' ? `\`${textOf(receiver)}\`` : 'This model';
           return {
@@ -56,12 +61,13 @@ export const movingDispatchedModel: Rule = {
   },
 };
 
-function isPlacedByLibrary(model: ModelObject): boolean {
+function isPlacedByLibrary({ unconditional }: ModelMove, model: ModelObject): boolean {
   if (model.library === 'foreign' || model.library === 'awq' || model.library === 'gptq') {
     return false;
   }
   // Who quantizes a model of an unseen class may also want it moved, as ipex-llm does.
-  const isQuantized = model.library === 'transformers' && model.quantized.every((quantized) => quantized);
+  // Quantized on some paths only: there a move that nothing decides raises.
+  const isQuantized = model.library === 'transformers' && model.quantized.every((quantized) => quantized) && (unconditional || model.isPerhapsPlain !== true);
   return isQuantized || model.deviceMaps.every((map) => map.kind === 'multi');
 }
 

@@ -5,7 +5,7 @@ import type { Frame } from './frame';
 import type { Interpreter } from './interpreter';
 import { underName } from './perhapsModel';
 import { tagAvailability } from './statements';
-import { optionsOf, unknown, type Value } from './values';
+import { optionsOf, stringOf, unknown, type TensorValue, type Value } from './values';
 
 export function assignTo(interpreter: Interpreter, target: Expr, value: Value, frame: Frame): void {
   switch (target.kind) {
@@ -69,13 +69,23 @@ export function recordDiscardedMove(interpreter: Interpreter, statement: Express
     return;
   }
   const receiver = call.func.object;
-  if (result.kind !== 'tensor' || !isStorable(receiver) || !isMovedBy(result, call)) {
+  if (!isStorable(receiver) || !optionsOf(result).some((option) => option.kind === 'tensor' && isMovedBy(option, call))) {
     return;
   }
   const before = interpreter.evaluate(receiver, frame);
-  if (before.kind === 'tensor') {
-    interpreter.facts.discardedMoves.push({ call, receiver, tensor: before, isDisplayed: interpreter.displayed.has(statement.start) });
+  const tensor: TensorValue | undefined = before.kind === 'tensor' ? before : before.kind === 'unknown' && isTensorItem(interpreter, receiver, frame) ? { kind: 'tensor', places: [{ kind: 'unknown' }] } : undefined;
+  if (tensor) {
+    interpreter.facts.discardedMoves.push({ call, receiver, tensor, isDisplayed: interpreter.displayed.has(statement.start) });
   }
+}
+
+/** What models call their tensors: whatever batch it is, its item of this name is one. */
+const tensorFields = new Set(['input_ids', 'attention_mask', 'token_type_ids', 'position_ids', 'labels', 'pixel_values', 'decoder_input_ids', 'inputs_embeds', 'input_features', 'input_values']);
+
+/** `batch["input_ids"]` of a batch that nobody knows. */
+function isTensorItem(interpreter: Interpreter, receiver: Expr, frame: Frame): boolean {
+  const index = receiver.kind === 'subscript' ? receiver.index[0] : undefined;
+  return receiver.kind === 'subscript' && receiver.index.length === 1 && index !== undefined && tensorFields.has(stringOf(interpreter.evaluate(index, frame)) ?? '');
 }
 
 function isMoveCall(call: CallExpr): boolean {

@@ -15,6 +15,10 @@ export function deviceOf(value: Value): Device | undefined {
   if (devices.length === 0) {
     return undefined;
   }
+  // `model.device if is_available() else "cpu"`: right on one path at least, and so by intention.
+  if (devices.length > 1 && devices.some((device) => device.kind === 'model')) {
+    return unknownDevice;
+  }
   // `"cuda" if is_available() else …` may reach here half tagged: availability decides.
   if (devices.some((device) => device.kind === 'availability')) {
     return { kind: 'availability' };

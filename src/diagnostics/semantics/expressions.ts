@@ -5,7 +5,7 @@ import { combine } from './arithmetic';
 import { evaluateCall } from './calls';
 import { dictFrom, iterate, subscript } from './containers';
 import type { Frame } from './frame';
-import { pickedByPlacement, truthOf, whereGpuExists } from './guards';
+import { pickedByPlacement, sameEitherWay, truthOf, whereGpuExists } from './guards';
 import type { Interpreter } from './interpreter';
 import type { CallArguments } from './parameters';
 import { joinValues } from './join';
@@ -81,6 +81,10 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       const truth = truthOf(interpreter, expr.test, test);
       if (truth !== undefined) {
         return value(truth ? expr.then : expr.otherwise);
+      }
+      const same = sameEitherWay(interpreter, expr);
+      if (same) {
+        return value(same);
       }
       if (test.kind === 'availability') {
         interpreter.availabilityDepth++;

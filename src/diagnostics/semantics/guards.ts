@@ -3,11 +3,12 @@
  *
  * Code behind a switch that is off does not run. Code that asked where the model is knows what it moves, and where to.
  */
-import type { Expr, Stmt } from '../syntax/ast';
+import type { ConditionalExpr, Expr, Stmt } from '../syntax/ast';
 import { deviceOf } from './devices';
 import type { Frame } from './frame';
 import type { Interpreter } from './interpreter';
-import { optionsOf, spreadingMaps, type Value } from './values';
+import { joinValues } from './join';
+import { optionsOf, spreadingMaps, unknown, type Value } from './values';
 
 /** Names under which loaders and settings ask for a placement. */
 const placementName = /^(device|hf_device_map)$|device_map|quant|load_in|(8|4)_?bit|low_bit|parallel|num_gpus|n_gpus?$/i;
@@ -145,6 +146,62 @@ export function truthOf(interpreter: Interpreter, test: Expr, value: Value): boo
 
 function isConstantTruth(value: Value): value is Extract<Value, { kind: 'const' }> & { readonly value: boolean } {
   return value.kind === 'const' && typeof value.value === 'boolean' && value.fromDefault !== true && value.mayDiffer !== true;
+}
+
+/** The branch of a condition that runs only where no accelerator is used: `if device == "cpu"`, `if args.cpu`, `if not torch.cuda.is_available()`, the `else` of `if device.type == "cuda"`. */
+export function hostBranch(interpreter: Interpreter, test: Expr, value: Value): 'then' | 'otherwise' | undefined {
+  switch (test.kind) {
+    case 'unary': {
+      const inner = test.operator === 'not' ? hostBranch(interpreter, test.operand, value) : undefined;
+      return inner && (inner === 'then' ? 'otherwise' : 'then');
+    }
+    case 'compare': {
+      const named = test.operands.find((operand) => operand.kind === 'string');
+      const asked = test.operands.find((operand) => operand !== named);
+      const operator = test.operators[0];
+      if (test.operands.length !== 2 || named?.kind !== 'string' || !asked || !/device/i.test(interpreter.textOf(asked)) || (operator !== '==' && operator !== '!=')) {
+        return undefined;
+      }
+      const isHost = named.value === 'cpu';
+      const isAccelerator = /^(cuda|mps|xpu|npu|hpu)\b/.test(named.value ?? '');
+      return !isHost && !isAccelerator ? undefined : isHost === (operator === '==') ? 'then' : 'otherwise';
+    }
+    case 'name':
+    case 'attribute':
+      if (/^(use_|force_|is_)?cpu(_only)?$|^no_(cuda|gpu)$/i.test(test.kind === 'name' ? test.id : test.name)) {
+        return 'then';
+      }
+      return value.kind === 'availability' ? 'otherwise' : undefined;
+    case 'call':
+      return value.kind === 'availability' ? 'otherwise' : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** `x if x != "auto" else "auto"` is x whatever it is, and so is `"auto" if x == "auto" else x`. */
+export function sameEitherWay(interpreter: Interpreter, { test, then, otherwise }: ConditionalExpr): Expr | undefined {
+  if (test.kind !== 'compare' || test.operators.length !== 1) {
+    return undefined;
+  }
+  const [left, right] = test.operands.map((operand) => interpreter.textOf(operand));
+  const [first, second] = [interpreter.textOf(then), interpreter.textOf(otherwise)];
+  const isPair = (first === left && second === right) || (first === right && second === left);
+  const operator = test.operators[0];
+  return !isPair ? undefined : operator === '!=' ? then : operator === '==' ? otherwise : undefined;
+}
+
+/** In the `else` of `if device == "auto"` a parameter is not its default `"auto"`: the variable, with what it may be in that branch. */
+export function excludedDefault(interpreter: Interpreter, test: Expr, frame: Frame): { readonly name: string; readonly branch: 'then' | 'otherwise'; readonly value: Value } | undefined {
+  const [left, right] = test.kind === 'compare' && test.operators.length === 1 ? test.operands : [];
+  const operator = test.kind === 'compare' ? test.operators[0] : undefined;
+  if (left?.kind !== 'name' || right?.kind !== 'string' || (operator !== '==' && operator !== '!=')) {
+    return undefined;
+  }
+  const isDefault = (option: Value): boolean => option.kind === 'const' && option.value === right.value && (option.fromDefault === true || option.mayDiffer === true);
+  const options = optionsOf(interpreter.lookup(left.id, frame) ?? unknown);
+  const value = options.map((option) => (isDefault(option) ? unknown : option)).reduce(joinValues);
+  return options.some(isDefault) ? { name: left.id, branch: operator === '==' ? 'otherwise' : 'then', value } : undefined;
 }
 
 /** `device_map="cuda:0" if is_available() else "auto"`: where a GPU exists the map names it, and elsewhere "auto" is the CPU. */

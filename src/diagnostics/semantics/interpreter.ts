@@ -40,6 +40,10 @@ export class Interpreter {
   guardedSince = 0;
   /** The same for branches where the model is known not to be spread: what moves there knows where to. */
   plainSince = 0;
+  /** The same for branches that run only where no accelerator is used: a model that was loaded before goes to the CPU there. */
+  hostSince = 0;
+  /** Alternatives being followed, by when they were entered, the innermost last. */
+  readonly branches: number[] = [];
   /** What decided how models are loaded, as written: the setting itself, or a condition on which it depends. */
   readonly placementNames = new Map<string, 'setting' | 'condition'>();
   /** Clocks of unseen classes that were started, by name. */

@@ -8,7 +8,7 @@ import type { Interpreter } from './interpreter';
 import { joinValues } from './join';
 import { lengthLimitOf, readSettings } from './generationSettings';
 import { findDeviceArgument } from './tensors';
-import { optionsOf, unknown, type BatchObject, type Place, type Value } from './values';
+import { optionsOf, unknown, type BatchObject, type Device, type Place, type Value } from './values';
 
 /** Methods that hand the model back. */
 export const returnsSelf = new Set(['eval', 'train', 'half', 'float', 'double', 'bfloat16', 'requires_grad_', 'quantize', 'merge_and_unload', 'unload', 'to_bettertransformer', 'reverse_bettertransformer', 'cpu', 'share_memory', 'get_base_model', 'type']);
@@ -73,6 +73,7 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
       models: models.map(({ ref, model }) => ({ id: ref.id, model })),
       certain: models.length === optionsOf(receiver).length,
       guarded: models.every(({ model }) => model.loadedSince < interpreter.guardedSince),
+      unconditional: models.every(({ model }) => interpreter.branches.every((entered) => entered < model.loadedSince)),
       conditions: [...interpreter.conditions],
       device: target.device,
       deviceArg: target.expr,
@@ -81,7 +82,9 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
   const start = interpreter.isRecording ? site.frame.plainFunction : undefined;
   models.forEach(({ ref, model }) => {
     const movedBy = start === undefined || !model.isOfModule ? model.movedBy : { start, before: model.movedBy?.before ?? model.placements };
-    interpreter.update(ref, { ...model, placements: [target.device], movedBy });
+    // Where no accelerator is used, `device` is the CPU.
+    const device: Device = model.loadedSince < interpreter.hostSince && target.device.kind !== 'literal' ? { kind: 'literal', name: 'cpu' } : target.device;
+    interpreter.update(ref, { ...model, placements: [device], movedBy });
   });
 }
 

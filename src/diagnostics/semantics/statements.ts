@@ -5,7 +5,7 @@ import { iterate } from './containers';
 import { combine } from './arithmetic';
 import type { Frame } from './frame';
 import type { Flow } from './flow';
-import { asksForPlacement, placementIn, settleDevice, truthOf, whereGpuExists } from './guards';
+import { asksForPlacement, excludedDefault, hostBranch, placementIn, settleDevice, truthOf, whereGpuExists } from './guards';
 import type { Interpreter } from './interpreter';
 import { recordPromptLoop } from './promptLoops';
 import type { State } from './state';
@@ -95,7 +95,10 @@ export function runBranches(interpreter: Interpreter, branches: readonly (() => 
   for (const branch of branches) {
     const state = before.fork();
     interpreter.state = state;
-    if (branch()) {
+    interpreter.branches.push(interpreter.tick());
+    const completes = branch();
+    interpreter.branches.pop();
+    if (completes) {
       ends.push(state);
     }
   }
@@ -113,9 +116,10 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
   const isAvailability = test.kind === 'availability';
   const isGuard = asksForPlacement(interpreter, statement.test);
   const placement = placementIn(interpreter, statement.test);
-  const { guardedSince, plainSince } = interpreter;
-  const entered = isGuard ? interpreter.tick() : guardedSince;
-  interpreter.guardedSince = entered;
+  const host = hostBranch(interpreter, statement.test, test);
+  const excluded = excludedDefault(interpreter, statement.test, frame);
+  const { guardedSince, plainSince, hostSince } = interpreter;
+  const entered = isGuard || host !== undefined ? interpreter.tick() : guardedSince;
   interpreter.availabilityDepth += isAvailability ? 1 : 0;
   const completions: boolean[] = [];
   const branches = [
@@ -125,12 +129,15 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
   const completes = runBranches(
     interpreter,
     branches.map(({ block, says }) => () => {
-      interpreter.plainSince = says === 'plain' ? entered : plainSince;
       const isThen = block === statement.body;
+      const branch = isThen ? 'then' : 'otherwise';
+      interpreter.guardedSince = isGuard || host === branch ? entered : guardedSince;
+      interpreter.plainSince = says === 'plain' ? entered : plainSince;
+      interpreter.hostSince = host === branch ? entered : hostSince;
       if (isThen) {
         interpreter.conditions.push(interpreter.textOf(statement.test));
       }
-      const isCompleted = interpreter.runBlock(block, frame);
+      const isCompleted = excluded?.branch === branch ? runWith(interpreter, excluded.name, excluded.value, block, frame) : interpreter.runBlock(block, frame);
       completions.push(isCompleted);
       if (isThen) {
         interpreter.conditions.pop();
@@ -144,8 +151,20 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
   const rest = isGuard && completes ? branches.find((_branch, position) => completions[position] === true && completions.includes(false)) : undefined;
   interpreter.guardedSince = rest ? entered : guardedSince;
   interpreter.plainSince = rest?.says === 'plain' ? entered : plainSince;
+  interpreter.hostSince = hostSince;
   if (completions[0] === false && rest) {
     settleDevice(interpreter, statement.test, frame);
+  }
+  return completes;
+}
+
+/** Runs a block in which a variable is known better; unless the block binds it, it is afterwards what it was. */
+function runWith(interpreter: Interpreter, name: string, value: Value, block: readonly Stmt[], frame: Frame): boolean {
+  const before = interpreter.lookup(name, frame) ?? unknown;
+  interpreter.bind(name, value, frame);
+  const completes = interpreter.runBlock(block, frame);
+  if (interpreter.lookup(name, frame) === value) {
+    interpreter.bind(name, before, frame);
   }
   return completes;
 }

@@ -127,7 +127,7 @@ export type DeviceMap =
   | { readonly kind: 'single'; readonly device: Device }
   | { readonly kind: 'unknown' };
 
-/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `gptq`: quantized here by its rules; `unseen`: the class is not visible. */
+/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `awq`: quantized by a loader of its own (AutoAWQ, HQQ), after which a move is documented. `gptq`: quantized here by its rules; `unseen`: the class is not visible. */
 export type ModelLibrary = 'transformers' | 'awq' | 'gptq' | 'foreign' | 'unseen';
 
 export type Placement = 'unplaced' | Device;
@@ -140,6 +140,8 @@ export interface ModelObject {
   readonly library: ModelLibrary;
   readonly deviceMaps: readonly DeviceMap[];
   readonly quantized: readonly boolean[];
+  /** The quantization config is made on some paths only. */
+  readonly isPerhapsPlain?: boolean;
   /** Last explicit move on each path; `unplaced` where there was none. */
   readonly placements: readonly Placement[];
   /** Loaded by the module itself, in no function. */
@@ -167,6 +169,8 @@ export interface DictObject {
   readonly rest?: Value;
   /** Parsed arguments: an entry the program did not store may still come from the command line. */
   readonly isOpen?: boolean;
+  /** A configuration: the branch that made it, by when it was entered. */
+  readonly madeIn?: number;
 }
 
 export interface ListObject {

@@ -237,7 +237,7 @@ function dictOf(site: CallSite): Value {
     rest = mergeInto(interpreter, entries, value, rest);
   }
   args.keywords.forEach(({ value }, key) => entries.set(key, value));
-  return interpreter.allocate({ kind: 'dict', entries, rest });
+  return interpreter.allocate({ kind: 'dict', entries, rest, madeIn: interpreter.branches.at(-1) });
 }
 
 function createLoader(site: CallSite): Value {

@@ -14,7 +14,7 @@ export function libraryOf(path: string): ModelLibrary | undefined {
   if (/^(diffusers|sentence_transformers|tensorflow|flax|vllm|mlx_lm|mlx_vlm|ctransformers|llama_cpp|timm|open_clip|spacy|keras_nlp|nemo|FlagEmbedding|fairseq|TTS|llamafactory|sglang|lmdeploy|xtuner)$/.test(root)) {
     return undefined;
   }
-  return root === 'awq' ? 'awq' : 'transformers';
+  return root === 'awq' || root === 'hqq' ? 'awq' : 'transformers';
 }
 
 const tokenizerClass = /(Tokenizer|TokenizerFast|TokenizerBase|PreTrainedTokenizer)$/;
@@ -63,7 +63,7 @@ function model(site: CallSite, library: ModelLibrary): RefValue {
   const hasOpaqueMapping = args.mappings.some(({ value }) => interpreter.object(value)?.kind !== 'dict');
   const map = argument('device_map');
   const deviceMaps: readonly DeviceMap[] = map === undefined && hasOpaqueMapping ? [{ kind: 'unknown' }] : deviceMapsOf(interpreter, map);
-  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), placements: ['unplaced'], isOfModule: site.frame.kind === 'module' };
+  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), isPerhapsPlain: isMadeOnSomePaths(site, argument('quantization_config')), placements: ['unplaced'], isOfModule: site.frame.kind === 'module' };
   const ref = interpreter.allocate(object);
   interpreter.facts.finalModels.set(ref.id, object);
   interpreter.facts.happenings.push({ kind: 'other-work', event: interpreter.tick() });
@@ -112,6 +112,14 @@ function quantizedBy(site: CallSite, argument: (name: string) => Value | undefin
   return optionsOf(config).map((option) => {
     const object = site.interpreter.object(option);
     return object?.kind === 'dict' && (isTrue(object.entries.get('load_in_4bit')) || isTrue(object.entries.get('load_in_8bit')));
+  });
+}
+
+/** `config = None`, and `if four_bit: config = BitsAndBytesConfig(…)`: elsewhere it stays None. */
+function isMadeOnSomePaths({ interpreter }: CallSite, config: Value | undefined): boolean {
+  return config !== undefined && optionsOf(config).some((option) => {
+    const object = interpreter.object(option);
+    return object?.kind === 'dict' && object.madeIn !== undefined && !interpreter.branches.includes(object.madeIn);
   });
 }
 

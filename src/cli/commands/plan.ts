@@ -55,6 +55,7 @@ function toBudgets(path: string, value: unknown): readonly DeviceBudget[] {
   if (!Array.isArray(list) || list.length === 0) {
     throw new InputFileError(path, 'expected a list of devices, [{"id": "cuda:0", "freeBytes": 25769803776}].');
   }
+  const seen = new Set<string>();
   return list.map((entry: unknown, index) => {
     const fields = (typeof entry === 'object' && entry !== null ? entry : {}) as Readonly<Record<string, unknown>>;
     const id = typeof fields.id === 'string' ? tryParseDeviceId(fields.id) : undefined;
@@ -66,6 +67,10 @@ function toBudgets(path: string, value: unknown): readonly DeviceBudget[] {
     if (id === undefined || freeBytes === undefined) {
       throw new InputFileError(path, `device ${index} needs an "id" such as cuda:0 and "freeBytes".`);
     }
+    if (seen.has(id)) {
+      throw new InputFileError(path, `device ${index} is ${id} once more.`);
+    }
+    seen.add(id);
     const bandwidth = fields.bandwidthBytesPerSecond;
     return {
       id,

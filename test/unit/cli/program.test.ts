@@ -306,6 +306,8 @@ describe('the other commands', () => {
     expect(run.stdout).toContain('warning: Careful.');
     const json = await runFakeCli(['plan', '--model', 'm', '--json'], { handlers });
     expect(JSON.parse(json.stdout)).toMatchObject({ stages: [stage], largestContextTokens: 4096, model: { name: 'fake-glm4' } });
+    const twice = await runFakeCli(['plan', '--model', 'm', '--devices', file('twice.json', [{ id: 'cuda:0', freeBytes: 1 }, { id: 'cuda:0', freeBytes: 2 }])], { handlers });
+    expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining('device 1 is cuda:0 once more') as string });
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { GlmError } from '../common/errors';
 import type { BenchmarkCase, MetricName, RunSample } from './report/schema';
-import { percentile, summarize, type Summary } from './statistics';
+import { percentile, reliableCount, summarize, type Summary } from './statistics';
 
 /**
  * A run that broke the rules and therefore is not a measurement.
@@ -74,5 +74,8 @@ export function spreadCautions(summaries: BenchmarkCase['summaries']): readonly 
     return summary?.isUnreliable ? [{ title, percent: (summary.relativeSpread * 100).toFixed(0), count: summary.count }] : [];
   });
   const [first] = unreliable;
+  if (first !== undefined && first.count < reliableCount) {
+    return [`unreliable, only ${first.count} ${first.count === 1 ? 'sample' : 'samples'}, where at least ${reliableCount} are needed`];
+  }
   return first === undefined ? [] : [`unreliable, ${first.count} samples with an interquartile range of so much of the median: ${unreliable.map(({ title, percent }) => `${title} ${percent} %`).join(', ')}`];
 }

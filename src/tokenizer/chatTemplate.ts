@@ -57,9 +57,7 @@ export function createChatTemplate(sources: ReadonlyMap<string, string>, namedTo
   const templateOf = (name: string): Template => {
     let template = parsed.get(name);
     if (template === undefined) {
-      template = new Template(sources.get(name)!);
-      usePythonLoops(template);
-      usePythonMethods(template);
+      template = parseTemplate(sources.get(name)!);
       parsed.set(name, template);
     }
     return template;
@@ -71,8 +69,9 @@ export function createChatTemplate(sources: ReadonlyMap<string, string>, namedTo
       if (clash !== undefined) {
         throw new TemplateError('template-failed', `The template variable ${clash} cannot be set from outside; it has a meaning of its own. Use another name.`, { fields: { variable: clash } });
       }
+      const template = templateOf(tools !== null && sources.has('tool_use') ? 'tool_use' : 'default');
       try {
-        return templateOf(tools !== null && sources.has('tool_use') ? 'tool_use' : 'default').render({
+        return template.render({
           ...namedTokens,
           ...kwargs,
           ...pythonMethodVariables,
@@ -87,6 +86,19 @@ export function createChatTemplate(sources: ReadonlyMap<string, string>, namedTo
       }
     },
   };
+}
+
+/** @throws {TemplateError} for a text that is no template; no other conversation would do. */
+function parseTemplate(source: string): Template {
+  try {
+    const template = new Template(source);
+    usePythonLoops(template);
+    usePythonMethods(template);
+    return template;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new TemplateError('template-failed', `The model's chat template cannot be read: ${message.replace(/\.+$/, '')}. Put one that can be into the model's folder as chat_template.jinja.`, { fields: { templateMessage: message }, cause: error });
+  }
 }
 
 /** What transformers does to messages before a template sees them: keys without a value go, and reasoning is there under its older names too. */

@@ -130,6 +130,8 @@ describe('measureCase', () => {
   it('marks figures unreliable when they scatter', async () => {
     const measured = await measureCase(new FakeTarget((call) => ({ ttftMs: call % 2 === 0 ? 10 : 100 })), spec);
     expect(measured.cautions).toContain('unreliable, 5 samples with an interquartile range of so much of the median: TTFT 900 %');
+    const single = await measureCase(new FakeTarget(() => ({})), { ...spec, repetitions: 1 });
+    expect(single.cautions).toContain('unreliable, only 1 sample, where at least 5 are needed');
   });
 });
 

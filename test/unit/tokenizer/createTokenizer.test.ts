@@ -72,6 +72,7 @@ describe('chat template', () => {
     const failing = fixtureTokenizer('pairs', { chatTemplateJinja: "{{ raise_exception('only two turns') }}" });
     expect(() => failing.renderChat({ messages })).toThrowError(/only two turns/);
     expect(() => fixtureTokenizer('pairs', { chatTemplateJinja: '{% if %}' }).renderChat({ messages })).toThrowError(code('template-failed'));
+    expect(() => fixtureTokenizer('pairs', { chatTemplateJinja: '{% if %}' }).renderChat({ messages })).toThrow(/chat template cannot be read: .*[^.]\. Put one that can be/);
     expect(() => fixtureTokenizer('pairs').renderChat({ messages: [] })).toThrowError(code('template-failed'));
     expect(() => fixtureTokenizer('pairs').renderChat({ messages, templateKwargs: { messages: [] } })).toThrowError(/messages cannot be set/);
   });

@@ -18,23 +18,28 @@ export interface DeviceShortfall {
  * The layers, their KV cache and activations are larger than what the devices have free.
  *
  * Cause: context too long, weights too wide, or memory held by other processes. Handled by: the load dialog and `glm plan`, which show the parts.
- * Fields: `shortfallBytes` (sum), `largestContextTokens` (0 when the weights alone are too big), `devices`, `neededBytes`, `budgetBytes`, `shortfallBytesByDevice`.
+ * Fields: `shortfallBytes` (sum), `largestContextTokens` (0 when weights and runtime alone are too big), `devices`, `neededBytes`, `budgetBytes`, `shortfallBytesByDevice`.
  */
 export class ModelDoesNotFitError extends GlmError {
   readonly shortfalls: readonly DeviceShortfall[];
   readonly shortfallBytes: number;
   readonly largestContextTokens: number;
 
-  constructor(shortfalls: readonly DeviceShortfall[], contextTokens: number, largestContextTokens: number, weightFormat: WeightFormat) {
+  constructor(shortfalls: readonly DeviceShortfall[], contextTokens: number, largestContextTokens: number, weightFormat: WeightFormat, headroomBytes: number) {
     const shortfallBytes = shortfalls.reduce((sum, entry) => sum + entry.shortfallBytes, 0);
     const lacking = shortfalls
       .filter((entry) => entry.shortfallBytes > 0)
       .map((entry) => `${formatBytes(entry.shortfallBytes)} more than ${entry.device} has free (its part needs ${formatBytes(entry.neededBytes)}, ${formatBytes(entry.budgetBytes)} can be used)`);
     const context = contextTokens.toLocaleString('en-US');
+    const runtime = formatBytes(headroomBytes);
+    // Then no format of the weights would help.
+    const isRuntimeTooBig = shortfalls.every((entry) => entry.shortfallBytes === 0 || entry.budgetBytes <= headroomBytes);
     const advice =
       largestContextTokens > 0
         ? `Lower the context to ${largestContextTokens.toLocaleString('en-US')} tokens, add a device, or free memory.`
-        : `The weights alone are too big: ${weightFormat === 'int4' ? '' : weightFormat === 'int8' ? 'use int4 weights, ' : 'use int4 or int8 weights, '}add a device, or free memory.`;
+        : isRuntimeTooBig
+          ? `The runtime alone takes ${runtime} on a device: raise the limit, add a device, or free memory.`
+          : `The weights and the runtime's own ${runtime} on a device are too big by themselves: ${weightFormat === 'int4' ? '' : weightFormat === 'int8' ? 'use int4 weights, ' : 'use int4 or int8 weights, '}add a device, or free memory.`;
     super('model-does-not-fit', `At a context of ${context} tokens the model needs ${lacking.join(', and ')}. ${advice}`, {
       fields: {
         shortfallBytes,
@@ -45,7 +50,7 @@ export class ModelDoesNotFitError extends GlmError {
         budgetBytes: shortfalls.map((entry) => entry.budgetBytes),
         shortfallBytesByDevice: shortfalls.map((entry) => entry.shortfallBytes),
       },
-      next: nextSteps(largestContextTokens, weightFormat),
+      next: nextSteps(largestContextTokens, isRuntimeTooBig && largestContextTokens === 0 ? 'int4' : weightFormat),
     });
     this.shortfalls = shortfalls;
     this.shortfallBytes = shortfallBytes;

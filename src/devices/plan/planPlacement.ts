@@ -40,7 +40,7 @@ const longestContextTokens = 2 ** 24;
  * @param devices  In device order; `freeBytes` as just measured, not the card's total. GPUs of one provider, and the CPU if it may be used.
  * @param formats  `formats.cpu` gives the CPU sizes of its own, for weights that only a GPU can run.
  * @returns        Every layer exactly once, in order; no device above its free bytes or the user's limit.
- * @throws {ModelDoesNotFitError} with the shortfall of each device and `largestContextTokens` (0 when the weights alone are too big).
+ * @throws {ModelDoesNotFitError} with the shortfall of each device and `largestContextTokens` (0 when weights and runtime alone are too big).
  * @throws {DeviceMapError} for a map or setting that contradicts itself or the machine.
  * @throws {NoUsableDeviceError} when nothing is left after include and exclude.
  */
@@ -61,7 +61,7 @@ export function planPlacement(
   const withContext = (contextTokens: number): LayoutInput => ({ ...input, need: { ...need, contextTokens } });
   const largestContextTokens = largest((contextTokens) => fits(withContext(contextTokens), request));
   if (layout === undefined) {
-    throw new ModelDoesNotFitError(findShortfalls(input, request), need.contextTokens, largestContextTokens, formats.weightFormat);
+    throw new ModelDoesNotFitError(findShortfalls(input, request), need.contextTokens, largestContextTokens, formats.weightFormat, need.headroomBytes);
   }
   const stages = toStages(slots, layout.runs, sizes.numLayers, need, formats);
   return {

@@ -163,7 +163,13 @@ describe('planPlacement on GLM-4-9B in bf16', () => {
   it('refuses 12 GiB with the shortfall and next steps in the text', () => {
     const error = failure(() => planPlacement(glm9b, [device('cuda:0', 12 * gib)], large, { kind: 'single' }, bf16));
     expect(error.largestContextTokens).toBe(0);
-    expect(error.message).toMatch(/^At a context of 8,192 tokens the model needs 6\.9 GiB more than cuda:0 has free \(its part needs 18\.9 GiB, 12\.0 GiB can be used\)\. The weights alone are too big/);
+    expect(error.message).toMatch(/^At a context of 8,192 tokens the model needs 6\.9 GiB more than cuda:0 has free \(its part needs 18\.9 GiB, 12\.0 GiB can be used\)\. The weights and the runtime's own 1\.0 GiB on a device are too big by themselves: use int4 or int8 weights/);
+  });
+
+  it('advises no narrower weights where the runtime alone needs more than there is', () => {
+    const error = failure(() => planPlacement(glm9b, [device('cuda:0', gib / 2)], large, { kind: 'single' }, bf16));
+    expect(error.message).toContain('The runtime alone takes 1.0 GiB on a device: raise the limit, add a device, or free memory.');
+    expect(error.next.map((step) => step.terminal)).toEqual(['See what is free with glm devices']);
   });
 
   it('names the largest context when only the context is too long', () => {

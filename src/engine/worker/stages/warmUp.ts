@@ -40,8 +40,8 @@ export async function warmUp(runner: WarmUpRunner, longLimitMs = longWarmUpLimit
 }
 
 /**
- * Takes the memory that the longest chunk of a prompt will need, so that a forecast made before any answer counts it: by reading such chunks where that is
- * quick, else from what a short one took.
+ * Takes the memory that the longest chunk of a prompt will need, so that a forecast made before any answer counts it: from what a short one took, and by
+ * reading such chunks where that is quick.
  */
 async function warmUpLongPrompt(runner: WarmUpRunner, limitMs: number): Promise<void> {
   const tokens = Math.min(runner.prefillChunkTokens, runner.contextTokens);
@@ -50,11 +50,10 @@ async function warmUpLongPrompt(runner: WarmUpRunner, limitMs: number): Promise<
   }
   const peaksBefore = runner.arenas.map((arena) => arena.arena()?.peakBytes ?? Infinity);
   const trialMs = await fastestTrial(runner);
+  reserveForLongChunks(runner, peaksBefore);
   // A longer chunk takes no more per token.
   if ((trialMs / trialTokens) * 2 * tokens <= limitMs) {
     await readUntilGrown(runner);
-  } else {
-    reserveForLongChunks(runner, peaksBefore);
   }
 }
 

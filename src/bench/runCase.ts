@@ -44,6 +44,8 @@ export interface CaseSpec {
   /** Requests submitted together in each run; 1 measures a single user. */
   readonly concurrency: number;
   readonly ownPids: readonly number[];
+  /** Prefill tok/s is the prompt over TTFT, as of engines that tell no more; otherwise over the time of its own prefill steps. */
+  readonly prefillFromTtft?: boolean;
   /** See {@link BenchmarkCase.setup}. */
   readonly setup?: readonly string[];
 }
@@ -78,7 +80,7 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
     countedFromMs = hooks.telemetry?.now() ?? 0;
     for (let run = planned.warmupRuns; run < total; run += 1) {
       const results = await runOnce(target, spec, run, hooks.signal);
-      samples.push(...results.map(toSample));
+      samples.push(...results.map((result) => toSample(result, spec)));
       hooks.onRun?.(run + 1, total);
     }
   } catch (error) {
@@ -158,7 +160,7 @@ async function runOnce(target: BenchmarkTarget, spec: CaseSpec, run: number, sig
   return results;
 }
 
-function toSample(result: GenerateResult): RunSample {
+function toSample(result: GenerateResult, { promptIds, prefillFromTtft = false }: CaseSpec): RunSample {
   const { ttftMs, tpotMs, prefillTokensPerSecond, decodeTokensPerSecond, tokenTimesMs = [], totalMs, tokenizeMs, ids, peakMemoryBytes } = result;
   for (const [name, value] of Object.entries({ ttftMs, tpotMs, prefillTokensPerSecond, decodeTokensPerSecond })) {
     if (value === undefined) {
@@ -168,7 +170,7 @@ function toSample(result: GenerateResult): RunSample {
   return {
     ...timesSample({ ttftMs: ttftMs ?? NaN, tpotMs: tpotMs ?? NaN, tokenTimesMs, totalMs, generatedTokens: ids.length }),
     tokenizeMs,
-    prefillTokensPerSecond: prefillTokensPerSecond ?? NaN,
+    prefillTokensPerSecond: prefillFromTtft ? (1000 * promptIds.length) / (ttftMs ?? NaN) : (prefillTokensPerSecond ?? NaN),
     decodeTokensPerSecond: decodeTokensPerSecond ?? NaN,
     peakMemoryBytes,
   };

@@ -62,6 +62,7 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
           promptIds: prompts?.get(each.promptTokens)?.ids ?? benchmarkPromptIds(each.promptTokens, ordinaryTokens(model)),
           setup: attentionSetup(model),
           ownPids: engine.pid === undefined ? [] : [engine.pid],
+          prefillFromTtft: plan.prefillFromTtft,
         },
         { signal, telemetry: hooks.telemetry, onRun: (_done, total) => pace.ran(total) },
       );

@@ -10,7 +10,7 @@ export function againstOthersScenario(base: LoadOptions, engines: readonly Other
   return {
     name: 'others',
     title: 'Against others',
-    loads: [{ label: base.source, load: loadFor(base, cases), cases: cases.map((each) => ({ ...each, name: `GLM Local, ${each.name}` })) }],
+    loads: [{ label: base.source, prefillFromTtft: true, load: loadFor(base, cases), cases: cases.map((each) => ({ ...each, name: `GLM Local, ${each.name}` })) }],
     others: { engines, cases },
     explain: (outcomes) => describeDifferences(outcomes, engines),
   };

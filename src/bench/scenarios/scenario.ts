@@ -23,6 +23,8 @@ export interface LoadPlan {
   readonly comparedWith?: string;
   /** A second model that answers all the while in an engine of its own. */
   readonly beside?: LoadOptions;
+  /** Beside other engines, which do not tell what reading the prompt took: prefill tok/s is the prompt over TTFT on every side. */
+  readonly prefillFromTtft?: boolean;
   /** Also score the bundled text. */
   readonly scoresText?: boolean;
   /** Also time tokenizer and chat template. */

@@ -127,6 +127,13 @@ describe('measureCase', () => {
     await expect(measureCase(new FakeTarget(() => ({ stopReason: 'cancelled' })), spec)).rejects.toBeInstanceOf(CancelledError);
   });
 
+  it('takes the speed of reading from the engine, or from TTFT where others tell no more', async () => {
+    const target = () => new FakeTarget(() => ({ ttftMs: 20, prefillTokensPerSecond: 5000 }));
+    const speedOf = async (changes: object) => (await measureCase(target(), { ...spec, ...changes })).summaries.prefillTokensPerSecond?.median;
+    expect(await speedOf({})).toBe(5000);
+    expect(await speedOf({ prefillFromTtft: true })).toBe((1000 * spec.promptIds.length) / 20);
+  });
+
   it('marks figures unreliable when they scatter', async () => {
     const measured = await measureCase(new FakeTarget((call) => ({ ttftMs: call % 2 === 0 ? 10 : 100 })), spec);
     expect(measured.cautions).toContain('unreliable, 5 samples with an interquartile range of so much of the median: TTFT 900 %');

@@ -49,10 +49,10 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
     await session.runCommand('Problems: Focus on Problems View');
     await expect.poll(async () => (await session.page.locator('.markers-panel .monaco-list-row').allInnerTexts()).join('\n'), poll).toMatch(/split\.json[\s\S]*(are|is) on cpu[\s\S]*Ln 3, Col 3/);
     const before = session.processes('engineWorker.js');
-    await (await session.inChat('alignment')).getByText('Use device map "auto"').click();
+    const settings = (): string => readFileSync(join(session.workspace, '.vscode/settings.json'), 'utf8');
+    await session.clickUntil(async () => (await session.inChat('alignment')).getByText('Use device map "auto"'), () => settings().includes('"glm.deviceMap": "auto"'), poll.timeout);
     // A new engine, so that what the view shows is not the old one's.
     await expect.poll(() => session.processes('engineWorker.js').some((pid) => !before.includes(pid)), poll).toBe(true);
-    await expect.poll(() => readFileSync(join(session.workspace, '.vscode/settings.json'), 'utf8'), poll).toContain('"glm.deviceMap": "auto"');
     await expect.poll(async () => (await session.inChat('alignment')).count(), poll).toBe(0);
     await expect.poll(async () => (await session.inChat('model-facts')).count(), poll).toBe(1);
     await expect.poll(async () => (await session.page.locator('.markers-panel .monaco-list-row').allInnerTexts()).join('\n'), poll).not.toContain('on cpu');
@@ -70,11 +70,8 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
     const dialog = session.page.locator('.monaco-dialog-box');
     await dialog.waitFor({ timeout: 60_000 });
     await dialog.getByRole('button', { name: 'Unload It First' }).click();
-    const toast = session.page.locator('.notifications-toasts .notification-list-item').filter({ hasText: 'GLM benchmark' });
     // The baseline and the first kind have been measured when the second kind comes.
-    await expect.poll(() => toast.innerText().catch(() => ''), poll).toMatch(/positions on cpu/);
-    await toast.hover();
-    await toast.getByRole('button', { name: 'Cancel' }).click();
+    await session.cancelProgress('GLM benchmark', /positions on cpu/, poll.timeout);
     const report = (await session.frameWith('glm-report', 180_000)).locator('glm-report');
     const text = async (): Promise<string> => (await textsIn(report)).join(' ');
     await expect.poll(text, poll).toMatch(/Cancelled at .*; what was measured before is kept/);

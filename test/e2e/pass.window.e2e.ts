@@ -124,8 +124,8 @@ describe('the chat in a window', () => {
     const input = session.page.locator('.quick-input-widget input').first();
     await input.waitFor();
     await input.fill('Chat');
-    await session.page.locator('.quick-input-list [role=option]').filter({ hasText: 'Chat' }).first().click();
-    await session.page.locator('.quick-input-list [role=option]').filter({ hasText: 'New Secondary Side Bar Entry' }).first().click();
+    await session.pick('Chat');
+    await session.pick('New Secondary Side Bar Entry');
     // The page itself is laid over the side bar and is no child of it.
     await session.page.locator('.part.auxiliarybar').getByText('GLM').first().waitFor();
     await expect.poll(questions, poll).toEqual(['Print something.']);

@@ -157,6 +157,39 @@ export class Session {
     await this.choose(text, async () => (await widget.isVisible()) && (await shown()) === before);
   }
 
+  /** Clicks until the click is seen to have worked, wherever the element lies by then: a click with the mouse waits until nothing moves. What is gone is not clicked. */
+  async clickUntil(element: () => Locator | Promise<Locator>, worked: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+    await (await element()).first().waitFor({ timeout: timeoutMs });
+    for (const deadline = Date.now() + timeoutMs; !(await worked()); ) {
+      if (Date.now() > deadline) {
+        throw new Error(`A click on ${String(await element())} did nothing.`);
+      }
+      const target = (await element()).first();
+      if ((await target.count()) > 0) {
+        await target.dispatchEvent('click', undefined, { timeout: 1000 }).catch(() => undefined);
+      }
+      for (const until = Date.now() + 1000; Date.now() < until && !(await worked()); ) {
+        await this.page.waitForTimeout(50);
+      }
+    }
+  }
+
+  /** Cancels what reports its progress under this title, once the progress reads as expected. */
+  async cancelProgress(title: string, when: RegExp, timeoutMs = 60_000): Promise<void> {
+    const toast = this.page.locator('.notifications-toasts .notification-list-item').filter({ hasText: title });
+    for (const deadline = Date.now() + timeoutMs; !when.test(await toast.innerText({ timeout: 1000 }).catch(() => '')); await this.page.waitForTimeout(50)) {
+      if (Date.now() > deadline) {
+        throw new Error(`The progress of ${title} never read ${when}.`);
+      }
+    }
+    await this.clickUntil(() => toast.getByRole('button', { name: 'Cancel' }), async () => (await toast.getByRole('button', { name: 'Cancel' }).count()) === 0, timeoutMs);
+  }
+
+  /** Whether an editor with this name is in front. */
+  async isInFront(name: string): Promise<boolean> {
+    return (await this.page.locator('.tab.active').filter({ hasText: name }).count()) > 0;
+  }
+
   /** Fills the box that is open at the top, also that of a file dialog, which a served VS Code shows there. */
   async enter(title: string | RegExp, text: string): Promise<void> {
     const widget = this.page.locator('.quick-input-widget').filter({ hasText: title });

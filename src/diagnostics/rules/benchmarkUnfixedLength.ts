@@ -23,7 +23,7 @@ export const benchmarkUnfixedLength: Rule = {
       },
       fix: ['Adds `min_new_tokens` with the value of `max_new_tokens` (or `min_length` with that of `max_length`).', 'Unsafe: the output changes, because the model may no longer stop early.'],
       options: [],
-      limits: ['A latency that is only printed is no finding.', 'Settings that cannot be seen (`**kwargs` of a function nobody calls here, a config from elsewhere) keep the rule silent.', '`max_new_tokens=1` counts as fixed.', 'A greedy run that repeats another is reported like any other: its length is as long as the model likes.', 'A time handed to an unseen function counts when its name says that a speed comes out (`tokens_per_second(…)`), and so does one read from a timer object (`timer.start(…)`, `timer.stop(…)`).', 'A rate read inside the loop that the clock was started before is a forecast, unless tokens are counted.', 'Energy per time (`joules / seconds`) is power, not a speed.', 'Something unknown in a file that loads no model, or under a name that is no model’s (`decoder`), may have a `generate()` of its own without an end token: it is reported only if it is asked for what transformers alone understands.'],
+      limits: ['A latency that is only printed is no finding.', 'Settings that cannot be seen (`**kwargs` of a function nobody calls here, a config from elsewhere) keep the rule silent.', '`max_new_tokens=1` counts as fixed.', 'A greedy run that repeats another is reported like any other: its length is as long as the model likes.', 'A time handed to an unseen function counts when its name says that a speed comes out (`tokens_per_second(…)`), and so does one read from a timer object (`timer.start(…)`, `timer.stop(…)`).', 'A rate read inside the loop that the clock was started before is a forecast, unless tokens are counted.', 'Energy per time (`joules / seconds`) is power, not a speed.', 'The speed of an answer to a person (`while True: question = input(…)`) is no benchmark.', 'Something unknown in a file that loads no model, or under a name that is no model’s (`decoder`), may have a `generate()` of its own without an end token: it is reported only if it is asked for what transformers alone understands.'],
     },
     zh: {
       title: '基准测试没有固定输出长度',
@@ -35,7 +35,7 @@ export const benchmarkUnfixedLength: Rule = {
       },
       fix: ['补上与 `max_new_tokens` 相等的 `min_new_tokens`（或与 `max_length` 相等的 `min_length`）。', '不安全：模型不再能提前停止，输出会改变。'],
       options: [],
-      limits: ['仅打印耗时不报告。', '看不到的设置（无人调用的函数的 `**kwargs`、来自别处的配置）使规则沉默。', '`max_new_tokens=1` 视为固定。', '重复另一次运行的贪心解码同样报告：其长度仍由模型决定。', '传给看不到的函数的耗时，若函数名表明其返回速度（`tokens_per_second(…)`），则计入；由计时器对象（`timer.start(…)`、`timer.stop(…)`）读出的耗时亦计入。', '在循环之前开始计时、在循环之内读出的速率视为预计剩余时间，除非统计的是词元。', '能量除以时间（`joules / seconds`）是功率，不是速度。', '在没有加载模型的文件中，或名字不像模型（如 `decoder`）的未知对象，可能自带不识别结束词元的 `generate()`：只有用到 transformers 特有的参数时才报告。'],
+      limits: ['仅打印耗时不报告。', '看不到的设置（无人调用的函数的 `**kwargs`、来自别处的配置）使规则沉默。', '`max_new_tokens=1` 视为固定。', '重复另一次运行的贪心解码同样报告：其长度仍由模型决定。', '传给看不到的函数的耗时，若函数名表明其返回速度（`tokens_per_second(…)`），则计入；由计时器对象（`timer.start(…)`、`timer.stop(…)`）读出的耗时亦计入。', '在循环之前开始计时、在循环之内读出的速率视为预计剩余时间，除非统计的是词元。', '能量除以时间（`joules / seconds`）是功率，不是速度。', '回答用户提问（`while True: question = input(…)`）时的速度不是基准测试。', '在没有加载模型的文件中，或名字不像模型（如 `decoder`）的未知对象，可能自带不识别结束词元的 `generate()`：只有用到 transformers 特有的参数时才报告。'],
     },
   },
   check(context) {
@@ -43,7 +43,7 @@ export const benchmarkUnfixedLength: Rule = {
     for (const rate of context.facts.rates) {
       for (const region of rate.regions) {
         for (const call of callsDuring(context.facts, region, 'generate')) {
-          if (call.length === 'open' && !mayBeHandWritten(context.facts, call) && !isNoSpeed(context, rate, call, region)) {
+          if (call.length === 'open' && !mayBeHandWritten(context.facts, call) && !answersAPerson(context.facts, call) && !isNoSpeed(context, rate, call, region)) {
             findings.push({
               start: call.call.start,
               end: call.call.end,
@@ -79,6 +79,11 @@ function isNoSpeed(context: RuleContext, rate: Rate, call: ModelCall, region: Re
 
 /** Settings that a generate() of one's own has as well. */
 const sharedSettings = new Set(['max_new_tokens', 'max_length', 'temperature', 'top_k', 'top_p', 'repetition_penalty']);
+
+/** A round of a conversation: `while True: question = input("> ")`. Whoever asks wants the answer to end where it ends. */
+function answersAPerson(facts: Facts, { loops, fromEvent }: ModelCall): boolean {
+  return loops.some((loop) => facts.happenings.some(({ kind, event }) => kind === 'asked' && event > loop.from && event < fromEvent));
+}
 
 /** What else a decoder of one's own is given. */
 const sharedInputs = new Set(['input_ids', 'inputs', 'prompt', 'prompts']);

@@ -104,6 +104,8 @@ export interface Comparison {
 export type Happening =
   /** The host waited for the GPU, by `synchronize()` or by reading a result. */
   | { readonly kind: 'sync'; readonly event: number }
+  /** The program waited for a person to type. */
+  | { readonly kind: 'asked'; readonly event: number }
   /** Training or loading: a region with these is no measurement of a forward pass. */
   | { readonly kind: 'other-work'; readonly event: number };
 

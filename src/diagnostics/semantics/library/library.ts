@@ -210,6 +210,9 @@ function callBuiltin(site: CallSite, name: string): Value | undefined {
       const otherwise = args.positional[2]?.value;
       return optionsOf(found).every((option) => option.kind === 'method' && option.receiver.kind === 'ref' && interpreter.object(option.receiver)?.kind !== 'model') ? (otherwise ?? unknown) : found;
     }
+    case 'input':
+      interpreter.facts.happenings.push({ kind: 'asked', event: interpreter.tick() });
+      return unknown;
     case 'print':
     case 'isinstance':
     case 'hasattr':

@@ -118,5 +118,5 @@ export function renderAllPages(): ReadonlyMap<string, string> {
 /** A short explanation for a hover: what, why, and the page. */
 export function renderHover(rule: Rule, language: PageLanguage): string {
   const page = rule.pages[language];
-  return [`**${rule.code} ${page.title}**`, '', page.why.join(' '), '', page.fix[0] ?? '', '', `[${rule.code} ${rule.name}](${ruleUrl(rule.code, language)})`].join('\n');
+  return [`**${rule.code} ${page.title}**`, '', page.why.join(language === 'zh' ? '' : ' '), '', page.fix[0] ?? '', '', `[${rule.code} ${rule.name}](${ruleUrl(rule.code, language)})`].join('\n');
 }

@@ -52,6 +52,8 @@ export class FakeEditor {
   readonly shown = new Map<string, readonly unknown[]>();
   settings: Record<string, unknown> = {};
   readonly messages: string[] = [];
+  readonly env = { language: 'en' };
+  readonly pages: { provideTextDocumentContent(uri: FakeUri): string }[] = [];
   readonly progress: string[] = [];
   /** What `findFiles` finds. */
   files: readonly FakeUri[] = [];
@@ -168,9 +170,9 @@ export class FakeEditor {
     Disposable: {
       from: (...all: readonly { dispose(): void }[]) => ({ dispose: () => all.forEach((one) => one.dispose()) }),
     },
-    Uri: { parse: fakeUri, file: fakeUri },
-    env: { language: 'en' },
-    commands: { executeCommand: () => Promise.resolve() },
+    Uri: { parse: fakeUri, file: fakeUri, from: ({ scheme, path }: { readonly scheme: string; readonly path: string }) => fakeUri(`${scheme}:${path}`) },
+    env: this.env,
+    commands: { executeCommand: () => Promise.resolve(), registerCommand: () => ({ dispose: () => undefined }) },
     languages: {
       createDiagnosticCollection: () => ({
         set: (uri: FakeUri, findings: readonly unknown[]) => this.shown.set(uri.toString(), findings),
@@ -189,6 +191,7 @@ export class FakeEditor {
       notebookDocuments: this.notebookDocuments,
       fs: { isWritableFileSystem: (scheme: string) => (scheme === 'vscode-vfs' ? true : scheme === 'git' ? false : undefined) },
       findFiles: () => Promise.resolve(this.files),
+      registerTextDocumentContentProvider: (_: string, provider: FakeEditor['pages'][number]) => (this.pages.push(provider), { dispose: () => undefined }),
       onDidOpenTextDocument: this.opened.on,
       onDidChangeTextDocument: this.changed.on,
       onDidCloseTextDocument: this.closed.on,

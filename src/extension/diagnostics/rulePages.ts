@@ -1,13 +1,14 @@
 /** Rule pages inside the editor: readable without a network, in the editor's language. */
 import * as vscode from 'vscode';
 import { findRule } from '../../diagnostics/rules/registry';
-import { renderRuleList, renderRulePage } from '../../diagnostics/rulePageText';
+import { renderRuleList, renderRulePage, rulePageFile } from '../../diagnostics/rulePageText';
 import { pageLanguage } from './toVscode';
 
 const scheme = 'glm-rule';
 
+/** In the editor's language; the page links to the other one. */
 export function rulePageUri(code: string | undefined): vscode.Uri {
-  return vscode.Uri.from({ scheme, path: `/${code ?? 'rules'}.md` });
+  return vscode.Uri.from({ scheme, path: `/${rulePageFile(code ?? 'rules', pageLanguage())}` });
 }
 
 /** Opens a page in the Markdown preview. */
@@ -20,7 +21,7 @@ export function registerRulePages(): vscode.Disposable {
     vscode.workspace.registerTextDocumentContentProvider(scheme, {
       provideTextDocumentContent(uri) {
         const rule = findRule(uri.path.replace(/^\/|(\.zh-CN)?\.md$/g, ''));
-        const language = uri.path.includes('.zh-CN') ? 'zh' : pageLanguage();
+        const language = uri.path.includes('.zh-CN') ? 'zh' : 'en';
         return rule ? renderRulePage(rule, language) : renderRuleList(language);
       },
     }),

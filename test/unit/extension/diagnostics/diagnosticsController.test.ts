@@ -5,6 +5,7 @@ import { DiagnosticsController } from '../../../../src/extension/diagnostics/dia
 import type { LintResult, LintWork } from '../../../../src/extension/diagnostics/lintMessages';
 import type { LintWorkerClient } from '../../../../src/extension/diagnostics/lintWorkerClient';
 import { lintWorkspace } from '../../../../src/extension/diagnostics/lintWorkspace';
+import { registerRulePages, rulePageUri } from '../../../../src/extension/diagnostics/rulePages';
 import { fakeUri, FakeEditor, type FakeUri } from '../../../fakes/fakeEditor';
 
 const held = vi.hoisted(() => ({ api: {} as Record<string, unknown> }));
@@ -193,5 +194,19 @@ describe('GLM: Check Python Files in Workspace', () => {
     expect(await check()).toBe('1 problem in 1 Python file. 1 file of a virtual folder can be checked only while open.');
     editor.files = [];
     expect(await check()).toBe('There are no Python files to check.');
+  });
+});
+
+describe('the pages of the rules', () => {
+  it('open in the language of the editor, and each links to the other', () => {
+    registerRulePages();
+    const text = (path: string): string => editor.pages[0]?.provideTextDocumentContent(fakeUri(`glm-rule:${path}`)) ?? '';
+    editor.env.language = 'zh-cn';
+    expect(rulePageUri('GLM101').path).toBe('/GLM101.zh-CN.md');
+    expect(text('/GLM101.zh-CN.md')).toContain('[English](GLM101.md)');
+    expect(text('/GLM101.md')).toContain('[中文](GLM101.zh-CN.md)');
+    expect(text(rulePageUri(undefined).path)).toContain('GLM101.zh-CN.md');
+    editor.env.language = 'en';
+    expect(rulePageUri('GLM101').path).toBe('/GLM101.md');
   });
 });

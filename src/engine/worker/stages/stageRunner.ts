@@ -1,6 +1,6 @@
 /** A loaded model: its stages run one after the other over slots of the KV cache. Implements what the generation loop needs. */
 
-import { CancelledError, GlmError } from '../../../common/errors';
+import { CancelledError } from '../../../common/errors';
 import type { BoundTensor } from '../../../alignment/facts';
 import type { DeviceMemoryUse, StageAssignment } from '../../../common/placement';
 import type { OperatorProfile } from '../../../common/profile';
@@ -10,18 +10,19 @@ import type { LayerKeysAndValues } from '../../../model/kvScales';
 import type { RunOptions } from '../../../ort/running';
 import type { MemoryInfo } from '../../../ort/memory';
 import type { TimedCopy } from '../../../profiling/phaseRecorder';
-import { forbiddingVariables } from './attentionKernel';
 import { CallQueue, type IsGivenUp } from './callQueue';
 import { ChunkSize } from './chunkSize';
 import type { CudaBatch } from './cudaBatch';
 import type { CudaPrefill } from './cudaPrefill';
 import { groupSlots } from './slotGroups';
+import { SlotLengths } from './slotLengths';
 import type { SlotDecoder } from './slotDecoder';
 import { withMemoryReadings, type MemoryReading } from './memoryShortage';
 import { measureOperators } from '../profile/operatorSteps';
 import { stageFacts, type StageFacts } from '../profile/stageFacts';
 import type { Stage } from './stage';
 import type { StageMemory } from './stageDevice';
+import { assignmentsOf, driverReadings, memoryUseOf } from './stageReadings';
 import { StageSteps } from './stageSteps';
 import type { StepBuffers, StepShape } from './stepBuffers';
 
@@ -55,7 +56,7 @@ export class StageRunner implements StepRunner {
   readonly runtimeVersion: string;
 
   private readonly chunkSize: ChunkSize;
-  private readonly lengths: number[];
+  private readonly lengths: SlotLengths;
   private readonly steps: StageSteps;
   private readonly calls: CallQueue;
   private slotDecoder: SlotDecoder | undefined;
@@ -71,7 +72,7 @@ export class StageRunner implements StepRunner {
   ) {
     ({ vocabSize: this.vocabSize, headDim: this.headDim, contextTokens: this.contextTokens, maxBatch: this.maxBatch, runtimeVersion: this.runtimeVersion } = options);
     this.chunkSize = new ChunkSize(options.prefillChunkTokens, options.firstChunkTokens);
-    this.lengths = new Array<number>(options.maxBatch).fill(0);
+    this.lengths = new SlotLengths(options.maxBatch, options.contextTokens);
     this.steps = new StageSteps(stages, hostInfo, options, () => this.calls.isInterrupted);
     this.calls = new CallQueue({ onBegin: () => this.steps.clearTermination(), describe: (error) => withMemoryReadings(error, () => this.readMemory()) });
     this.slotDecoder = options.fused;
@@ -115,26 +116,16 @@ export class StageRunner implements StepRunner {
   }
 
   length(slot: number): number {
-    const length = this.lengths[slot];
-    if (length === undefined) {
-      throw new RangeError(`slot ${slot} of ${this.maxBatch}`);
-    }
-    return length;
+    return this.lengths.of(slot);
   }
 
   rewindTo(slot: number, length: number): void {
-    if (!Number.isInteger(length) || length < 0 || length > this.length(slot)) {
-      throw new RangeError(`cannot rewind slot ${slot} to ${length}; it holds ${this.length(slot)} positions`);
-    }
-    this.lengths[slot] = length;
+    this.lengths.rewindTo(slot, length);
   }
 
   /** Takes whatever lies in the cache of an empty slot for so many positions. For warm-ups, whose results nobody reads. */
   assumeLength(slot: number, length: number): void {
-    if (this.length(slot) !== 0 || length > this.contextTokens) {
-      throw new RangeError(`slot ${slot} of ${this.length(slot)} positions cannot be taken for one of ${length}`);
-    }
-    this.lengths[slot] = length;
+    this.lengths.assume(slot, length);
   }
 
   /** The runtime's memory has what a chunk of so many tokens takes. */
@@ -163,14 +154,14 @@ export class StageRunner implements StepRunner {
       const lengthBefore = this.length(slot);
       const chunk = prefill.enqueue(slot, ids, lengthBefore, wantLogits);
       this.chunksSinceDecode += 1;
-      this.lengths[slot] = lengthBefore + ids.length;
+      this.lengths.grow(slot, ids.length);
       this.noteMemoryFor(ids.length);
       return Promise.resolve(async () => {
         if (!wantLogits) {
           return undefined;
         }
         if (!(await chunk.done(isGivenUp))) {
-          this.lengths[slot] = lengthBefore;
+          this.lengths.restore(slot, lengthBefore);
           throw new CancelledError('The run');
         }
         return chunk.logits();
@@ -196,24 +187,24 @@ export class StageRunner implements StepRunner {
       if (tokenOf.size !== rows.length) {
         throw new RangeError('a slot appears twice in one decode step');
       }
-      rows.forEach(({ slot }) => this.assertRoom(slot, 1));
+      rows.forEach(({ slot }) => this.lengths.assertRoom(slot, 1));
       const [only] = rows;
       const { batch, prefill } = this.options;
       // Beside a prompt that is being read, a step of the sessions keeps its turn in their streams; kernels on another stream would compete with it.
       const isBeside = batch !== undefined && prefill?.isBusy === true;
       if (this.slotDecoder !== undefined && only !== undefined && rows.length === 1 && !isBeside) {
         const logits = this.slotDecoder.decode(only.slot, only.tokenId, this.length(only.slot));
-        this.lengths[only.slot] = this.length(only.slot) + 1;
+        this.lengths.grow(only.slot, 1);
         return () => Promise.resolve([logits]);
       }
-      const step = batch?.tryQueue(tokenOf, this.lengths, this.chunksSinceDecode === 0);
+      const step = batch?.tryQueue(tokenOf, this.lengths.all, this.chunksSinceDecode === 0);
       this.chunksSinceDecode = 0;
       if (step !== undefined) {
         const before = rows.map(({ slot }) => this.length(slot));
-        rows.forEach(({ slot }) => (this.lengths[slot] = this.length(slot) + 1));
+        rows.forEach(({ slot }) => this.lengths.grow(slot, 1));
         return async () => {
           if (!(await step.done(isGivenUp))) {
-            rows.forEach(({ slot }, index) => (this.lengths[slot] = before[index] as number));
+            rows.forEach(({ slot }, index) => this.lengths.restore(slot, before[index] as number));
             throw new CancelledError('The run');
           }
           const logits = step.logits();
@@ -221,7 +212,7 @@ export class StageRunner implements StepRunner {
         };
       }
       const logits = await this.decodeWithSessions(rows, tokenOf);
-      rows.forEach(({ slot }) => (this.lengths[slot] = this.length(slot) + 1));
+      rows.forEach(({ slot }) => this.lengths.grow(slot, 1));
       return () => Promise.resolve(logits);
     });
   }
@@ -277,14 +268,7 @@ export class StageRunner implements StepRunner {
 
   /** What the runtime really did with each stage, to be held against the plan. */
   assignments(): StageAssignment[] {
-    return this.stages.map((stage) => {
-      const assignment = stage.assignment();
-      const kernel = stage.parts.device.attentionKernel?.(this.headDim, stage.parts.precision.kv);
-      const forbiddenBy = kernel === 'unfused' ? forbiddingVariables(process.env) : [];
-      return kernel === undefined
-        ? assignment
-        : { ...assignment, attention: { prefill: kernel, decode: this.options.fused === undefined ? kernel : 'own', ...(forbiddenBy.length === 0 ? {} : { forbiddenBy }) } };
-    });
+    return assignmentsOf(this.stages, this.headDim, this.options.fused !== undefined);
   }
 
   /** Where the tensors of the last step lie. */
@@ -294,23 +278,12 @@ export class StageRunner implements StepRunner {
 
   /** Bytes by device; stages on the same device are added up. */
   memoryUse(): DeviceMemoryUse[] {
-    const byDevice = new Map<string, DeviceMemoryUse>();
-    for (const use of this.stages.map((stage) => stage.memoryUse())) {
-      const sum = byDevice.get(use.device);
-      byDevice.set(
-        use.device,
-        sum === undefined
-          ? use
-          : {
-              device: use.device,
-              weightBytes: sum.weightBytes + use.weightBytes,
-              kvBytes: sum.kvBytes + use.kvBytes,
-              activationBytes: sum.activationBytes === undefined || use.activationBytes === undefined ? undefined : sum.activationBytes + use.activationBytes,
-              stagingBytes: sum.stagingBytes + use.stagingBytes,
-            },
-      );
-    }
-    return [...byDevice.values()];
+    return memoryUseOf(this.stages);
+  }
+
+  /** What the drivers count on the GPUs of the stages now. */
+  readMemory(): MemoryReading[] {
+    return driverReadings(this.stages);
   }
 
   /** Frees caches, weights and sessions, after the call under way, if any, has been interrupted. Disposing twice is harmless. */
@@ -354,7 +327,7 @@ export class StageRunner implements StepRunner {
   private async append(slot: number, ids: Int32Array, positions: number): Promise<StepBuffers> {
     this.assertChunk(slot, ids);
     const step = await this.runStages(slot, { slotCount: 1, tokens: ids.length, positions }, ids);
-    this.lengths[slot] = this.length(slot) + ids.length;
+    this.lengths.grow(slot, ids.length);
     return step;
   }
 
@@ -362,7 +335,7 @@ export class StageRunner implements StepRunner {
     return this.calls.exclusive(async () => {
       this.assertChunk(slot, ids);
       await this.steps.runTimed(slot, { slotCount: 1, tokens: ids.length, positions: 1 }, ids, [this.length(slot)], optionsOf);
-      this.lengths[slot] = this.length(slot) + ids.length;
+      this.lengths.grow(slot, ids.length);
     });
   }
 
@@ -383,21 +356,7 @@ export class StageRunner implements StepRunner {
     if (ids.length < 1 || ids.length > this.prefillChunkTokens) {
       throw new RangeError(`a prefill call takes 1 to ${this.prefillChunkTokens} tokens, got ${ids.length}`);
     }
-    this.assertRoom(slot, ids.length);
-  }
-
-  private assertRoom(slot: number, tokens: number): void {
-    const length = this.length(slot);
-    if (length + tokens > this.contextTokens) {
-      throw new GlmError('context-full', `The context of ${this.contextTokens} tokens is full: ${length} are in use and ${tokens} more do not fit. Start a new chat, or load the model with a longer context.`, {
-        fields: { contextTokens: this.contextTokens, usedTokens: length, tokens },
-      });
-    }
-  }
-
-  /** What the drivers count on the GPUs of the stages now. */
-  readMemory(): MemoryReading[] {
-    return this.stages.flatMap(({ parts: { device } }) => (device.memoryReading === undefined ? [] : [{ device: device.id, ...device.memoryReading() }]));
+    this.lengths.assertRoom(slot, ids.length);
   }
 }
 

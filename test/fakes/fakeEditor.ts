@@ -55,6 +55,9 @@ export class FakeEditor {
   readonly env = { language: 'en' };
   readonly pages: { provideTextDocumentContent(uri: FakeUri): string }[] = [];
   readonly progress: string[] = [];
+  /** What `fs.readFile` reads, by path. */
+  readonly readable = new Map<string, string>();
+  readonly watched: unknown[] = [];
   /** What `findFiles` finds. */
   files: readonly FakeUri[] = [];
   readonly opened = new Event();
@@ -66,7 +69,9 @@ export class FakeEditor {
   readonly tabsChanged = new Event();
   readonly configurationChanged = new Event();
   readonly diskChanged = new Event();
+  readonly diskCreated = new Event();
   readonly diskDeleted = new Event();
+  readonly saved = new Event();
   readonly filesDeleted = new Event();
   readonly filesRenamed = new Event();
 
@@ -158,6 +163,12 @@ export class FakeEditor {
         return this;
       }
     },
+    RelativePattern: class {
+      constructor(
+        readonly base: FakeUri,
+        readonly pattern: string,
+      ) {}
+    },
     Location: class {},
     DiagnosticRelatedInformation: class {},
     Diagnostic: class {
@@ -189,7 +200,16 @@ export class FakeEditor {
     workspace: {
       textDocuments: this.textDocuments,
       notebookDocuments: this.notebookDocuments,
-      fs: { isWritableFileSystem: (scheme: string) => (scheme === 'vscode-vfs' ? true : scheme === 'git' ? false : undefined) },
+      workspaceFolders: [{ uri: fakeUri('/w') }],
+      getWorkspaceFolder: ({ path }: FakeUri) => (path.startsWith('/w/') ? { uri: fakeUri('/w') } : undefined),
+      onDidSaveTextDocument: this.saved.on,
+      fs: {
+        readFile: ({ path }: FakeUri) => {
+          const text = this.readable.get(path);
+          return text === undefined ? Promise.reject(new Error(`${path} does not exist`)) : Promise.resolve(new TextEncoder().encode(text));
+        },
+        isWritableFileSystem: (scheme: string) => (scheme === 'vscode-vfs' ? true : scheme === 'git' ? false : undefined),
+      },
       findFiles: () => Promise.resolve(this.files),
       registerTextDocumentContentProvider: (_: string, provider: FakeEditor['pages'][number]) => (this.pages.push(provider), { dispose: () => undefined }),
       onDidOpenTextDocument: this.opened.on,
@@ -201,7 +221,12 @@ export class FakeEditor {
       onDidChangeConfiguration: this.configurationChanged.on,
       onDidDeleteFiles: this.filesDeleted.on,
       onDidRenameFiles: this.filesRenamed.on,
-      createFileSystemWatcher: () => ({ onDidChange: this.diskChanged.on, onDidDelete: this.diskDeleted.on, dispose: () => undefined }),
+      createFileSystemWatcher: (pattern: unknown) => {
+        this.watched.push(pattern);
+        // Every name but those of Python files is followed by itself.
+        const only = (event: Event) => (listener: Listener) => event.on((uri) => (String(uri).endsWith('.toml') === JSON.stringify(pattern).includes('.toml') ? listener(uri) : undefined));
+        return { onDidCreate: only(this.diskCreated), onDidChange: only(this.diskChanged), onDidDelete: only(this.diskDeleted), dispose: () => undefined };
+      },
       getConfiguration: () => ({ get: (name: string, fallback: unknown) => this.settings[name] ?? fallback }),
     },
   };

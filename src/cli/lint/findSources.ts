@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { minimatch } from 'minimatch';
+import { isExcluded, withSlashes } from '../../diagnostics/projectConfig';
 import { UsageError } from '../command';
 
 /** Folders with other people's code, caches and builds. */
@@ -25,14 +26,14 @@ export async function findSources(paths: readonly string[], options: SourceOptio
   for (const path of paths) {
     const info = await stat(path).catch(() => undefined);
     const files = info === undefined ? await matches(path, options, signal) : info.isDirectory() ? await walk(path, options.exclude, signal) : [path];
-    files.filter((file) => info === undefined || info.isDirectory() || options.forceExclude !== true || !isExcluded(file, options.exclude)).forEach((file) => found.add(file));
+    files.filter((file) => info === undefined || info.isDirectory() || options.forceExclude !== true || !isLeftOut(file, options.exclude)).forEach((file) => found.add(file));
   }
   return [...found];
 }
 
 /** What a glob means that no shell has expanded: quoted, or on Windows. */
 async function matches(pattern: string, options: SourceOptions, signal: AbortSignal): Promise<readonly string[]> {
-  const slashed = slash(pattern);
+  const slashed = withSlashes(pattern);
   const segments = slashed.split('/');
   const magic = segments.findIndex((segment) => /[*?[{]/.test(segment));
   if (magic < 0) {
@@ -40,7 +41,7 @@ async function matches(pattern: string, options: SourceOptions, signal: AbortSig
   }
   const base = segments.slice(0, magic).join('/') || (slashed.startsWith('/') ? '/' : '.');
   const files = await walk(base, options.exclude, signal);
-  const matching = files.filter((file) => minimatch(slash(file), slashed.replace(/^\.\//, ''), { dot: true }) || minimatch(slash(file), slashed, { dot: true }));
+  const matching = files.filter((file) => minimatch(withSlashes(file), slashed.replace(/^\.\//, ''), { dot: true }) || minimatch(withSlashes(file), slashed, { dot: true }));
   if (matching.length === 0) {
     throw new UsageError(`${pattern} matches no Python file or notebook.`);
   }
@@ -54,7 +55,7 @@ async function walk(folder: string, exclude: readonly string[], signal: AbortSig
   const files: string[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
-    if (isExcluded(path, exclude)) {
+    if (isLeftOut(path, exclude)) {
       continue;
     }
     if (entry.isDirectory()) {
@@ -68,17 +69,7 @@ async function walk(folder: string, exclude: readonly string[], signal: AbortSig
   return files;
 }
 
-/** A pattern without a slash names a file or folder anywhere; one with a slash is a path, seen from here or at the end of the whole one. */
-function isExcluded(path: string, exclude: readonly string[]): boolean {
-  const here = slash(relative(process.cwd(), path));
-  const whole = slash(path);
-  return exclude.some((given) => {
-    const pattern = slash(given).replace(/^\.\//, '').replace(/\/$/, '');
-    const forms = pattern.includes('/') ? [pattern, `**/${pattern}`] : [`**/${pattern}`];
-    return forms.some((form) => [here, whole].some((text) => minimatch(text, form, { dot: true }) || minimatch(text, `${form}/**`, { dot: true })));
-  });
-}
-
-function slash(path: string): string {
-  return path.replaceAll('\\', '/');
+/** As seen from here, or at the end of the whole path. */
+function isLeftOut(path: string, exclude: readonly string[]): boolean {
+  return isExcluded([relative(process.cwd(), path), path], exclude);
 }

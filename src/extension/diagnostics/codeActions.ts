@@ -5,7 +5,6 @@ import { ignoreComment } from '../../diagnostics/ignoreComment';
 import type { DiagnosticsController } from './diagnosticsController';
 import { isLinted, notebookOf, pythonCells } from './lintedDocuments';
 import { documentIndex } from './lintMessages';
-import { readLintSettings } from './lintSettings';
 import type { LintWorkerClient } from './lintWorkerClient';
 import { toRange, type GlmDiagnostic } from './toVscode';
 
@@ -48,7 +47,7 @@ export class LintCodeActions implements vscode.CodeActionProvider {
   /** One edit with every safe fix of the file or notebook; undefined when there is none. */
   private async fixAll(document: vscode.TextDocument, kind: vscode.CodeActionKind): Promise<vscode.CodeAction | undefined> {
     const notebook = notebookOf(document);
-    const settings = readLintSettings(notebook?.uri ?? document);
+    const settings = await (notebook ? this.controller.settingsOf(notebook.uri) : this.controller.settingsOf(document.uri, document));
     if (!settings.isEnabled || (notebook === undefined && !isLinted(document))) {
       return undefined;
     }

@@ -5,7 +5,8 @@ import type { Diagnostic } from '../../diagnostics/finding';
 import { CheckedFiles } from './checkedFiles';
 import { hasTab, isLinted, notebookOf, notebookOfTab, pythonCells } from './lintedDocuments';
 import type { LintWorkerClient } from './lintWorkerClient';
-import { lintSection, readLintSettings } from './lintSettings';
+import { lintSection, settingsOfFile, type EditorLintSettings } from './lintSettings';
+import { ProjectConfigs } from './projectConfigs';
 import { GlmDiagnostic } from './toVscode';
 
 /** Quiet time after a keystroke before the analysis starts. */
@@ -22,6 +23,7 @@ export class DiagnosticsController implements vscode.Disposable {
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly subscriptions: vscode.Disposable[] = [];
   private readonly checked = new CheckedFiles({ changed: (uri) => this.rescan(uri), gone: (uri) => this.collection.delete(uri) });
+  private readonly projects: ProjectConfigs;
   /** Notebooks whose last tab was closed: the editor may keep the document for long after that. */
   private readonly hidden = new Set<string>();
 
@@ -29,7 +31,9 @@ export class DiagnosticsController implements vscode.Disposable {
     private readonly worker: LintWorkerClient,
     private readonly log: Log,
   ) {
+    this.projects = new ProjectConfigs(log, () => this.refreshAll());
     this.subscriptions.push(
+      this.projects,
       this.collection,
       this.checked,
       vscode.workspace.onDidOpenTextDocument((document) => this.schedule(document)),
@@ -69,6 +73,11 @@ export class DiagnosticsController implements vscode.Disposable {
     );
   }
 
+  /** What holds for a file or notebook: the editor's settings, then those of its project. */
+  settingsOf(file: vscode.Uri, scope?: vscode.ConfigurationScope): Promise<EditorLintSettings> {
+    return settingsOfFile(this.projects, file, scope);
+  }
+
   private isOpen(uri: vscode.Uri): boolean {
     const key = uri.toString();
     return vscode.workspace.textDocuments.some((document) => document.uri.toString() === key) || (!this.hidden.has(key) && vscode.workspace.notebookDocuments.some((notebook) => notebook.uri.toString() === key));
@@ -99,8 +108,8 @@ export class DiagnosticsController implements vscode.Disposable {
    * @throws when it cannot be read; it has no findings then.
    */
   async scan(uri: vscode.Uri): Promise<number> {
-    const settings = readLintSettings(uri);
     try {
+      const settings = await this.settingsOf(uri);
       const { diagnostics } = settings.isEnabled ? await this.worker.request({ kind: 'file', path: uri.fsPath, settings }) : { diagnostics: [] };
       this.checked.add(uri);
       this.setScanned(uri, diagnostics);
@@ -155,7 +164,7 @@ export class DiagnosticsController implements vscode.Disposable {
   }
 
   private async lintDocument(document: vscode.TextDocument): Promise<void> {
-    const settings = readLintSettings(document);
+    const settings = await this.settingsOf(document.uri, document);
     if (document.isClosed || !settings.isEnabled) {
       this.collection.delete(document.uri);
       return;
@@ -169,7 +178,7 @@ export class DiagnosticsController implements vscode.Disposable {
   }
 
   private async lintNotebook(notebook: vscode.NotebookDocument): Promise<void> {
-    const settings = readLintSettings(notebook.uri);
+    const settings = await this.settingsOf(notebook.uri);
     if (notebook.isClosed || this.hidden.has(notebook.uri.toString()) || !settings.isEnabled) {
       this.clearNotebook(notebook);
       return;

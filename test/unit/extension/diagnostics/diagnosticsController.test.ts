@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Diagnostic } from '../../../../src/diagnostics/finding';
+import { rules } from '../../../../src/diagnostics/rules/registry';
+import { severityFor, type LintSettings } from '../../../../src/diagnostics/settings';
 import { LintCodeActions } from '../../../../src/extension/diagnostics/codeActions';
 import { DiagnosticsController } from '../../../../src/extension/diagnostics/diagnosticsController';
 import type { LintResult, LintWork } from '../../../../src/extension/diagnostics/lintMessages';
@@ -15,10 +17,15 @@ vi.mock('vscode', async () => {
   return held.api;
 });
 
-const log = { log: () => undefined };
+const logged: string[] = [];
+const log = { log: (_level: string, _tag: string, message: string) => void logged.push(message) };
 const position = { line: 0, column: 0 };
-/** One for each "bad" in a text. */
-const findingsIn = (text: string, cell?: number): readonly Diagnostic[] => [...text.matchAll(/bad/g)].map(() => ({ rule: 'GLM101', ruleName: 'x', severity: 'warning', message: 'm', cell, range: { start: position, end: position }, related: [] }));
+/** One for each "bad" in a text, where the rule runs. */
+const findingsIn = (text: string, settings: LintSettings, cell?: number): readonly Diagnostic[] => {
+  const rule = rules.find(({ code }) => code === 'GLM101');
+  const severity = rule && severityFor(rule, settings);
+  return severity === undefined ? [] : [...text.matchAll(/bad/g)].map(() => ({ rule: 'GLM101', ruleName: 'x', severity, message: 'm', cell, range: { start: position, end: position }, related: [] }));
+};
 
 let editor: FakeEditor;
 let disk: Map<string, string>;
@@ -29,15 +36,15 @@ async function answer(work: LintWork): Promise<LintResult> {
   await Promise.resolve();
   switch (work.kind) {
     case 'document':
-      return { diagnostics: findingsIn(work.text), changed: [] };
+      return { diagnostics: findingsIn(work.text, work.settings), changed: [] };
     case 'notebook':
-      return { diagnostics: work.cells.flatMap(({ index, text }) => findingsIn(text, index)), changed: [] };
+      return { diagnostics: work.cells.flatMap(({ index, text }) => findingsIn(text, work.settings, index)), changed: [] };
     case 'file': {
       const text = disk.get(work.path);
       if (text === undefined) {
         throw new Error('ENOENT');
       }
-      return { diagnostics: findingsIn(text, work.path.endsWith('.ipynb') ? 0 : undefined), changed: [] };
+      return { diagnostics: findingsIn(text, work.settings, work.path.endsWith('.ipynb') ? 0 : undefined), changed: [] };
     }
     case 'fix-all':
       return { diagnostics: [], changed: work.cells.map(({ index, text }) => ({ index, text: text.replaceAll('bad', 'good') })) };
@@ -49,6 +56,7 @@ async function answer(work: LintWork): Promise<LintResult> {
 beforeEach(() => {
   vi.useFakeTimers();
   editor = new FakeEditor();
+  logged.length = 0;
   Object.assign(held.api, editor.api);
   disk = new Map();
   worker = { request: answer, dispose: () => undefined } as unknown as LintWorkerClient;
@@ -169,6 +177,90 @@ describe('DiagnosticsController', () => {
     editor.configure({});
     await settle();
     expect(editor.numShown()).toEqual({ 'file:/w/a.py': 1 });
+  });
+});
+
+describe('[tool.glm] of the nearest pyproject.toml', () => {
+  /** Severities of what is shown, by address. */
+  const severities = (): Readonly<Record<string, readonly unknown[]>> =>
+    Object.fromEntries([...editor.shown].filter(([, findings]) => findings.length > 0).map(([uri, findings]) => [uri, findings.map((finding) => (finding as { severity: unknown }).severity)]));
+  const write = (path: string, text: string): void => {
+    editor.readable.set(path, text);
+    editor.diskChanged.fire(fakeUri(path));
+  };
+
+  it('holds for documents, unsaved texts, notebooks, fixes on save and the files of the workspace', async () => {
+    editor.readable.set('/w/pyproject.toml', '[tool.glm]\nignore = ["GLM1"]\n');
+    disk.set('/w/c.py', 'bad');
+    const document = editor.open('/w/sub/a.py', 'bad');
+    editor.open('untitled:Untitled-1', 'bad');
+    editor.open('/elsewhere/a.py', 'bad');
+    editor.openNotebook('/w/n.ipynb', ['bad']);
+    await settle();
+    expect(await controller.scan(uriOf(fakeUri('/w/c.py')))).toBe(0);
+    expect(editor.numShown()).toEqual({ 'file:/elsewhere/a.py': 1 });
+    expect((await controller.settingsOf(uriOf(document.uri))).severity).toMatchObject({ GLM101: 'off', GLM201: expect.not.stringMatching('off') as string });
+  });
+
+  it('takes the nearest file that has the table', async () => {
+    editor.readable.set('/w/pyproject.toml', '[tool.glm.severity]\nGLM101 = "hint"\n');
+    editor.readable.set('/w/near/pyproject.toml', '[tool.glm.severity]\nGLM101 = "error"\n');
+    editor.readable.set('/w/other/pyproject.toml', '[tool.ruff]\n');
+    ['/w/near/a.py', '/w/other/deep/b.py', '/w/c.py'].forEach((path) => editor.open(path, 'bad'));
+    await settle();
+    expect(severities()).toEqual({ 'file:/w/near/a.py': [0], 'file:/w/other/deep/b.py': [3], 'file:/w/c.py': [3] });
+  });
+
+  it.each(['ignore = ["GLM101"]', 'select = ["GLM2"]', 'severity = { inputs-not-on-model-device = "off" }'])('gives way to what the editor sets for a rule: %s', async (line) => {
+    editor.readable.set('/w/pyproject.toml', `[tool.glm]\n${line}\n`);
+    editor.open('/w/a.py', 'bad');
+    await settle();
+    expect(severities()).toEqual({});
+    editor.configure({ rules: { 'inputs-not-on-model-device': 'error' } });
+    await settle();
+    expect(severities()).toEqual({ 'file:/w/a.py': [0] });
+  });
+
+  it('leaves out what is excluded, seen from the folder of the file and not from above it', async () => {
+    editor.readable.set('/w/lib/pyproject.toml', '[tool.glm]\nexclude = ["third_party/**", "gen_*.py", "lib", "/w/lib/whole.py"]\n');
+    ['/w/lib/a.py', '/w/lib/third_party/b.py', '/w/lib/x/gen_c.py', '/w/lib/whole.py', '/w/lib/x/lib/d.py'].forEach((path) => editor.open(path, 'bad'));
+    await settle();
+    expect(Object.keys(severities())).toEqual(['file:/w/lib/a.py']);
+  });
+
+  it('is read again when it changes, comes and goes, also above the workspace', async () => {
+    disk.set('/w/checked.py', 'bad');
+    await controller.scan(uriOf(fakeUri('/w/checked.py')));
+    editor.open('/w/a.py', 'bad');
+    await settle();
+    expect(Object.keys(severities())).toHaveLength(2);
+    editor.readable.set('/pyproject.toml', '[tool.glm]\nignore = ["ALL"]\n');
+    editor.saved.fire({ uri: fakeUri('/pyproject.toml') });
+    await settle();
+    expect(severities()).toEqual({});
+    expect(editor.watched).toContainEqual(expect.objectContaining({ pattern: 'pyproject.toml' }));
+    write('/pyproject.toml', '[tool.glm.severity]\nGLM101 = "hint"\n');
+    await settle();
+    expect(Object.values(severities())).toEqual([[3], [3]]);
+    editor.readable.clear();
+    editor.diskDeleted.fire(fakeUri('/pyproject.toml'));
+    await settle();
+    expect(Object.values(severities())).toEqual([[1], [1]]);
+  });
+
+  it.each([
+    ['[tool.glm\n', 'TOML'],
+    ['[tool.glm]\nselct = []\n', 'selct'],
+  ])('tells a damaged one once and goes on without it: %j', async (text, named) => {
+    editor.readable.set('/w/pyproject.toml', text);
+    ['/w/a.py', '/w/b.py', '/w/sub/c.py'].forEach((path) => editor.open(path, 'bad'));
+    await settle();
+    expect(Object.keys(severities())).toHaveLength(3);
+    expect(logged.filter((message) => message.includes('pyproject.toml'))).toEqual([expect.stringContaining(named)]);
+    write('/w/pyproject.toml', '[tool.glm]\nignore = ["ALL"]\n');
+    await settle();
+    expect(severities()).toEqual({});
+    expect(logged).toHaveLength(1);
   });
 });
 

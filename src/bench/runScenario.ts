@@ -21,6 +21,8 @@ export interface ScenarioHooks extends LoadHooks {
   readonly environment: () => Promise<BenchmarkEnvironment>;
   readonly nowMs: () => number;
   readonly onProgress?: (progress: ScenarioProgress) => void;
+  /** An engine of others without a single case; the reasons are in the notes of the report too. */
+  readonly onOtherUnmeasured?: (label: string, reasons: readonly string[]) => void;
 }
 
 /**
@@ -119,6 +121,9 @@ async function runOthers(plan: OthersPlan, ours: LoadOutcome | undefined, { sett
       // Two servers of one kind would have cases of one name, which a comparison of reports could not tell apart.
       cases.push(...outcome.cases.map((each) => ({ ...each, name: unusedName(each.name, cases) })));
       outcome.notes.forEach(note);
+      if (outcome.cases.length === 0) {
+        hooks.onOtherUnmeasured?.(labelOf(engine), outcome.notes);
+      }
     } catch (error) {
       if (!isCancelled(error)) {
         throw error;

@@ -68,6 +68,7 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
 async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Invocation, version: string): Promise<ExitCode> {
   const { context, output, signal, log } = invocation;
   const monitor = await BenchmarkMonitor.open(context.startMonitor(log), () => Date.now());
+  const unmeasured: string[] = [];
   try {
     const { devices } = monitor;
     const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
@@ -81,6 +82,7 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
         telemetry: monitor.telemetry,
         signal,
         onEngine: (pid) => monitor.addProcess(pid),
+        onOtherUnmeasured: (label, reasons) => void unmeasured.push(...(reasons.length === 0 ? [`${label} was not measured: no case fits the context of the model.`] : reasons)),
         onProgress: ({ label, phase, doneRuns, totalRuns, remainingMs }) =>
           output.status(`${phase} ${label}: run ${doneRuns} of ${totalRuns}${remainingMs === undefined ? '' : `, about ${Math.ceil(remainingMs / 1000)} s left`}`),
       },
@@ -88,7 +90,12 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
     writeReport(flags.out, toJson(report));
     writeReport(flags.csv, toCsv(report));
     output.result(report, toMarkdown(report));
-    return signal.aborted ? exitCode.cancelled : exitCode.done;
+    if (signal.aborted) {
+      return exitCode.cancelled;
+    }
+    // What was asked for and is not in the table is no success, as with a row of a batch; the rest is kept.
+    unmeasured.forEach((reason) => output.note(`error: ${reason}`));
+    return unmeasured.length > 0 ? exitCode.failed : exitCode.done;
   } finally {
     await monitor.close();
   }

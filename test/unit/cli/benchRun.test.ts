@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -37,5 +38,16 @@ describe('glm bench run', () => {
     const run = await runFakeCli(args(out), { monitor, handlers });
     expect(run.code).toBe(0);
     expect(parseReport(out, readFileSync(out, 'utf8')).cases[0]?.samples).toHaveLength(6);
+  });
+
+  it('ends with 1 and the reason when an engine of others could not be measured, and keeps the report', async () => {
+    const closed = createServer();
+    const port = await new Promise<number>((resolve) => closed.listen(0, '127.0.0.1', () => resolve((closed.address() as AddressInfo).port)));
+    await new Promise((resolve) => closed.close(resolve));
+    const out = join(folder, 'others.json');
+    const run = await runFakeCli(['bench', 'others', ...args(out).slice(2), '--server', `http://127.0.0.1:${port}`], { monitor, handlers });
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain(`error: http://127.0.0.1:${port} could not be measured: `);
+    expect(parseReport(out, readFileSync(out, 'utf8')).cases).toMatchObject([{ engine: 'glm-local' }]);
   });
 });

@@ -84,6 +84,10 @@ async function readBatch(path: string, flags: PromptFlags, context: CliContext):
 function toPrompt(place: string, value: unknown, flags: PromptFlags): PromptInput {
   const entry = (typeof value === 'object' && value !== null ? value : {}) as { readonly ids?: unknown; readonly prompt?: unknown; readonly messages?: unknown };
   const ids = Array.isArray(value) && value.every((id) => typeof id === 'number') ? value : entry.ids;
+  const given = (['ids', 'prompt', 'messages'] as const).filter((name) => (entry[name] ?? undefined) !== undefined);
+  if (given.length > 1) {
+    throw new InputFileError(place, `it holds ${given.map((name) => `"${name}"`).join(' and ')}, of which only one can be the prompt. Remove the others, or make them lines of their own.`);
+  }
   if (Array.isArray(ids)) {
     if (ids.length === 0 || !ids.every((id) => Number.isInteger(id) && (id as number) >= 0)) {
       throw new InputFileError(place, '"ids" must be a list of token ids.');

@@ -73,6 +73,15 @@ describe('glm generate', () => {
     expect(text.stdout).toMatch(/^--- 1: .*\nHello, world\n--- 2: failed\n--- 3: failed\n--- 4: /);
   });
 
+  it('refuses a line of a batch that holds two prompts, naming both, and answers the others', async () => {
+    const batch = file('both.jsonl', '{"ids":[1,2],"prompt":"abc"}\n{"ids":null,"prompt":"abc"}\n{"prompt":"abc","messages":[{"role":"user","content":"hello"}]}\n');
+    const run = await runFakeCli(['generate', '--model', 'm', '--batch', batch, '--json']);
+    expect(run.code).toBe(1);
+    expect((JSON.parse(run.stdout) as { rows: unknown[] }).rows).toMatchObject([{ error: { code: 'input-file' } }, { promptTokens: 3 }, { error: { code: 'input-file' } }]);
+    expect(run.stderr).toMatch(/row 1 failed: .*line 1 can't be used: it holds "ids" and "prompt"/);
+    expect(run.stderr).toMatch(/row 3 failed: .*"prompt" and "messages"/);
+  });
+
   it('keeps the rows that were done when the engine is lost, and fails when none was', async () => {
     const batch = file('two.jsonl', '{"ids":[1,2]}\n{"prompt":"abc"}\n');
     let tokens = 0;

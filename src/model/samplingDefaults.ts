@@ -5,7 +5,8 @@ import type { SamplingDefaults } from '../common/sampling';
 const isFraction = (value: number): boolean => value >= 0 && value <= 1;
 
 const keys: readonly { readonly key: string; readonly option: keyof SamplingDefaults; readonly holds: (value: number) => boolean }[] = [
-  { key: 'temperature', option: 'temperature', holds: (value) => value > 0 && value <= 100 },
+  // 0 asks for the likeliest token.
+  { key: 'temperature', option: 'temperature', holds: (value) => value >= 0 && value <= 100 },
   { key: 'top_k', option: 'topK', holds: (value) => Number.isSafeInteger(value) && value >= 0 },
   { key: 'top_p', option: 'topP', holds: isFraction },
   { key: 'min_p', option: 'minP', holds: isFraction },

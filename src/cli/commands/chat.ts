@@ -5,7 +5,7 @@ import { withModel } from '../engineSession';
 import { exitCode, type ExitCode } from '../exitCode';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { jsonObject } from '../options/optionValues';
-import { addSamplingOptions, toGenerationOptions, type SamplingFlags } from '../options/samplingOptions';
+import { addSamplingOptions, checkSamplingFlags, toGenerationOptions, type SamplingFlags } from '../options/samplingOptions';
 
 type Flags = LoadFlags & SamplingFlags & { readonly system?: string; readonly templateKwargs?: Readonly<Record<string, unknown>>; readonly json?: boolean };
 
@@ -21,10 +21,11 @@ export const registerChat: RegisterCommand = (program, host) => {
     if (flags.json === true) {
       throw new UsageError('glm chat has no --json; use glm generate --messages.');
     }
+    checkSamplingFlags(flags);
     const { context, output } = invocation;
     return withModel(invocation, await resolveLoadOptions(flags, invocation), async (engine, model, handleInterrupts): Promise<ExitCode> => {
       handleInterrupts();
-      const loop = new ChatLoop({ engine, model, options: toGenerationOptions(flags, model.description.samplingDefaults), systemPrompt: flags.system, templateKwargs: flags.templateKwargs, output });
+      const loop = new ChatLoop({ engine, model, options: toGenerationOptions(flags, model.description.samplingDefaults, output), systemPrompt: flags.system, templateKwargs: flags.templateKwargs, output });
       output.note(`${model.description.name} · ${model.weights} · context ${model.contextTokens.toLocaleString('en-US')} · /help lists the orders`);
       if (!model.description.hasChatTemplate) {
         output.note('This checkpoint has no chat template: each text is continued as it is, without what came before.');

@@ -8,7 +8,7 @@ import { exitCode, type ExitCode } from '../exitCode';
 import { describeContextLimit, describeFigures, toJson } from '../generationText';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { addPromptOptions, readPrompts, type PromptFlags, type PromptRow } from '../options/promptOptions';
-import { addSamplingOptions, toGenerationOptions, type SamplingFlags } from '../options/samplingOptions';
+import { addSamplingOptions, checkSamplingFlags, toGenerationOptions, type SamplingFlags } from '../options/samplingOptions';
 import { errorJson, type Output } from '../output';
 
 type Flags = LoadFlags & PromptFlags & SamplingFlags & { readonly tokenTimes?: boolean };
@@ -23,11 +23,12 @@ export const registerGenerate: RegisterCommand = (program, host) => {
     'with --json: when each token was chosen, in ms since submit',
   );
   addAction<Flags>(command, host, async (flags, invocation) => {
+    checkSamplingFlags(flags);
     const { rows, areRows } = await readPrompts(flags, invocation.context);
     const load = await resolveLoadOptions(flags, invocation, rows.length);
     const asJson = (result: GenerateResult): object => (flags.tokenTimes === true ? { ...toJson(result), tokenTimesMs: result.tokenTimesMs } : toJson(result));
     const outcomes = await withModel(invocation, load, (engine, { description }) =>
-      generateRows(engine, rows, toGenerationOptions(flags, description.samplingDefaults), invocation, !areRows),
+      generateRows(engine, rows, toGenerationOptions(flags, description.samplingDefaults, invocation.output), invocation, !areRows),
     );
     return areRows ? printRows(outcomes, asJson, invocation.output) : printOnly(outcomes[0], asJson, invocation.output);
   });

@@ -2,6 +2,8 @@
 
 import { type Command } from 'commander';
 import { defaultLength, greedySampling, type GenerationOptions, type SamplingDefaults } from '../../common/sampling';
+import { UsageError } from '../command';
+import type { Output } from '../output';
 import { collect, decimalNumber, wholeNumber } from './optionValues';
 
 export interface SamplingFlags {
@@ -35,17 +37,32 @@ export function addSamplingOptions(command: Command): Command {
 }
 
 /**
+ * Before a model is loaded for it.
+ *
+ * @throws {UsageError} for options that contradict each other, as transformers refuses them.
+ */
+export function checkSamplingFlags({ doSample, temperature }: SamplingFlags): void {
+  if (doSample === true && temperature === 0) {
+    throw new UsageError('--do-sample draws tokens, and --temperature 0 always takes the likeliest one. Give one of them, or a temperature above 0.');
+  }
+}
+
+/**
  * Greedy unless something asks for sampling. Unset values change nothing, unless `--do-sample` asks for sampling as transformers does it.
  *
  * @param modelDefaults  Of the checkpoint's generation_config.json.
+ * @param output  Told where those leave nothing to draw.
  */
-export function toGenerationOptions(flags: SamplingFlags, modelDefaults: SamplingDefaults | undefined): GenerationOptions {
+export function toGenerationOptions(flags: SamplingFlags, modelDefaults: SamplingDefaults | undefined, output: Output): GenerationOptions {
   const unset = { ...greedySampling, ...(flags.doSample === true ? modelDefaults : {}) };
   const asksForSampling = flags.temperature !== undefined || flags.topK !== undefined || flags.topP !== undefined || flags.minP !== undefined;
-  const doSample = flags.temperature === 0 ? false : (flags.doSample ?? asksForSampling);
+  const temperature = flags.temperature ?? unset.temperature;
+  if (temperature === 0 && flags.temperature === undefined) {
+    output.note('generation_config.json sets temperature 0, so the likeliest token is always taken although --do-sample is given; --temperature with a value above 0 draws.');
+  }
   return {
-    doSample,
-    temperature: flags.temperature === undefined || flags.temperature === 0 ? unset.temperature : flags.temperature,
+    doSample: temperature === 0 ? false : (flags.doSample ?? asksForSampling),
+    temperature: temperature === 0 ? greedySampling.temperature : temperature,
     topK: flags.topK ?? unset.topK,
     topP: flags.topP ?? unset.topP,
     minP: flags.minP ?? unset.minP,

@@ -129,6 +129,24 @@ describe('glm generate', () => {
     expect(await optionsOf('')).toMatchObject({ doSample: false, topP: 1 });
   });
 
+  it('takes the likeliest token where generation_config.json sets temperature 0, and says so', async () => {
+    const handlers = { 'model-load': () => ({ ...fakeLoadedModel, description: { ...fakeDescription, samplingDefaults: { temperature: 0, topP: 0.95 } } }) };
+    const run = await runFakeCli('generate --model m --prompt x --json --do-sample'.split(' '), { handlers });
+    expect(paramsOf(run, 'generate')).toMatchObject({ options: { doSample: false } });
+    expect(run.stderr).toContain('generation_config.json sets temperature 0');
+    const warmer = await runFakeCli('generate --model m --prompt x --json --do-sample --temperature 0.5'.split(' '), { handlers });
+    expect(paramsOf(warmer, 'generate')).toMatchObject({ options: { doSample: true, temperature: 0.5, topP: 0.95 } });
+    expect(warmer.stderr).not.toContain('temperature 0,');
+    expect((await runFakeCli('generate --model m --prompt x --json'.split(' '), { handlers })).stderr).not.toContain('temperature');
+  });
+
+  it.each(['generate --prompt x', 'chat'])('refuses to draw at temperature 0, as transformers does: %s', async (command) => {
+    const run = await runFakeCli(`${command} --model m --do-sample --temperature 0`.split(' '));
+    expect(run.code).toBe(2);
+    expect(run.stderr).toContain('--temperature 0');
+    expect(run.requests.map(({ method }) => method)).not.toContain('model-load');
+  });
+
   it('loads with the CUDA libraries that were found, unless another provider or runtime is asked for', async () => {
     const loadOf = async (command: string): Promise<unknown> => paramsOf(await runFakeCli(command.split(' '), { cudaRuntime: '/found/runtime' }), 'model-load');
     expect(await loadOf('generate --model m --prompt x --json')).toMatchObject({ ortLibrary: '/found/runtime' });

@@ -44,3 +44,8 @@ export interface AlignmentMessage {
   readonly simulated?: boolean;
   readonly next: readonly NextStep[];
 }
+
+/** What is said in place of a bar where a measured cost is none; undefined for a cost. */
+export function noCostRemark({ costMsPerToken, isSignificant }: { readonly costMsPerToken: number; readonly isSignificant: boolean }): string | undefined {
+  return !isSignificant ? 'within the noise' : costMsPerToken < 0 ? 'faster, so no cost' : undefined;
+}

@@ -58,7 +58,7 @@ describe('the benchmark report', () => {
 
   it('draws what misplaced tensors cost as bars beside the figures', async () => {
     const cost = { kind: 'kv-cache-on-cpu', alignedTokensPerSecond: 100, misalignedTokensPerSecond: 60, isSignificant: true } as const;
-    const alignment = [{ ...cost, label: 'KV cache on cpu', bytesPerToken: 4096, costMsPerToken: 8, simulated: true }, { ...cost, label: 'logits away from the sampler', costMsPerToken: 2 }, { ...cost, label: 'input_ids on cpu', costMsPerToken: 0.1, isSignificant: false }];
+    const alignment = [{ ...cost, label: 'KV cache on cpu', bytesPerToken: 4096, costMsPerToken: 8, simulated: true }, { ...cost, label: 'logits away from the sampler', costMsPerToken: 2 }, { ...cost, label: 'input_ids on cpu', costMsPerToken: 0.1, isSignificant: false }, { ...cost, label: 'one node on cpu', costMsPerToken: -9 }];
     const page = await openReport({ report: benchmarkReport({ scenario: 'alignment', alignment }) });
     // Before the figures of its twenty loads, which nobody reads first.
     expect(await page.locator('glm-report h2').first().innerText()).toBe('What misplaced tensors cost');
@@ -67,7 +67,7 @@ describe('the benchmark report', () => {
     expect(widths).toHaveLength(2);
     expect((widths[0] ?? NaN) / (widths[1] ?? NaN)).toBeCloseTo(4, 0);
     const rows = await page.locator('[data-test=alignment-costs] tbody tr').allInnerTexts();
-    expect(rows.map((row) => row.replaceAll(/\s+/g, ' ').trim())).toEqual(['KV cache on cpu (simulated) 4.0 KiB 100.0 60.0 8.000', 'logits away from the sampler n/a 100.0 60.0 2.000', 'input_ids on cpu n/a 100.0 60.0 0.100 within the noise']);
+    expect(rows.map((row) => row.replaceAll(/\s+/g, ' ').trim())).toEqual(['KV cache on cpu (simulated) 4.0 KiB 100.0 60.0 8.000', 'logits away from the sampler n/a 100.0 60.0 2.000', 'input_ids on cpu n/a 100.0 60.0 0.100 within the noise', 'one node on cpu n/a 100.0 60.0 -9.000 faster, so no cost']);
   });
 
   it('draws the history of this machine, one point per report', async () => {

@@ -1,6 +1,6 @@
 /** Scenario "alignment": the same generation with every tensor where it is read, and with one kind of tensor elsewhere; what the difference costs. */
 
-import { alignmentCostKey, type AlignmentCosts, type AlignmentKind } from '../../common/alignment';
+import { alignmentCostKey, noCostRemark, type AlignmentCosts, type AlignmentKind } from '../../common/alignment';
 import { formatBytes } from '../../common/byteFormat';
 import type { LoadOptions, Misplaceable } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
@@ -133,16 +133,28 @@ function describeCosts(costs: readonly AlignmentCost[], outcomes: readonly LoadO
   if (costs.length === 0) {
     return [];
   }
-  const largest = Math.max(...costs.map((cost) => Math.abs(cost.costMsPerToken)), Number.MIN_VALUE);
+  const largest = Math.max(...costs.map((cost) => cost.costMsPerToken), Number.MIN_VALUE);
   const rows = costs.map((cost) => {
     const bar = '█'.repeat(Math.max(0, Math.round((cost.costMsPerToken / largest) * 20)));
-    const verdict = cost.isSignificant ? bar : 'within the noise';
-    return `| ${cost.label}${cost.simulated === true ? ' (simulated)' : ''} | ${formatBytes(cost.bytesPerToken)} | ${cost.alignedTokensPerSecond.toFixed(1)} | ${cost.misalignedTokensPerSecond.toFixed(1)} | ${cost.costMsPerToken.toFixed(3)} | ${verdict} |`;
+    return `| ${cost.label}${cost.simulated === true ? ' (simulated)' : ''} | ${formatBytes(cost.bytesPerToken)} | ${cost.alignedTokensPerSecond.toFixed(1)} | ${cost.misalignedTokensPerSecond.toFixed(1)} | ${cost.costMsPerToken.toFixed(3)} | ${noCostRemark(cost) ?? bar} |`;
   });
   const isSoftware = outcomes.some(({ model }) => model.simulated === true);
   return [
     ['| misplaced | bytes per token | aligned tok/s | misaligned tok/s | cost ms/token | |', '|---|---|---|---|---|---|', ...rows].join('\n'),
     'Cost is the difference of the median times per token over all rounds, and noise unless every round of one side was slower than every round of the other, so one round alone, which a cancel may leave, and fewer than five runs count as noise; both sides decode with the runtime\'s own kernels, but for the whole model on cpu.',
+    ...fasterNote(costs, isSoftware),
     ...(isSoftware ? ['The second device is a software rasteriser (simulated): "device" memory is main memory, and these costs say nothing about a GPU behind PCIe.'] : []),
+  ];
+}
+
+/** A gain by misplacing is no finding to act on, but a sign. */
+function fasterNote(costs: readonly AlignmentCost[], isSoftware: boolean): readonly string[] {
+  const faster = costs.filter((cost) => cost.isSignificant && cost.costMsPerToken < 0);
+  if (faster.length === 0) {
+    return [];
+  }
+  const list = faster.map(({ label, costMsPerToken }) => `${label} (${(-costMsPerToken).toFixed(3)} ms per token)`).join(', ');
+  return [
+    `Faster than with everything in place in every round: ${list}. ${isSoftware ? 'Work that leaves a software rasteriser for the CPU may well be; else something' : 'Something'} else used the machine while the baseline ran, or its clocks changed; measure again on a machine that does nothing else before believing it. It is not kept as a cost.`,
   ];
 }

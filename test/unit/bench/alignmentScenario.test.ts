@@ -93,4 +93,16 @@ describe('alignmentScenario', () => {
     expect(text).toMatch(/input_ids on cpu .* within the noise/);
     expect(text).toContain('simulated');
   });
+
+  it('says in the table and in a note that what came out faster is no cost', () => {
+    const measured = outcomes(scenario, (label) => (label === 'logits away from the sampler' ? 9 : tpot(label)));
+    const [table, ...notes] = scenario.explain?.(measured) ?? [];
+    expect(table).toMatch(/logits away from the sampler .* -1\.002 \| faster, so no cost \|/);
+    expect(table).toMatch(/KV cache on cpu .* \| █{20} \|/);
+    const told = notes.filter((note) => note.startsWith('Faster than'));
+    expect(told).toEqual([expect.stringContaining('logits away from the sampler (1.002 ms per token)')]);
+    expect((scenario.explain?.(outcomes(scenario, tpot)) ?? []).join('\n')).not.toContain('Faster than');
+    const real = measured.map((outcome) => ({ ...outcome, model: { ...outcome.model, simulated: false } }));
+    expect((scenario.explain?.(real) ?? []).join('\n')).not.toContain('rasteriser');
+  });
 });

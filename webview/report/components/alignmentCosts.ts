@@ -2,6 +2,7 @@
 
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
+import { noCostRemark } from '../../../src/common/alignment';
 import type { AlignmentCostView } from '../../../src/common/protocol/reportView';
 import { baseStyles } from '../../common/baseStyles';
 import { cssProperties } from '../../common/cssProperties';
@@ -72,7 +73,7 @@ export class AlignmentCosts extends LitElement {
             <td class="number">${cost.misalignedTokensPerSecond.toFixed(1)}</td>
             <td class="number">${cost.costMsPerToken.toFixed(3)}</td>
             <td class="bar-cell">
-              ${cost.isSignificant ? html`<div class="bar" aria-hidden="true" ${cssProperties({ width: `${Math.max(0, (cost.costMsPerToken / largest) * 100)}%` })}></div>` : html`<span class="muted">within the noise</span>`}
+              ${noCostRemark(cost) === undefined ? html`<div class="bar" aria-hidden="true" ${cssProperties({ width: `${(cost.costMsPerToken / largest) * 100}%` })}></div>` : html`<span class="muted">${noCostRemark(cost)}</span>`}
             </td>
           </tr>`,
         )}

@@ -18,6 +18,7 @@ import { parseStrictJson } from './strictJson';
 
 const maxConfigBytes = 4 * 1024 * 1024;
 const maxTokenizerBytes = 256 * 1024 * 1024;
+const maxTemplates = 32;
 /** Headers read at once; enough to hide a network disk's latency. */
 const concurrentHeaders = 8;
 
@@ -168,6 +169,7 @@ async function readSmallFiles(folder: string, name: string, configText: string, 
     tokenizerJson: await read('tokenizer.json', maxTokenizerBytes),
     tokenizerConfigJson: await read('tokenizer_config.json'),
     chatTemplateJinja: await read('chat_template.jinja'),
+    additionalChatTemplates: await readAdditionalTemplates(folder, read),
     tokenizerModel: await read('tokenizer.model', maxTokenizerBytes),
     specialTokensMapJson: await read('special_tokens_map.json'),
   };
@@ -179,6 +181,19 @@ async function readSmallFiles(folder: string, name: string, configText: string, 
     tokenizerFiles,
     fileBytes,
   };
+}
+
+/** Named templates; undefined where there are none. A folder with more of them than any model needs is not read to its end. */
+async function readAdditionalTemplates(folder: string, read: (file: string) => Promise<string | undefined>): Promise<Readonly<Record<string, string>> | undefined> {
+  const files = (await entriesOf(join(folder, 'additional_chat_templates'))).filter((file) => file.endsWith('.jinja')).sort().slice(0, maxTemplates);
+  const entries: (readonly [string, string])[] = [];
+  for (const file of files) {
+    const text = await read(join('additional_chat_templates', file));
+    if (text !== undefined) {
+      entries.push([file.slice(0, -'.jinja'.length), text]);
+    }
+  }
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
 function parseObject(text: string, file: string, folder: string): Readonly<Record<string, unknown>> {

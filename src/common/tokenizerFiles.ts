@@ -4,6 +4,8 @@ export interface TokenizerFiles {
   readonly tokenizerJson?: string;
   readonly tokenizerConfigJson?: string;
   readonly chatTemplateJinja?: string;
+  /** `additional_chat_templates/NAME.jinja`, by name. */
+  readonly additionalChatTemplates?: Readonly<Record<string, string>>;
   /** `tokenizer.model`: lines of `base64(token) rank` (tiktoken form). */
   readonly tokenizerModel?: string;
   readonly specialTokensMapJson?: string;

@@ -3,6 +3,7 @@
 import { Template } from '@huggingface/jinja';
 import type { ChatInput } from '../common/chat';
 import { isRecord } from '../common/checkShape';
+import type { TokenizerFiles } from '../common/tokenizerFiles';
 import { usePythonLoops } from './pythonLoops';
 import { pythonMethodVariables, usePythonMethods } from './pythonMethods';
 import { TemplateError } from './tokenizerError';
@@ -25,29 +26,29 @@ export interface ChatTemplate {
 /** Names that the engine or this folder sets; a caller's variable of that name is refused. */
 const reservedNames = ['messages', 'tools', 'documents', 'add_generation_prompt', 'true', 'false', 'none', 'True', 'False', 'None', 'range', 'namespace', 'raise_exception', 'strftime_now', ...Object.keys(pythonMethodVariables)];
 
-/**
- * `chat_template.jinja` before tokenizer_config's `chat_template`, which may be one text, or several with names.
- * @returns undefined when the checkpoint has none, or several and none of them is the default one.
- */
-export function findChatTemplate(chatTemplateJinja: string | undefined, config: Readonly<Record<string, unknown>>, namedTokens: Readonly<Record<string, string>>): ChatTemplate | undefined {
-  const declared = config.chat_template;
-  if (chatTemplateJinja !== undefined) {
-    return createChatTemplate(new Map([['default', chatTemplateJinja]]), namedTokens);
-  }
-  if (typeof declared === 'string') {
-    return createChatTemplate(new Map([['default', declared]]), namedTokens);
-  }
-  const named = namedTemplates(config);
-  return named.has('default') ? createChatTemplate(named, namedTokens) : undefined;
+/** The checkpoint's template; undefined when it has none, or several and none of them is the default one. */
+export function findChatTemplate(files: TokenizerFiles, config: Readonly<Record<string, unknown>>, namedTokens: Readonly<Record<string, string>>): ChatTemplate | undefined {
+  const sources = templatesByName(files, config);
+  return sources.has('default') ? createChatTemplate(sources, namedTokens) : undefined;
 }
 
-/** The templates that tokenizer_config.json holds by name: as a list of `{"name", "template"}`, or as a map. */
-export function namedTemplates({ chat_template: declared }: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
-  const entries: readonly (readonly [unknown, unknown])[] = Array.isArray(declared)
-    ? (declared as readonly unknown[]).filter(isRecord).map(({ name, template }) => [name, template] as const)
-    : isRecord(declared)
-      ? Object.entries(declared)
-      : [];
+/**
+ * As transformers reads them: `chat_template.jinja` is the default, `additional_chat_templates/NAME.jinja` has that name,
+ * and where such files are, those of tokenizer_config.json count no more. There it is one text, a list of `{"name", "template"}`, or a map.
+ */
+export function templatesByName({ chatTemplateJinja, additionalChatTemplates = {} }: TokenizerFiles, { chat_template: declared }: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  const files = new Map([...(chatTemplateJinja === undefined ? [] : [['default', chatTemplateJinja] as const]), ...Object.entries(additionalChatTemplates)]);
+  if (files.size > 0) {
+    return files;
+  }
+  const entries: readonly (readonly [unknown, unknown])[] =
+    typeof declared === 'string'
+      ? [['default', declared]]
+      : Array.isArray(declared)
+        ? (declared as readonly unknown[]).filter(isRecord).map(({ name, template }) => [name, template] as const)
+        : isRecord(declared)
+          ? Object.entries(declared)
+          : [];
   return new Map(entries.filter((entry): entry is readonly [string, string] => entry.every((part) => typeof part === 'string')));
 }
 

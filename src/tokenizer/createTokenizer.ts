@@ -2,7 +2,7 @@
 
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { TokenizerFiles } from '../common/tokenizerFiles';
-import { createChatTemplate, findChatTemplate, namedTemplates, templateVariables, type ChatTemplate } from './chatTemplate';
+import { createChatTemplate, findChatTemplate, templatesByName, templateVariables, type ChatTemplate } from './chatTemplate';
 import { glm4FallbackTemplate } from './fallbackTemplate';
 import type { GlmTokenizer, TokenizerContext } from './glmTokenizer';
 import { renderGuarded } from './specialLiterals';
@@ -22,8 +22,8 @@ export function createTokenizer(files: TokenizerFiles, context: TokenizerContext
   const special = new Set(json.added_tokens.filter((token) => token.special).map((token) => token.id));
   const decoder = createTokenDecoder({ tokenOf: (id) => tokenOf.get(id) ?? main.id_to_token(id), isSpecial: (id) => special.has(id) });
   const eosIds = findEosIds(context, json, namedTokens.eos_token);
-  const template = findChatTemplate(files.chatTemplateJinja, source.config, namedTokens) ?? fallbackFor(files, json, eosIds, namedTokens);
-  const names = template === undefined ? [...namedTemplates(source.config).keys()] : [];
+  const template = findChatTemplate(files, source.config, namedTokens) ?? fallbackFor(files, json, eosIds, namedTokens);
+  const names = template === undefined ? [...templatesByName(files, source.config).keys()] : [];
 
   const longestToken = longestTokenBytes(json);
   const encode: GlmTokenizer['encode'] = (text, mode) => toIds(mode === 'plain' ? plain.encode(text, { add_special_tokens: false }).ids : main.encode(text, { add_special_tokens: mode === 'special' }).ids);

@@ -21,6 +21,15 @@ describe('openCheckpoint', () => {
     expect(checkpoint.fileBytes).toBe((await describeCheckpoint(folder, options)).fileBytes);
   });
 
+  it('reads additional chat templates by name, and nothing else of their folder', async () => {
+    const folder = whole();
+    expect((await openCheckpoint(folder, options)).tokenizerFiles.additionalChatTemplates).toBeUndefined();
+    mkdirSync(join(folder, 'additional_chat_templates'));
+    put(join(folder, 'additional_chat_templates/tool_use.jinja'), 'tools');
+    put(join(folder, 'additional_chat_templates/notes.txt'), 'x');
+    expect((await openCheckpoint(folder, options)).tokenizerFiles.additionalChatTemplates).toEqual({ tool_use: 'tools' });
+  });
+
   it('reads a single file, which goes before an index', async () => {
     const folder = whole();
     put(join(folder, 'model.safetensors'), safetensors({ only: f32(0, 1) }, 4));

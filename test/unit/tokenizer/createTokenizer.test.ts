@@ -57,6 +57,16 @@ describe('chat template', () => {
     expect(() => withTemplates([{ name: 'rag', template: 'x' }, { name: 'tool_use', template: 'y' }]).renderChat({ messages })).toThrow(/templates for special uses \(rag, tool_use\), but none that is called "default"/);
   });
 
+  it('reads additional_chat_templates by name, before those of tokenizer_config.json', () => {
+    const textOf = (files: object, tools?: never[]) => fixtureTokenizer('pairs', { chatTemplateJinja: undefined, ...files }).renderChat({ messages, tools }).text;
+    const inConfig = { tokenizerConfigJson: JSON.stringify({ chat_template: { default: 'config', tool_use: 'config tools' } }) };
+    expect(textOf({ chatTemplateJinja: 'plain', additionalChatTemplates: { tool_use: 'tools', rag: 'rag' } })).toBe('plain');
+    expect(textOf({ chatTemplateJinja: 'plain', additionalChatTemplates: { tool_use: 'tools', rag: 'rag' } }, [])).toBe('tools');
+    expect(textOf({ ...inConfig, chatTemplateJinja: 'plain' }, [])).toBe('plain');
+    expect(textOf({ chatTemplateJinja: 'plain', additionalChatTemplates: { default: 'named' } })).toBe('named');
+    expect(() => textOf({ ...inConfig, additionalChatTemplates: { rag: 'rag' } })).toThrow(/templates for special uses \(rag\), but none that is called "default"/);
+  });
+
   it('falls back to the GLM-4 structure for the original layout when it stops at <|user|>, as only chat releases do', () => {
     const bare = { chatTemplateJinja: undefined };
     const user = idOf(fixtureTokenizer('ranks'), '<|user|>');

@@ -16,6 +16,8 @@ vi.mock('vscode', async () => {
   Object.assign(held.api, new fakes.FakeEditor().api);
   return held.api;
 });
+// Test files share modules: loaded here, it would register the commands of other files with this editor.
+vi.mock('../../../../src/extension/commands/registerCommand', () => ({ registerCommand: () => ({ dispose: () => undefined }) }));
 
 const logged: string[] = [];
 const log = { log: (_level: string, _tag: string, message: string) => void logged.push(message) };

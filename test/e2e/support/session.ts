@@ -203,12 +203,23 @@ export class Session {
     await input.press('Enter');
   }
 
-  /** Changes user settings and opens the window anew: the served editor, which has no native file watcher, reads them only then. */
-  async reopenWith(settings: Readonly<Record<string, unknown>>): Promise<void> {
+  /**
+   * Changes user settings and opens the window anew: the served editor, which has no native file watcher, reads them only then.
+   * About one window in forty opens with what the file held before, and keeps it; it is opened again until `isRead`.
+   */
+  async reopenWith(settings: Readonly<Record<string, unknown>>, isRead: () => Promise<boolean>): Promise<void> {
     const file = join(this.folder, 'user/User/settings.json');
     writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), ...settings }, undefined, 2));
-    await this.open();
-    await this.openChat();
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      await this.open();
+      await this.openChat();
+      for (const until = Date.now() + 15_000; Date.now() < until; await this.page.waitForTimeout(100)) {
+        if (await isRead()) {
+          return;
+        }
+      }
+    }
+    throw new Error(`The window did not read ${JSON.stringify(settings)}.`);
   }
 
   /** Everything of the chat view with this mark, open shadow roots included. */

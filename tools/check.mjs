@@ -1,4 +1,4 @@
-// `npm run check`: types, lint with its layers, unit and golden tests, commands of the manifest. Runs the slow ones side by side and prints each part's time.
+// `npm run check`: types, lint with its layers, unit and golden tests, commands of the manifest, tables and schemas made from other files. Runs the slow ones side by side and prints each part's time.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,6 +17,7 @@ const parts = [
   ['tests', [bin('vitest/vitest.mjs'), 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${join(results, 'unit.json')}`]],
   ['commands', [join(root, 'tools/checkCommands.mjs')]],
   ['readme', [join(root, 'tools/readmeTables.mjs'), '--check']],
+  ['schemas', [join(root, 'tools/schemas.mjs'), '--check']],
 ].filter(([, args]) => existsSync(args.find((arg) => !arg.startsWith('-'))));
 
 function run([name, args]) {

@@ -1,19 +1,33 @@
 /** Statistics of repeated measurements: what is shown for one series, and whether two series differ. Pure. */
 
+import type { Amount, Count } from '../common/quantities';
+
 /** Summary of one series. Percentiles interpolate linearly between ranks (the default of numpy.percentile). */
 export interface Summary {
-  readonly count: number;
+  /** Samples in the series. */
+  readonly count: Count;
+  /** In the unit of the metric, as are the others up to p99. */
   readonly median: number;
+  /** Arithmetic mean. */
   readonly mean: number;
   /** Sample standard deviation (n − 1); 0 for a single sample. */
-  readonly standardDeviation: number;
+  readonly standardDeviation: Amount;
+  /** Smallest sample. */
   readonly min: number;
+  /** Largest sample. */
   readonly max: number;
+  /** The median again. */
   readonly p50: number;
+  /** 90th percentile. */
   readonly p90: number;
+  /** 99th percentile. */
   readonly p99: number;
-  /** Interquartile range divided by the median: how wide the series is, in a way that one outlier can't spoil. */
-  readonly relativeSpread: number;
+  /**
+   * Interquartile range divided by the median: how wide the series is, in a way that one outlier can't spoil.
+   * Infinite for a median of 0 in a series that varies, which JSON writes as null.
+   * @nullable
+   */
+  readonly relativeSpread: Amount;
   /** True when the spread is too wide, or the samples too few, for the median to be quoted as a result. */
   readonly isUnreliable: boolean;
 }

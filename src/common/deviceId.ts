@@ -1,5 +1,9 @@
 /** Names of devices: `cpu`, `cuda:0`, `webgpu:0`. The spelling is PyTorch's, so that messages read as people know them. */
 
+/**
+ * `cpu`, or a kind and an index, such as `cuda:0`.
+ * @pattern ^(cpu|(cuda|webgpu|amd|intel):\d{1,3})$
+ */
 export type DeviceId = string & { readonly brand: 'DeviceId' };
 export type DeviceKind = 'cpu' | 'cuda' | 'webgpu';
 export type ProviderKind = 'cpu' | 'cuda' | 'webgpu';

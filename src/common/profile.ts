@@ -2,12 +2,14 @@
  * What a profile is: one document for the engine that measures, the command line that writes it, and the panel that draws it.
  *
  * All spans of a request lie on one axis, milliseconds since its submit; documents lie on the Unix epoch. A figure that was not measured is undefined.
+ * docs/schemas/profile-1.schema.json is made of these types and their docstrings (`npm run docs:schemas`).
  */
 
 import type { DeviceId } from './deviceId';
 import type { DeviceMemoryUse, StagePlacement } from './placement';
 import type { LoadedModel, MeasuredBandwidth } from './protocol/engine';
 import type { TelemetrySample } from './protocol/monitor';
+import type { Amount, Count } from './quantities';
 
 /** Changes with every incompatible change of {@link Profile}. */
 export const profileSchema = 'glm-local.profile/1';
@@ -22,11 +24,11 @@ export interface PhaseSpan {
   readonly kind: PhaseKind;
   /** Since the request was submitted. */
   readonly startMs: number;
-  readonly durationMs: number;
+  readonly durationMs: Amount;
   /** Tokens of a chunk or a step. */
-  readonly tokens?: number;
+  readonly tokens?: Count;
   /** Of a copy. */
-  readonly bytes?: number;
+  readonly bytes?: Amount;
   readonly from?: DeviceId;
   readonly to?: DeviceId;
   /** Absent: the profile's own. */
@@ -38,10 +40,10 @@ export interface GenerationProfile {
   readonly generationId: string;
   /** Milliseconds since the Unix epoch. */
   readonly submittedAtMs: number;
-  readonly totalMs: number;
-  readonly promptTokens: number;
-  readonly reusedTokens: number;
-  readonly generatedTokens: number;
+  readonly totalMs: Amount;
+  readonly promptTokens: Count;
+  readonly reusedTokens: Count;
+  readonly generatedTokens: Count;
   /** Of the spans. Work on a GPU is queued and waited for, so the host's clock times waits. Absent in old files: `host`. */
   readonly clock?: ProfileClock;
   /** In the order of their starts. */
@@ -56,14 +58,14 @@ export interface ProfiledNode {
   readonly opType: string;
   /** As the runtime names it (`CUDAExecutionProvider`), or `GLM Local` for kernels of this product. */
   readonly provider: string;
-  readonly stageIndex: number;
+  readonly stageIndex: Count;
   readonly device: DeviceId;
   /** Index in the whole model; undefined for embedding, final norm and head. */
-  readonly layer?: number;
+  readonly layer?: Count;
   /** Weights and inputs that the node has to read at least once, and outputs that it writes; undefined where unknown. */
-  readonly bytes?: number;
+  readonly bytes?: Amount;
   /** Multiply-adds count twice. */
-  readonly flops?: number;
+  readonly flops?: Amount;
 }
 
 /**
@@ -73,47 +75,47 @@ export interface ProfiledNode {
 export interface OperatorProfile {
   readonly kind: 'prefill' | 'decode';
   /** Tokens per step and sequence. */
-  readonly tokens: number;
+  readonly tokens: Count;
   /** Positions in the cache before the first of the steps. */
-  readonly contextTokens: number;
+  readonly contextTokens: Count;
   readonly clock: ProfileClock;
   /** `extra`: steps run for the profile only, without graph capture, because a captured graph reports no nodes. */
   readonly mode: 'as-run' | 'extra';
   /** Of the first step, milliseconds since the Unix epoch. */
   readonly startedAtMs?: number;
   /** Median of the same step as it runs without a profile; what the nodes' sum is held against. */
-  readonly plainStepMs?: number;
+  readonly plainStepMs?: Amount;
   /** With host times only: what the device's own clock gave the kernels of a median step, where that is too far from the plain step to be shown as its parts. */
-  readonly deviceNodesMs?: number;
+  readonly deviceNodesMs?: Amount;
   readonly nodes: readonly ProfiledNode[];
-  readonly steps: readonly { readonly startMs: number; readonly durationMs: number }[];
+  readonly steps: readonly { readonly startMs: number; readonly durationMs: Amount }[];
   readonly startsUs: readonly number[];
   readonly durationsUs: readonly number[];
 }
 
 /** Hidden states from one stage to the next. */
 export interface StageCopy {
-  readonly fromStage: number;
-  readonly toStage: number;
+  readonly fromStage: Count;
+  readonly toStage: Count;
   readonly from: DeviceId;
   readonly to: DeviceId;
   readonly route: 'same-device' | 'peer' | 'host';
-  readonly bytesPerToken: number;
-  readonly msPerToken?: number;
+  readonly bytesPerToken: Amount;
+  readonly msPerToken?: Amount;
 }
 
 /** A part of the model that lies on one device. */
 export interface PlacedPart {
   readonly part: 'embedding' | 'layer' | 'head';
   /** Of `layer` only. */
-  readonly layer?: number;
-  readonly stageIndex: number;
+  readonly layer?: Count;
+  readonly stageIndex: Count;
   readonly device: DeviceId;
-  readonly weightBytes: number;
-  readonly kvBytesPerPosition: number;
+  readonly weightBytes: Amount;
+  readonly kvBytesPerPosition: Amount;
   /** From {@link OperatorProfile}, medians; undefined until such steps were profiled. */
-  readonly decodeMs?: number;
-  readonly prefillMs?: number;
+  readonly decodeMs?: Amount;
+  readonly prefillMs?: Amount;
   readonly clock?: ProfileClock;
 }
 
@@ -129,32 +131,32 @@ export interface ForecastBasis {
   readonly devices: readonly {
     readonly device: DeviceId;
     readonly name: string;
-    readonly weightBytes: number;
-    readonly kvBytesPerPosition: number;
+    readonly weightBytes: Amount;
+    readonly kvBytesPerPosition: Amount;
     /** Positions that caches are rounded up to. */
-    readonly kvStepPositions: number;
+    readonly kvStepPositions: Count;
     /** Independent of context and batch: prefill buffers, kernels, the runtime's own. */
-    readonly fixedBytes: number;
+    readonly fixedBytes: Amount;
     /** Per sequence, besides keys and values. */
-    readonly bytesPerSequence: number;
-    readonly totalBytes?: number;
+    readonly bytesPerSequence: Amount;
+    readonly totalBytes?: Amount;
     /** Free for this model: free now and held by it. */
-    readonly availableBytes?: number;
+    readonly availableBytes?: Amount;
   }[];
-  readonly maxContextTokens: number;
+  readonly maxContextTokens: Count;
   /** As loaded. */
-  readonly contextTokens: number;
-  readonly maxBatch: number;
+  readonly contextTokens: Count;
+  readonly maxBatch: Count;
 }
 
 /** What recording cost in this document, in milliseconds per token or percent; measured with and without. */
 export interface ProfilingCost {
-  readonly plainTpotMs?: number;
-  readonly profiledTpotMs?: number;
+  readonly plainTpotMs?: Amount;
+  readonly profiledTpotMs?: Amount;
   /** How far requests without a profile lay apart, of their median: a smaller difference says nothing. */
-  readonly plainSpreadPercent?: number;
+  readonly plainSpreadPercent?: Amount;
   /** Share of one core that the telemetry took. */
-  readonly telemetryCorePercent?: number;
+  readonly telemetryCorePercent?: Amount;
 }
 
 export interface Profile {

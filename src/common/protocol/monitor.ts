@@ -2,19 +2,29 @@
 
 import type { DeviceId } from '../deviceId';
 import type { LogRecord } from '../log';
+import type { Amount } from '../quantities';
 
 /** A device that exists, and why something about it is missing. */
 export interface DeviceDescription {
+  /** `cpu`, `cuda:0`, `webgpu:0`, `amd:0`, `intel:0`; the last two are only watched. */
   readonly id: DeviceId;
+  /** The same without the index. */
   readonly kind: 'cpu' | 'cuda' | 'webgpu' | 'amd' | 'intel';
+  /** As its driver or the system calls it. */
   readonly name: string;
-  readonly totalBytes?: number;
-  readonly freeBytes?: number;
+  /** Memory in bytes. */
+  readonly totalBytes?: Amount;
+  /** Bytes that were free when it was described. */
+  readonly freeBytes?: Amount;
+  /** Version of its driver. */
   readonly driverVersion?: string;
+  /** Such as `0000:17:00.0`. */
   readonly pciBusId?: string;
+  /** As NVML gives it. */
   readonly uuid?: string;
   /** Where the readings come from, such as `NVML`, `nvidia-smi`, `sysfs`, `os`. */
   readonly source: string;
+  /** What is missing and why, one sentence each. */
   readonly notes: readonly string[];
 }
 

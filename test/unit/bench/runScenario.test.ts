@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { runScenario, type BenchmarkEngine, type ScenarioHooks, type ScenarioProgress } from '../../../src/bench/runScenario';
+import { runScenario as run, type BenchmarkEngine, type ScenarioHooks, type ScenarioProgress } from '../../../src/bench/runScenario';
 import { alignmentScenario } from '../../../src/bench/scenarios/alignment';
 import { chatAgainstBaseScenario } from '../../../src/bench/scenarios/chatAgainstBase';
 import { defaultSettings } from '../../../src/bench/scenarios/scenario';
+import { scenarioByName, scenarioNames } from '../../../src/bench/scenarios/scenarioByName';
 import { standardScenario } from '../../../src/bench/scenarios/standard';
 import { precisionScenario } from '../../../src/bench/scenarios/sweeps';
 import { GlmError } from '../../../src/common/errors';
 import type { EngineContract, GenerateParams, GenerateResult, LoadedModel, LoadOptions, ModelDescription } from '../../../src/common/protocol/engine';
 import { cpuDevice } from '../../../src/common/deviceId';
+import { reportSchemaErrors } from '../../fakes/publishedSchemas';
 
 const base: LoadOptions = {
   source: 'chat',
@@ -135,7 +137,20 @@ function hooks(engines: FakeEngines, changes: Partial<ScenarioHooks> = {}): Scen
   };
 }
 
+/** Whatever a test is about, its report has to be one of the published schema. */
+const runScenario: typeof run = async (...args) => {
+  const report = await run(...args);
+  expect(reportSchemaErrors(report)).toEqual([]);
+  return report;
+};
+
 describe('runScenario', () => {
+  it.each(scenarioNames)('makes a report of the published schema of %s', async (name) => {
+    const report = await runScenario(scenarioByName(name, base, [], { secondSource: 'base' }), defaultSettings, hooks(new FakeEngines()));
+    expect(report.scenario).toBe(name);
+    expect(report.cases.length).toBeGreaterThan(0);
+  });
+
   it('does not try what is only held against a load that failed, in no round', async () => {
     const engines = new FakeEngines({ failLoadOf: 'none' });
     const alignment = alignmentScenario({ ...base, provider: 'webgpu' });

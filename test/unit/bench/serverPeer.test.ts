@@ -2,8 +2,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { streamCompletion, takeEvents } from '../../../src/bench/others/completionStream';
-import { measureServer } from '../../../src/bench/others/serverPeer';
+import { measureServer as measure } from '../../../src/bench/others/serverPeer';
 import { serverAt, type OtherRun } from '../../../src/bench/others/otherEngine';
+import { benchmarkReport } from '../../fakes/benchmarkReport';
+import { reportSchemaErrors } from '../../fakes/publishedSchemas';
+
+/** Whatever a test is about, the cases have to be ones of the published schema. */
+const measureServer: typeof measure = async (...args) => {
+  const outcome = await measure(...args);
+  expect(reportSchemaErrors(benchmarkReport({ cases: outcome.cases }))).toEqual([]);
+  return outcome;
+};
 
 interface Asked {
   readonly path: string;

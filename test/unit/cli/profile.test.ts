@@ -11,6 +11,7 @@ import type { ChromeTrace } from '../../../src/profiling/chromeTrace';
 import { fakeDescription, fakeLoadedModel } from '../../fakes/fakeEngine';
 import { runFakeCli, type FakeCliOptions } from '../../fakes/fakeCli';
 import { fakeOperatorProfile, fakeProfile } from '../../fakes/fakeProfile';
+import { profileSchemaErrors } from '../../fakes/publishedSchemas';
 
 const folder = mkdtempSync(join(tmpdir(), 'glm-profile-cli-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,6 +35,7 @@ describe('glm profile', () => {
       expect(run.stdout).toContain(heading);
     }
     const profile = parseProfile(readFileSync(file('p.json'), 'utf8'));
+    expect(profileSchemaErrors(profile)).toEqual([]);
     expect(profile.generations.map(({ promptTokens, generatedTokens }) => [promptTokens, generatedTokens])).toEqual([[20, 4]]);
     expect(profile.operators.map(({ kind, steps }) => [kind, steps.length])).toEqual([['prefill', 1], ['decode', 3]]);
     expect(profile).toMatchObject({ model: { weights: 'int4' }, telemetry: [sample, sample], bandwidth: [{ device: 'cpu' }], cost: { plainTpotMs: 2 } });

@@ -7,7 +7,8 @@ import { attentionSharedBytes, attentionThreads, defaultTuning, definesOf, split
 import { kernelSource } from '../../src/cuda/decode/kernels';
 import { KernelModule } from '../../src/cuda/kernelModule';
 import { compileKernels } from '../../src/cuda/nvrtc';
-import { bf16Bits, createRandom, glm9bShape } from './fusedFixture';
+import { glm9bShape } from '../fakes/glm9bShape';
+import { bf16Bits, createRandom } from './fusedFixture';
 import type { GpuCheck } from './harness';
 import { roundToBf16 } from './referenceModel';
 

@@ -4,7 +4,8 @@ import { CudaContext } from '../../src/cuda/cudaContext';
 import { CudaDriver } from '../../src/cuda/cudaDriver';
 import { compileFusedKernels, FusedDecoder, type FusedLayer, type FusedMatrix, type FusedStage } from '../../src/cuda/decode/fusedDecoder';
 import { defaultTuning, type FusedModel, type FusedTuning } from '../../src/cuda/decode/fusedModel';
-import { bf16Bits, createRandom, glm9bShape } from './fusedFixture';
+import { glm9bShape } from '../fakes/glm9bShape';
+import { bf16Bits, createRandom } from './fusedFixture';
 
 const shape: Omit<FusedModel, 'weightBits'> = { ...glm9bShape, contextTokens: 8448 };
 

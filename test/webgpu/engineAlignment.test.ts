@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AlignmentMessage } from '../../src/common/alignment';
-import { silentLog } from '../../src/common/log';
 import type { LoadOptions } from '../../src/common/protocol/engine';
 import { defaultLength, greedySampling } from '../../src/common/sampling';
-import { Engine } from '../../src/engine/worker/engine';
-import { LoadedModels } from '../../src/engine/worker/loadedModels';
+import type { Engine } from '../../src/engine/worker/engine';
 import { fixtureFolder } from '../unit/engine/worker/tinyCheckpoint';
+import { wholeEngine } from './wholeEngine';
 
 // Whole engines, on the CPU and on WebGPU's software rasteriser: what comes from the plan, and what from other engines.
 
@@ -22,17 +21,7 @@ const signal = new AbortController().signal;
 function open(pid: number): { readonly engine: Engine; readonly told: AlignmentMessage[]; readonly resolved: string[]; answer(): Promise<unknown> } {
   const told: AlignmentMessage[] = [];
   const resolved: string[] = [];
-  const engine = new Engine({
-    env: {},
-    log: silentLog,
-    timer: { nowMs: () => performance.now(), after: () => () => undefined },
-    bundlePath: 'none',
-    packThreadFile: undefined,
-    loadedModels: new LoadedModels({ folder: join(folder, 'engines'), pid, isAlive: () => true }),
-    events: { onDelta: () => undefined, onPrefill: () => undefined, onContextLimit: () => undefined, onAlignment: (message) => told.push(message), onAlignmentResolved: (keys) => resolved.push(...keys) },
-    onProgress: () => undefined,
-    onMemoryUse: () => undefined,
-  });
+  const engine = wholeEngine(folder, { pid, events: { onAlignment: (message) => told.push(message), onAlignmentResolved: (keys) => resolved.push(...keys) } });
   let asked = 0;
   const answer = async (): Promise<unknown> =>
     engine.handlers.generate({ generationId: `g${asked++}`, prompt: { kind: 'ids', ids: [5, 9, 40] }, options: { ...greedySampling, ...defaultLength, maxNewTokens: 2, ignoreEos: true } }, signal);

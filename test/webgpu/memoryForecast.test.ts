@@ -3,11 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { deviceId } from '../../src/common/deviceId';
-import { silentLog } from '../../src/common/log';
-import { Engine } from '../../src/engine/worker/engine';
-import { LoadedModels } from '../../src/engine/worker/loadedModels';
 import { openStages } from '../../src/engine/worker/stages/openStages';
 import { cpuPlan, fixtureFolder, openTiny } from '../unit/engine/worker/tinyCheckpoint';
+import { wholeEngine } from './wholeEngine';
 
 const folder = mkdtempSync(join(tmpdir(), 'glm-forecast-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -15,17 +13,7 @@ const signal = new AbortController().signal;
 
 describe('the memory forecast on WebGPU', () => {
   it('counts the activations of the longest chunk by the plan, where neither the runtime nor the driver counts', { timeout: 120_000 }, async () => {
-    const engine = new Engine({
-      env: {},
-      log: silentLog,
-      timer: { nowMs: () => performance.now(), after: () => () => undefined },
-      bundlePath: 'none',
-      packThreadFile: undefined,
-      loadedModels: new LoadedModels({ folder: join(folder, 'engines'), pid: 1, isAlive: () => true }),
-      events: { onDelta: () => undefined, onPrefill: () => undefined, onContextLimit: () => undefined, onAlignment: () => undefined, onAlignmentResolved: () => undefined },
-      onProgress: () => undefined,
-      onMemoryUse: () => undefined,
-    });
+    const engine = wholeEngine(folder);
     const model = await engine.handlers['model-load'](
       { source: fixtureFolder('tiny-glm4'), provider: 'webgpu', weights: 'f32', kvCache: 'auto', contextTokens: 48, maxBatch: 1, deviceMap: { kind: 'auto' }, allowSoftwareGpu: true, cpuThreads: 1, cacheFolder: folder, alignment: 'off' },
       signal,

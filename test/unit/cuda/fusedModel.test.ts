@@ -1,23 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { attentionSharedBytes, defaultTuning, fusedDecodingObstacle, splitsOf, type FusedModel } from '../../../src/cuda/decode/fusedModel';
+import { glm9bShape } from '../../fakes/glm9bShape';
 
-const glm9b: FusedModel = {
-  hiddenSize: 4096,
-  intermediateSize: 13_696,
-  numHeads: 32,
-  numKvHeads: 2,
-  headDim: 128,
-  rotaryDim: 64,
-  vocabSize: 151_552,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10_000,
-  hasSandwichNorms: true,
-  hasQkvBias: true,
-  weightBits: 16,
-  scaleDtype: 'bf16',
-  contextTokens: 8192,
-  kvDtype: 'bf16',
-};
+const glm9b: FusedModel = { ...glm9bShape, weightBits: 16, contextTokens: 8192 };
 const glm32b: FusedModel = { ...glm9b, hiddenSize: 6144, intermediateSize: 23_040, numHeads: 48, numKvHeads: 8 };
 
 /** Compute capability, multiprocessors, and shared memory of a block as NVIDIA's programming guide lists them. */

@@ -68,7 +68,7 @@ export interface PlacementLimits {
   readonly excludeDevices?: readonly DeviceId[];
   /** Exactly this many stages, several on one device where needed. */
   readonly numStages?: number;
-  /** The model's max context; caps `largestContextTokens`. */
+  /** The model's max context; caps `largestContextTokens` unless the context that is asked for exceeds it. */
   readonly maxContextTokens?: number;
 }
 

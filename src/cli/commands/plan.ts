@@ -44,7 +44,7 @@ function describePlan(description: ModelDescription, plan: PlacementPlan): strin
         formatBytes(stage.activationBytes),
       ]),
     ),
-    `largest context: ${tokens(plan.largestContextTokens)} tokens (${tokens(plan.largestContextAsPlacedTokens)} with the layers placed like this)`,
+    `largest context: ${tokens(plan.largestContextTokens)} tokens${plan.largestContextTokens === description.maxContextTokens ? ", the model's own limit" : ''} (${tokens(plan.largestContextAsPlacedTokens)} with the layers placed like this)`,
     ...plan.warnings.map((warning) => `warning: ${warning.message}`),
   ].join('\n');
 }

@@ -51,7 +51,7 @@ export function addLoadOptions(command: Command, fallbackModel?: string): Comman
     .addOption(new Option('--weights <format>', 'how weights are held').choices(['auto', ...weightFormats]).default('auto'))
     .addOption(new Option('--kv-cache <format>', 'how keys and values are held; int8 not on webgpu').choices(['auto', 'f32', 'f16', 'bf16', 'int8']).default('auto'))
     .option('--stages <n>', 'cut the model into this many stages', wholeNumber(1, 1024))
-    .option('--context <tokens>', 'positions to allocate per sequence', wholeNumber(1))
+    .option('--context <tokens>', 'positions to allocate per sequence', wholeNumber(2))
     .option('--max-batch <n>', 'sequences decoded together', wholeNumber(1, 1024))
     .option('--threads <n>', 'CPU threads of the engine', wholeNumber(1, 1024))
     .addOption(new Option('--accuracy-level <level>', 'int4 and int8 on the CPU: 4 rounds activations to int8 (fast), 0 keeps them in f32').choices(['0', '4']))

@@ -56,7 +56,9 @@ export function planPlacement(
   const slots = eligibleSlots(sizes, devices, formats, limits);
   const input: LayoutInput = { slots, numLayers: sizes.numLayers, need, numStages: limits.numStages, devices: slots.map((slot) => slot.device) };
   const layout = layOut(input, request);
-  const cap = Math.max(limits.maxContextTokens ?? longestContextTokens, 1);
+  // A context beyond the model's own that fits says that its limit is not wanted as one: then memory alone bounds the figure.
+  const modelCap = Math.max(limits.maxContextTokens ?? longestContextTokens, 1);
+  const cap = layout !== undefined && need.contextTokens > modelCap ? Math.max(longestContextTokens, need.contextTokens) : modelCap;
   const largest = (isPossible: (contextTokens: number) => boolean): number => largestInteger(cap, isPossible);
   const withContext = (contextTokens: number): LayoutInput => ({ ...input, need: { ...need, contextTokens } });
   const largestContextTokens = largest((contextTokens) => fits(withContext(contextTokens), request));

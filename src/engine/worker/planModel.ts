@@ -4,6 +4,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import type { ProviderKind } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
+import { GlmError } from '../../common/errors';
 import type { DeviceBudget, MemoryNeed, ModelSizes, PlacementFormats, PlacementPlan, PlacementWarning } from '../../common/placement';
 import type { DecodeRead, LoadOptions, ModelDescription } from '../../common/protocol/engine';
 import { devicesWanted } from '../../devices/plan/eligibleSlots';
@@ -40,6 +41,9 @@ export interface ModelPlan {
 /** The context that is allocated when none is asked for, as far as model and memory allow. */
 const defaultContextTokens: Readonly<Record<ProviderKind, number>> = { cpu: 8192, webgpu: 16_384, cuda: 32_768 };
 
+/** One token of a prompt and one of its answer. */
+const shortestContextTokens = 2;
+
 /** Long enough to use the device well, short enough that a cancel is soon heard and activations stay small. */
 const prefillChunkTokens: Readonly<Record<ProviderKind, number>> = { cpu: 256, webgpu: 512, cuda: 512 };
 
@@ -59,10 +63,11 @@ export async function openModel(source: string, env: Readonly<Record<string, str
 /**
  * Weights that `auto` chose become narrower where these would need the CPU, or would leave less than {@link leastContextTokens} of context.
  *
- * @throws {ProviderAbsentError} @throws {ModelDoesNotFitError} @throws {DeviceMapError} @throws {NoUsableDeviceError} @throws {GlmError} `weights-unsupported`, `kv-unsupported`
+ * @throws {ProviderAbsentError} @throws {ModelDoesNotFitError} @throws {DeviceMapError} @throws {NoUsableDeviceError} @throws {GlmError} `weights-unsupported`, `kv-unsupported`, `context-too-short`
  */
 export function planModel({ checkpoint, config }: Pick<OpenedModel, 'checkpoint' | 'config'>, options: LoadOptions, devices: readonly DeviceBudget[]): ModelPlan {
   assertProviderPresent(options.provider, devices);
+  assertRoomForAnswer(options.contextTokens ?? config.maxContextTokens);
   devicesWanted(devices, options);
   const fileDtype = mainDtype(checkpoint);
   const sizesOf: SizesOf = (provider, weights, kv = 'f32') => modelSizes(config, weights, kv, { provider, fileDtype });
@@ -120,6 +125,12 @@ function planInFormats(config: GlmConfig, options: LoadOptions, devices: readonl
     ...(provider === 'webgpu' ? { firstChunkTokens: prefillChunkTokens.webgpu } : {}),
     decodeReads: decodeReads(plan, (stage) => (stage.provider === provider ? sizes : (placementFormats.cpu?.sizes ?? sizes))),
   };
+}
+
+function assertRoomForAnswer(contextTokens: number): void {
+  if (contextTokens < shortestContextTokens) {
+    throw new GlmError('context-too-short', `A context of ${contextTokens} token has no room for an answer: prompt and answer need at least one token each. Ask for a context of ${shortestContextTokens} tokens or more.`);
+  }
 }
 
 const usualContext = (provider: ProviderKind, config: GlmConfig): number => Math.min(defaultContextTokens[provider], config.maxContextTokens);

@@ -5,8 +5,8 @@ import type { StageRunner } from './stageRunner';
 
 /** Longer than this, loading does not wait for memory that only the forecast wants to know. */
 const longWarmUpLimitMs = 1500;
-/** Of the very first run. */
-const firstTokens = 2;
+/** Of the very first run, where the context leaves room for another token behind them. */
+const usualFirstTokens = 2;
 const trialTokens = 16;
 
 const mostTrials = 3;
@@ -22,9 +22,10 @@ export type WarmUpRunner = Pick<
 
 /** The first run of a session is slow: kernels load lazily and mapped weights are read. Leaves the slots empty. */
 export async function warmUp(runner: WarmUpRunner, longLimitMs = longWarmUpLimitMs): Promise<void> {
+  const firstTokens = Math.min(usualFirstTokens, runner.contextTokens - 1);
   if (runner.overlapsCalls) {
     // The stages' own way of running is there for what the faster one can't do, and tells where each tensor lies.
-    await runner.prefillAllLogits(0, Int32Array.of(0, 0));
+    await runner.prefillAllLogits(0, new Int32Array(firstTokens));
     runner.rewindTo(0, 0);
     // The longest chunk takes all the memory that prompts will need, so what is counted after loading is what there is to count; and the first
     // long prompt finds its kernels loaded (512 tokens took 74 ms at first and 15 ms later, on an H200).
@@ -97,7 +98,7 @@ function reserveForLongChunks(runner: WarmUpRunner, peaksBefore: readonly number
     if (arena.reserve === undefined || farBytes <= nearBytes) {
       return false;
     }
-    arena.reserve(longChunkBytes(tokens, { near: { tokens: firstTokens, bytes: nearBytes }, far: { tokens: trialTokens, bytes: farBytes }, headDim: runner.headDim }));
+    arena.reserve(longChunkBytes(tokens, { near: { tokens: usualFirstTokens, bytes: nearBytes }, far: { tokens: trialTokens, bytes: farBytes }, headDim: runner.headDim }));
     return true;
   });
   if (isReserved.every(Boolean)) {

@@ -37,6 +37,17 @@ describe('planModel', () => {
     const { plan } = planModel(opened, tinyLoadOptions('tiny-glm4', '', { contextTokens: 4096 }), cpu(1024 * mebibyte));
     expect(plan.contextTokens).toBe(4096);
     expect(plan.warnings.map((warning) => warning.code)).toEqual(['context-beyond-model']);
+    // What was asked for lies beyond the model's own limit and fits, so that limit is not the largest context.
+    expect(plan.largestContextTokens).toBeGreaterThan(4096);
+    expect(planModel(opened, tinyLoadOptions('tiny-glm4', '', { contextTokens: 2048 }), cpu(1024 * mebibyte)).plan.largestContextTokens).toBe(2048);
+    expect(() => planModel(opened, tinyLoadOptions('tiny-glm4', '', { contextTokens: 10 ** 9 }), cpu(1024 * mebibyte))).toThrow(expect.objectContaining({ largestContextTokens: 2048 }));
+  });
+
+  it('refuses a context without room for an answer', async () => {
+    const opened = await openModel(checkpointFolder('tiny-glm4'), {});
+    expect(() => planModel(opened, tinyLoadOptions('tiny-glm4', '', { contextTokens: 1 }), cpu(1024 * mebibyte))).toThrow(expect.objectContaining({ code: 'context-too-short' }));
+    expect(() => planModel({ ...opened, config: { ...opened.config, maxContextTokens: 1 } }, tinyLoadOptions('tiny-glm4', ''), cpu(1024 * mebibyte))).toThrow(expect.objectContaining({ code: 'context-too-short' }));
+    expect(planModel(opened, tinyLoadOptions('tiny-glm4', '', { contextTokens: 2 }), cpu(1024 * mebibyte)).plan.contextTokens).toBe(2);
   });
 
   it('plans for GPUs that are not there', async () => {

@@ -68,6 +68,12 @@ describe('warmUp', () => {
     expect(short.calls).toEqual(['2 behind 0']);
   });
 
+  it('leaves room for the token behind the prompt in the shortest context', async () => {
+    const { runner, calls } = fakeRunner([arenaOf(1000)], { contextTokens: 2 });
+    await warmUp(runner, Infinity);
+    expect(calls).toEqual(['1 behind 0']);
+  });
+
   it.each([
     ['a peak that loading left', { peakBytes: 10 ** 9 }],
     ['an arena without figures', { peakBytes: undefined }],

@@ -1,5 +1,5 @@
 /**
- * The OpenAI-compatible HTTP server: /v1/models, /v1/chat/completions, /v1/completions, /health.
+ * The OpenAI-compatible HTTP server: /v1/models, /v1/models/NAME, /v1/chat/completions, /v1/completions, /health.
  *
  * Made for programs on the same machine. On the loopback address requests must name it as their host, so that a web page cannot reach the
  * model through a name of its own (DNS rebinding); bodies must be declared as JSON, which a page cannot do across origins without being asked first.
@@ -9,12 +9,13 @@ import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../common/log';
+import type { ModelDescription } from '../common/protocol/engine';
 import { parseJsonKeepingNumbers } from '../common/pythonNumbers';
 import { ApiError, toApiFailure } from './apiError';
 import { answerCompletion, sendJson, type ServedEngine } from './completionHandler';
 import { readChatRequest, readTextRequest } from './completionRequest';
 import type { CompletionKind } from './completionResponse';
-import { isObject, type Body } from './requestFields';
+import { isObject, textField, type Body } from './requestFields';
 
 export interface ApiServerOptions {
   readonly engine: ServedEngine;
@@ -31,6 +32,8 @@ export interface ApiServer {
   readonly url: string;
   close(): Promise<void>;
 }
+
+const modelPath = '/v1/models/';
 
 /** Long conversations with pasted files stay far below this. */
 const maxBodyBytes = 32 * 1024 * 1024;
@@ -84,10 +87,16 @@ async function serve(request: IncomingMessage, response: ServerResponse, options
     return;
   }
   assertKey(request, options.apiKey);
+  if (request.method === 'GET' && path.startsWith(modelPath)) {
+    const { description } = await options.engine.ensureLoaded();
+    assertModel(decodeName(path.slice(modelPath.length)), description);
+    sendJson(response, 200, modelEntry(description, startedSeconds));
+    return;
+  }
   switch (route) {
     case 'GET /v1/models': {
       const { description } = await options.engine.ensureLoaded();
-      sendJson(response, 200, { object: 'list', data: [{ id: description.name, object: 'model', created: startedSeconds, owned_by: 'local' }] });
+      sendJson(response, 200, { object: 'list', data: [modelEntry(description, startedSeconds)] });
       return;
     }
     case 'POST /v1/chat/completions':
@@ -95,7 +104,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, options
     case 'POST /v1/completions':
       return complete('text', request, response, options);
     default:
-      throw new ApiError(404, 'not-found', `There is no ${route}. There are GET /v1/models, POST /v1/chat/completions, POST /v1/completions and GET /health.`);
+      throw new ApiError(404, 'not-found', `There is no ${route}. There are GET /v1/models, GET /v1/models/NAME, POST /v1/chat/completions, POST /v1/completions and GET /health.`);
   }
 }
 
@@ -110,9 +119,32 @@ async function complete(kind: CompletionKind, request: IncomingMessage, response
   });
   const body = await readBody(request);
   const model = await engine.ensureLoaded();
-  const completion = kind === 'chat' ? readChatRequest(body, model.contextTokens) : readTextRequest(body);
+  const defaults = { contextTokens: model.contextTokens, sampling: model.description.samplingDefaults };
+  assertModel(textField(body, 'model'), model.description);
+  const completion = kind === 'chat' ? readChatRequest(body, defaults) : readTextRequest(body, defaults);
   const head = { kind, id: `${kind === 'chat' ? 'chatcmpl' : 'cmpl'}-${randomUUID()}`, createdSeconds: Math.floor(Date.now() / 1000), model: model.description.name };
   await answerCompletion(completion, { engine, model, head, response, signal: controller.signal });
+}
+
+function modelEntry({ name }: ModelDescription, startedSeconds: number): object {
+  return { id: name, object: 'model', created: startedSeconds, owned_by: 'local' };
+}
+
+/** The names that mean the model: its own, with or without what stands before it, and its folder. A request for another one is not answered by this one. */
+function assertModel(asked: string | undefined, { name, folder }: ModelDescription): void {
+  const lastPart = (text: string): string | undefined => text.split(/[\\/]/).filter(Boolean).at(-1)?.toLowerCase();
+  if (asked !== undefined && asked !== folder && lastPart(asked) !== lastPart(name)) {
+    throw new ApiError(404, 'model-not-found', `There is no model "${asked}" here; the one that is loaded is called "${name}".`, 'model');
+  }
+}
+
+/** What no encoded name could be is taken as it stands. */
+function decodeName(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function assertHost(request: IncomingMessage, host: string): void {

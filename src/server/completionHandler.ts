@@ -8,7 +8,7 @@ import { ThinkSplitter } from '../common/thinkSplit';
 import type { GenerationListener } from '../engine/client/startEngine';
 import { toApiFailure } from './apiError';
 import type { CompletionRequest } from './completionRequest';
-import { chunkResponse, usageChunk, usageOf, wholeResponse, type ChoiceResult, type ResponseHead } from './completionResponse';
+import { chunkResponse, usageChunk, usageOf, wholeResponse, type ChoiceDelta, type ChoiceResult, type ResponseHead } from './completionResponse';
 
 /** The model behind the server; the supervisor of src/engine/client, or a fake. */
 export interface ServedEngine {
@@ -62,12 +62,14 @@ async function runChoice(prompt: PromptInput, index: number, request: Completion
   let text = '';
   let reasoning = '';
   let isFirst = true;
+  // A client that asked for the usage at the end finds null in the chunks before.
+  const send = (delta: ChoiceDelta): void => stream?.send({ ...chunkResponse(head, delta), ...(request.includesUsage ? { usage: null } : {}) });
   const take = (raw: { readonly text: string; readonly thinking: string }): void => {
     const part = { text: trim(raw.text), thinking: raw.thinking };
     text += part.text;
     reasoning += part.thinking;
-    if (stream !== undefined && (isFirst || part.text !== '' || part.thinking !== '')) {
-      stream.send(chunkResponse(head, { index, text: part.text, reasoning: part.thinking, isFirst }));
+    if (isFirst || part.text !== '' || part.thinking !== '') {
+      send({ index, text: part.text, reasoning: part.thinking, isFirst });
       isFirst = false;
     }
   };
@@ -88,7 +90,7 @@ async function runChoice(prompt: PromptInput, index: number, request: Completion
       reasoning = '';
     }
   }
-  stream?.send(chunkResponse(head, { index, stopReason: result.stopReason, isFirst }));
+  send({ index, stopReason: result.stopReason, isFirst });
   return { index, text, reasoning, result };
 }
 

@@ -2,9 +2,10 @@
 
 import type { ChatMessage, ChatRole, ToolDefinition } from '../common/chat';
 import type { PromptInput } from '../common/protocol/engine';
-import type { GenerationOptions } from '../common/sampling';
-import { ApiError, badField } from './apiError';
+import type { GenerationOptions, SamplingDefaults } from '../common/sampling';
+import { badField } from './apiError';
 import { countField, flagField, isObject, numberField, textsField, type Body } from './requestFields';
+import { assertFieldsSupported, unsupportedField } from './supportedFields';
 
 export interface CompletionRequest {
   readonly prompts: readonly PromptInput[];
@@ -16,12 +17,17 @@ export interface CompletionRequest {
   readonly includesUsage: boolean;
 }
 
-/** @param contextTokens  The limit of new tokens when none is asked for: the answer then ends by itself or with the context. */
-export function readChatRequest(body: Body, contextTokens: number): CompletionRequest {
-  refuse(body, ['logprobs', 'top_logprobs', 'functions', 'audio', 'logit_bias']);
-  if (isObject(body.response_format) && body.response_format.type !== 'text') {
-    throw new ApiError(400, 'unsupported_parameter', '"response_format" other than text is not supported.', 'response_format');
-  }
+/** What of the loaded model a request leans on. */
+export interface RequestDefaults {
+  /** The limit of new tokens when none is asked for: the answer then ends by itself or with the context. */
+  readonly contextTokens: number;
+  /** Of the checkpoint's generation_config.json: what its makers recommend holds where the request says nothing. */
+  readonly sampling?: SamplingDefaults;
+}
+
+export function readChatRequest(body: Body, defaults: RequestDefaults): CompletionRequest {
+  assertFieldsSupported(body, 'chat');
+  assertTextAnswer(body);
   const { messages, tools } = body;
   if (!Array.isArray(messages) || messages.length === 0) {
     throw badField('messages', 'a list of at least one message');
@@ -35,47 +41,93 @@ export function readChatRequest(body: Body, contextTokens: number): CompletionRe
   }
   const chat = {
     messages: messages.map(toMessage),
-    ...(Array.isArray(tools) && tools.length > 0 && body.tool_choice !== 'none' ? { tools: tools as readonly ToolDefinition[] } : {}),
+    ...(mayCallTools(body) && Array.isArray(tools) && tools.length > 0 ? { tools: tools as readonly ToolDefinition[] } : {}),
     ...(templateKwargs === undefined ? {} : { templateKwargs }),
   };
-  const maxNewTokens = countField(body, 'max_completion_tokens', 1, 2 ** 24) ?? countField(body, 'max_tokens', 1, 2 ** 24) ?? contextTokens;
-  return { prompts: [{ kind: 'chat', chat }], ...readCommon(body, maxNewTokens) };
+  const maxNewTokens = countField(body, 'max_completion_tokens', 1, 2 ** 24) ?? countField(body, 'max_tokens', 1, 2 ** 24) ?? defaults.contextTokens;
+  return { prompts: [{ kind: 'chat', chat }], ...readCommon(body, maxNewTokens, defaults) };
 }
 
-export function readTextRequest(body: Body): CompletionRequest {
-  refuse(body, ['logprobs', 'suffix', 'logit_bias']);
-  if (flagField(body, 'echo') || (countField(body, 'best_of', 1, 1) ?? 1) !== 1) {
-    throw new ApiError(400, 'unsupported_parameter', '"echo" and "best_of" are not supported.');
+export function readTextRequest(body: Body, defaults: RequestDefaults): CompletionRequest {
+  assertFieldsSupported(body, 'text');
+  if ((countField(body, 'best_of', 1, 2 ** 24) ?? 1) !== 1) {
+    throw unsupportedField('best_of', '"best_of" above 1');
   }
   // 16 is the API's own default.
-  return { prompts: toPrompts(body.prompt), ...readCommon(body, countField(body, 'max_tokens', 1, 2 ** 24) ?? 16) };
+  return { prompts: toPrompts(body.prompt), ...readCommon(body, countField(body, 'max_tokens', 1, 2 ** 24) ?? 16, defaults) };
 }
 
-function readCommon(body: Body, maxNewTokens: number): Omit<CompletionRequest, 'prompts'> {
+function readCommon(body: Body, maxNewTokens: number, { sampling = {} }: RequestDefaults): Omit<CompletionRequest, 'prompts'> {
   for (const penalty of ['frequency_penalty', 'presence_penalty']) {
     if ((numberField(body, penalty, -2, 2) ?? 0) !== 0) {
-      throw new ApiError(400, 'unsupported_parameter', `"${penalty}" is not supported; use "repetition_penalty".`, penalty);
+      throw unsupportedField(penalty, undefined, '; use "repetition_penalty"');
     }
   }
-  const temperature = numberField(body, 'temperature', 0, 100) ?? 1;
+  const temperature = numberField(body, 'temperature', 0, 100) ?? sampling.temperature ?? 1;
+  const minNewTokens = countField(body, 'min_tokens', 0, 2 ** 24) ?? 0;
+  if (minNewTokens > maxNewTokens) {
+    throw badField('min_tokens', `at most the limit of new tokens, ${maxNewTokens}`);
+  }
   return {
     numChoices: countField(body, 'n', 1, 16) ?? 1,
     options: {
       doSample: temperature > 0,
       temperature: temperature === 0 ? 1 : temperature,
-      topP: numberField(body, 'top_p', 0, 1) ?? 1,
-      topK: countField(body, 'top_k', 0, 2 ** 24) ?? 0,
-      minP: numberField(body, 'min_p', 0, 1) ?? 0,
-      repetitionPenalty: numberField(body, 'repetition_penalty', 0.01, 100) ?? 1,
+      topP: numberField(body, 'top_p', 0, 1) ?? sampling.topP ?? 1,
+      topK: countField(body, 'top_k', 0, 2 ** 24) ?? sampling.topK ?? 0,
+      minP: numberField(body, 'min_p', 0, 1) ?? sampling.minP ?? 0,
+      repetitionPenalty: numberField(body, 'repetition_penalty', 0.01, 100) ?? sampling.repetitionPenalty ?? 1,
       seed: countField(body, 'seed', 0, 2 ** 32 - 1),
       maxNewTokens,
-      minNewTokens: countField(body, 'min_tokens', 0, 2 ** 24) ?? 0,
+      minNewTokens,
       stopStrings: textsField(body, 'stop', 16),
       ignoreEos: flagField(body, 'ignore_eos'),
     },
-    streams: flagField(body, 'stream'),
-    includesUsage: isObject(body.stream_options) && flagField(body.stream_options, 'include_usage'),
+    ...readStreaming(body),
   };
+}
+
+function readStreaming(body: Body): Pick<CompletionRequest, 'streams' | 'includesUsage'> {
+  const streams = flagField(body, 'stream');
+  const options = body.stream_options ?? undefined;
+  if (options === undefined) {
+    return { streams, includesUsage: false };
+  }
+  if (!streams || !isObject(options)) {
+    throw badField('stream_options', streams ? 'an object' : 'left out where "stream" is not true');
+  }
+  // Padding against eavesdroppers has no meaning on this machine.
+  const unknown = Object.keys(options).find((name) => name !== 'include_usage' && name !== 'include_obfuscation' && (options[name] ?? false) !== false);
+  if (unknown !== undefined) {
+    throw unsupportedField('stream_options', `"stream_options.${unknown}"`);
+  }
+  return { streams, includesUsage: flagField(options, 'include_usage') };
+}
+
+function assertTextAnswer(body: Body): void {
+  const format = body.response_format ?? undefined;
+  if (format !== undefined && !isObject(format)) {
+    throw badField('response_format', 'an object such as {"type": "text"}');
+  }
+  if (format !== undefined && format.type !== 'text') {
+    throw unsupportedField('response_format', '"response_format" other than text');
+  }
+  const modalities = body.modalities ?? ['text'];
+  if (!Array.isArray(modalities) || modalities.some((modality) => modality !== 'text')) {
+    throw unsupportedField('modalities', '"modalities" other than ["text"]');
+  }
+}
+
+/** False where the tools are to be kept from the model. Nothing here can make it call one. */
+function mayCallTools(body: Body): boolean {
+  const choice = body.tool_choice ?? 'auto';
+  if (choice === 'required' || isObject(choice)) {
+    throw unsupportedField('tool_choice', '"tool_choice" that makes the model call a tool', '; use "auto" or "none"');
+  }
+  if (choice !== 'auto' && choice !== 'none') {
+    throw badField('tool_choice', '"auto" or "none"');
+  }
+  return choice === 'auto';
 }
 
 const roles: Readonly<Record<string, ChatRole>> = { system: 'system', developer: 'system', user: 'user', assistant: 'assistant', tool: 'tool', observation: 'observation' };
@@ -116,15 +168,4 @@ function toPrompts(prompt: unknown): readonly PromptInput[] {
     }
     throw badField('prompt', 'a text, a list of token ids, or a list of these');
   });
-}
-
-/** Fields whose being ignored would change what the client gets. */
-function refuse(body: Body, names: readonly string[]): void {
-  const found = names.find((name) => {
-    const value = body[name] ?? undefined;
-    return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0) && !(isObject(value) && Object.keys(value).length === 0) && value !== 0;
-  });
-  if (found !== undefined) {
-    throw new ApiError(400, 'unsupported_parameter', `"${found}" is not supported.`, found);
-  }
 }

@@ -37,7 +37,7 @@ export function wholeResponse(head: ResponseHead, choices: readonly ChoiceResult
     ...headFields(head, head.kind === 'chat' ? 'chat.completion' : 'text_completion'),
     choices: choices.map(({ index, text, reasoning, result }) => ({
       index,
-      ...(head.kind === 'chat' ? { message: { role: 'assistant', content: text, ...(reasoning === '' ? {} : { reasoning_content: reasoning }) } } : { text }),
+      ...(head.kind === 'chat' ? { message: { role: 'assistant', content: text, refusal: null, ...(reasoning === '' ? {} : { reasoning_content: reasoning }) } } : { text }),
       logprobs: null,
       finish_reason: finishReason(result.stopReason),
     })),

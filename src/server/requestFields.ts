@@ -35,6 +35,14 @@ export function flagField(body: Body, name: string): boolean {
   return value;
 }
 
+export function textField(body: Body, name: string): string | undefined {
+  const value = body[name] ?? undefined;
+  if (value !== undefined && typeof value !== 'string') {
+    throw badField(name, 'a text');
+  }
+  return value;
+}
+
 /** One text or a list of up to `most`. */
 export function textsField(body: Body, name: string, most: number): readonly string[] {
   const value = body[name] ?? [];

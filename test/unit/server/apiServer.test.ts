@@ -40,7 +40,7 @@ async function serve(behaviour: FakeEngineBehaviour = {}, options: Partial<ApiSe
   return { server, asked, post, supervisor };
 }
 
-const hello = { model: 'any', messages: [{ role: 'user', content: 'Hi' }] };
+const hello = { model: 'fake-glm4', messages: [{ role: 'user', content: 'Hi' }] };
 
 async function events(response: Response): Promise<readonly unknown[]> {
   const lines = (await response.text()).split('\n\n').filter((line) => line !== '');
@@ -72,6 +72,8 @@ describe('POST /v1/chat/completions', () => {
     expect(choices.map((choice) => choice.delta.content ?? '').join('')).toBe('Hello, world');
     expect(choices.map((choice) => choice.finish_reason).filter((reason) => reason !== null)).toEqual(['stop']);
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 7 } });
+    expect(chunks.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true);
+    expect(((await events(await post('/v1/chat/completions', { ...hello, stream: true }))) as object[]).some((chunk) => 'usage' in chunk)).toBe(false);
   });
 
   it('leaves out the line break that GLM opens its turn with, in chats only', async () => {
@@ -103,6 +105,32 @@ describe('POST /v1/chat/completions', () => {
     const { choices } = (await (await post('/v1/chat/completions', { ...hello, max_completion_tokens: 2, temperature: 0 })).json()) as { choices: unknown[] };
     expect(choices[0]).toMatchObject({ finish_reason: 'length', message: { content: 'Hello' } });
     expect(asked[1]?.options.doSample).toBe(false);
+  });
+
+  it('takes what generation_config.json recommends where the request says nothing', async () => {
+    const sampling = { temperature: 0.6, topP: 0.8, topK: 50, repetitionPenalty: 1.1 };
+    const { post, asked } = await serve({}, {}, { ...fakeLoadedModel, description: { ...fakeDescription, samplingDefaults: sampling } });
+    await post('/v1/chat/completions', hello);
+    await post('/v1/completions', { prompt: 'x' });
+    await post('/v1/chat/completions', { ...hello, temperature: 1, top_p: 1, top_k: 0, repetition_penalty: 1 });
+    await post('/v1/chat/completions', { ...hello, temperature: 0 });
+    expect(asked.map(({ options }) => options)).toMatchObject([
+      { doSample: true, ...sampling, minP: 0 },
+      { doSample: true, ...sampling },
+      { doSample: true, temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1 },
+      { doSample: false },
+    ]);
+    const greedy = await serve({}, {}, { ...fakeLoadedModel, description: { ...fakeDescription, samplingDefaults: { temperature: 0 } } });
+    await greedy.post('/v1/chat/completions', hello);
+    expect(greedy.asked[0]?.options.doSample).toBe(false);
+  });
+
+  it('keeps tools from the model where the request says so', async () => {
+    const { post, asked } = await serve();
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    await post('/v1/chat/completions', { ...hello, tools, tool_choice: 'none' });
+    await post('/v1/chat/completions', { ...hello, tools, tool_choice: 'auto' });
+    expect(asked.map(({ prompt }) => (prompt.kind === 'chat' ? prompt.chat.tools : undefined))).toEqual([undefined, tools]);
   });
 
   it('gives several choices, each with a seed of its own', async () => {
@@ -187,11 +215,51 @@ describe('the server', () => {
     ['a count that is no whole number', { ...hello, max_tokens: 1.5 }, {}, 400, 'invalid_value'],
     ['what it does not support', { ...hello, logprobs: true }, {}, 400, 'unsupported_parameter'],
     ['a format it cannot force', { ...hello, response_format: { type: 'json_object' } }, {}, 400, 'unsupported_parameter'],
+    ['a format that is no object', { ...hello, response_format: 'json' }, {}, 400, 'invalid_value'],
+    ['a field that nobody reads', { ...hello, guided_json: {} }, {}, 400, 'unknown_parameter'],
+    ['a tool that must be called', { ...hello, tool_choice: 'required' }, {}, 400, 'unsupported_parameter'],
+    ['a tool that must be called, by its name', { ...hello, tool_choice: { type: 'function', function: { name: 'f' } } }, {}, 400, 'unsupported_parameter'],
+    ['another choice of tools', { ...hello, tool_choice: 'sometimes' }, {}, 400, 'invalid_value'],
+    ['answers that are no text', { ...hello, modalities: ['text', 'audio'] }, {}, 400, 'unsupported_parameter'],
+    ['stream options without a stream', { ...hello, stream_options: { include_usage: true } }, {}, 400, 'invalid_value'],
+    ['stream options that it does not have', { ...hello, stream: true, stream_options: { continuous_usage_stats: true } }, {}, 400, 'unsupported_parameter'],
+    ['more tokens at least than at most', { ...hello, min_tokens: 5, max_tokens: 4 }, {}, 400, 'invalid_value'],
+    ['another model', { ...hello, model: 'gpt-4o' }, {}, 404, 'model_not_found'],
+    ['a model that is no text', { ...hello, model: 5 }, {}, 400, 'invalid_value'],
   ])('refuses %s', async (_name, body, headers, status, code) => {
     const { post } = await serve();
     const response = await post('/v1/chat/completions', body, headers);
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject({ error: { code, type: 'invalid_request_error' } });
+  });
+
+  it.each([['best_of', 2], ['echo', true], ['suffix', 'z'], ['logprobs', 0], ['logprobs', 5], ['messages', []]])('refuses %s of a text completion', async (name, value) => {
+    const { post } = await serve();
+    const response = await post('/v1/completions', { prompt: 'x', [name]: value });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { param: name } });
+  });
+
+  it('takes fields that ask for nothing, and those that no answer depends on', async () => {
+    const { post, asked } = await serve();
+    const neutral = { logprobs: false, top_logprobs: 0, logit_bias: {}, functions: null, modalities: ['text'], response_format: { type: 'text' }, frequency_penalty: 0, tool_choice: 'auto' };
+    const ignored = { user: 'u', metadata: { a: 'b' }, store: true, service_tier: 'auto', cache_salt: 's' };
+    expect((await post('/v1/chat/completions', { ...hello, ...neutral, ...ignored, frobnicate: null })).status).toBe(200);
+    expect((await post('/v1/completions', { prompt: 'x', best_of: 1, echo: false, suffix: null, cache_prompt: false })).status).toBe(200);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('knows its model by its name, by its folder and by the name on the hub', async () => {
+    const { server, post } = await serve();
+    for (const model of ['fake-glm4', 'Org/Fake-GLM4', fakeDescription.folder, undefined]) {
+      expect((await post('/v1/chat/completions', { ...hello, model })).status).toBe(200);
+    }
+    expect(await (await fetch(`${server.url}/v1/models/org%2Ffake-glm4`)).json()).toMatchObject({ id: 'fake-glm4', object: 'model', owned_by: 'local' });
+    for (const other of ['gpt-4o', '%E0%A4']) {
+      const refused = await fetch(`${server.url}/v1/models/${other}`);
+      expect(refused.status).toBe(404);
+      expect(await refused.json()).toMatchObject({ error: { code: 'model_not_found', message: expect.stringContaining('"fake-glm4"') as string } });
+    }
   });
 
   it('says 404 with what there is', async () => {

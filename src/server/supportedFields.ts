@@ -48,8 +48,7 @@ export function assertFieldsSupported(body: Body, endpoint: Endpoint): void {
   const known = new Set<string>([...commonFields, ...ownFields[endpoint], ...fieldsWithoutEffect]);
   for (const [name, value] of Object.entries(body)) {
     if (unsupported.includes(name)) {
-      // In text completions 0 asks for the log-probability of each token that was taken.
-      if (!asksForNothing(value) || (endpoint === 'text' && name === 'logprobs' && value === 0)) {
+      if (!asksForNothing(endpoint, name, value)) {
         throw unsupportedField(name);
       }
     } else if (!known.has(name) && (value ?? undefined) !== undefined) {
@@ -62,6 +61,14 @@ export function unsupportedField(param: string, what = `"${param}"`, advice = ''
   return new ApiError(400, 'unsupported_parameter', `${what} is not supported${advice}.`, param);
 }
 
-function asksForNothing(value: unknown): boolean {
-  return (value ?? false) === false || value === 0 || (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0);
+function asksForNothing(endpoint: Endpoint, name: string, value: unknown): boolean {
+  if (value === 0) {
+    // In text completions it asks for the log-probability of each token that was taken.
+    return !(endpoint === 'text' && name === 'logprobs');
+  }
+  if (isObject(value)) {
+    // An empty object of another field may well ask for something: a search of the web with nothing set.
+    return name === 'logit_bias' && Object.keys(value).length === 0;
+  }
+  return (value ?? false) === false || (Array.isArray(value) && value.length === 0);
 }

@@ -219,6 +219,7 @@ describe('the server', () => {
     ['a field that nobody reads', { ...hello, guided_json: {} }, {}, 400, 'unknown_parameter'],
     ['a tool that must be called', { ...hello, tool_choice: 'required' }, {}, 400, 'unsupported_parameter'],
     ['a tool that must be called, by its name', { ...hello, tool_choice: { type: 'function', function: { name: 'f' } } }, {}, 400, 'unsupported_parameter'],
+    ['a search of the web', { ...hello, web_search_options: {} }, {}, 400, 'unsupported_parameter'],
     ['another choice of tools', { ...hello, tool_choice: 'sometimes' }, {}, 400, 'invalid_value'],
     ['answers that are no text', { ...hello, modalities: ['text', 'audio'] }, {}, 400, 'unsupported_parameter'],
     ['stream options without a stream', { ...hello, stream_options: { include_usage: true } }, {}, 400, 'invalid_value'],

@@ -21,8 +21,8 @@ export interface ScenarioHooks extends LoadHooks {
   readonly environment: () => Promise<BenchmarkEnvironment>;
   readonly nowMs: () => number;
   readonly onProgress?: (progress: ScenarioProgress) => void;
-  /** An engine of others without a single case; the reasons are in the notes of the report too. */
-  readonly onOtherUnmeasured?: (label: string, reasons: readonly string[]) => void;
+  /** A load or an engine of others without a single case though it was asked for; the reasons are in the notes of the report too. */
+  readonly onUnmeasured?: (label: string, reasons: readonly string[]) => void;
 }
 
 /**
@@ -51,9 +51,15 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
     } catch (error) {
       firstError ??= error;
       const cancelled = isCancelled(error);
-      note(cancelled ? `Cancelled at ${readableLabel(plan.label)}; what was measured before is kept.` : `${readableLabel(plan.label)} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
       if (cancelled) {
+        note(`Cancelled at ${readableLabel(plan.label)}; what was measured before is kept.`);
         break;
+      }
+      const reason = `${readableLabel(plan.label)} could not be measured: ${error instanceof Error ? error.message : String(error)}`;
+      note(reason);
+      // Which misplacements a machine can have is a finding of that scenario.
+      if (scenario.alignmentCosts === undefined) {
+        hooks.onUnmeasured?.(plan.label, [reason]);
       }
       if (!outcomes.some((outcome) => outcome.plan.label === plan.label)) {
         neverLoaded.add(plan.label);
@@ -122,7 +128,7 @@ async function runOthers(plan: OthersPlan, ours: LoadOutcome | undefined, { sett
       cases.push(...outcome.cases.map((each) => ({ ...each, name: unusedName(each.name, cases) })));
       outcome.notes.forEach(note);
       if (outcome.cases.length === 0) {
-        hooks.onOtherUnmeasured?.(labelOf(engine), outcome.notes);
+        hooks.onUnmeasured?.(labelOf(engine), outcome.notes);
       }
     } catch (error) {
       if (!isCancelled(error)) {

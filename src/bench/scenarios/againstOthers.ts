@@ -2,9 +2,7 @@
 
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { OtherEngine } from '../others/otherEngine';
-import { loadFor, type CasePlan, type LoadOutcome, type Scenario } from './scenario';
-
-const usualCases: readonly CasePlan[] = [{ name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 }];
+import { loadFor, usualCases, type CasePlan, type LoadOutcome, type Scenario } from './scenario';
 
 export function againstOthersScenario(base: LoadOptions, engines: readonly OtherEngine[], cases: readonly CasePlan[] = usualCases): Scenario {
   return {

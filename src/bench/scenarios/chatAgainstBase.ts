@@ -5,7 +5,7 @@
 
 import type { LoadOptions, ModelDescription } from '../../common/protocol/engine';
 import { medianRatioInterval } from '../statistics';
-import { loadFor, type CasePlan, type LoadOutcome, type NaturalStopPlan, type Scenario } from './scenario';
+import { loadFor, usualCases, type CasePlan, type LoadOutcome, type NaturalStopPlan, type Scenario } from './scenario';
 
 const naturalStops: NaturalStopPlan = {
   questions: ['Hello! Who are you?', '你好，你能做什么？', 'Explain in one sentence what a device map is.'],
@@ -13,19 +13,32 @@ const naturalStops: NaturalStopPlan = {
 };
 
 /** @param sources  The chat and the base checkpoint; any two checkpoints will do. */
-export function chatAgainstBaseScenario(base: LoadOptions, sources: readonly [string, string]): Scenario {
-  const shape: CasePlan = { name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 };
+export function chatAgainstBaseScenario(base: LoadOptions, sources: readonly [string, string], cases: readonly CasePlan[] = usualCases): Scenario {
+  const labels = labelsApart(sources);
   return {
     name: 'chat-vs-base',
     title: 'Chat against base',
-    loads: sources.map((source) => {
-      const label = source.split(/[\\/]/).filter(Boolean).at(-1) ?? source;
-      const load = loadFor(base, [shape], { source });
+    loads: sources.map((source, index) => {
+      const label = labels[index] ?? source;
+      const load = loadFor(base, cases, { source });
       const contextTokens = Math.max(load.contextTokens ?? 0, naturalStops.limitTokens + 128);
-      return { label, load: { ...load, contextTokens }, cases: [{ ...shape, name: `${label}, ${shape.name}` }], naturalStops };
+      return { label, load: { ...load, contextTokens }, cases: cases.map((each) => ({ ...each, name: `${label}, ${each.name}` })), naturalStops };
     }),
     explain: explainDifference,
   };
+}
+
+/** The last part of each path, with as many before it as tell the two apart: cases are known by these names. */
+function labelsApart(sources: readonly [string, string]): readonly string[] {
+  const parts = sources.map((source) => source.split(/[\\/]/).filter(Boolean));
+  const most = Math.max(...parts.map(({ length }) => length));
+  for (let count = 1; count <= most; count += 1) {
+    const labels = parts.map((each, index) => each.slice(-count).join('/') || (sources[index] ?? ''));
+    if (new Set(labels).size > 1) {
+      return labels;
+    }
+  }
+  return [parts[0]?.at(-1) ?? sources[0], `${parts[1]?.at(-1) ?? sources[1]} (again)`];
 }
 
 /** Differences that change how much work a token is. */

@@ -14,6 +14,9 @@ export interface CasePlan {
   readonly concurrency: number;
 }
 
+/** What scenarios measure that compare loads instead of lengths. */
+export const usualCases: readonly CasePlan[] = [{ name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 }];
+
 /** One load of a model and what is measured with it before it is unloaded. */
 export interface LoadPlan {
   readonly label: string;

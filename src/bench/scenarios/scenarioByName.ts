@@ -16,6 +16,9 @@ import { concurrencyScenario, contextScenario, devicesScenario, precisionScenari
 export const scenarioNames = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'context', 'devices', 'alignment', 'others'] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 
+/** Those whose cases can be replaced by one of other lengths; a sweep over lengths has its own. */
+export const scenariosWithLengths: readonly ScenarioName[] = ['standard', 'chat-vs-base', 'precision', 'concurrency', 'devices', 'alignment', 'others'];
+
 /** What can be changed; everything has a default but the second checkpoint of chat-vs-base. */
 export interface ScenarioChoices {
   readonly secondSource?: string;
@@ -34,16 +37,16 @@ export function scenarioByName(name: ScenarioName, base: LoadOptions, devices: r
       if (choices.secondSource === undefined) {
         throw new GlmError('bench-second-checkpoint', 'chat-vs-base compares two checkpoints, and only one is named. Name the second one, such as the base checkpoint of the same model.');
       }
-      return chatAgainstBaseScenario(base, [base.source, choices.secondSource]);
+      return chatAgainstBaseScenario(base, [base.source, choices.secondSource], choices.cases);
     case 'precision':
-      return precisionScenario(base, choices.formats ?? (base.provider === 'cuda' || (base.provider === 'auto' && hasCuda(devices)) ? ['bf16', 'int8', 'int4'] : ['f32', 'int8', 'int4']));
+      return precisionScenario(base, choices.formats ?? (base.provider === 'cuda' || (base.provider === 'auto' && hasCuda(devices)) ? ['bf16', 'int8', 'int4'] : ['f32', 'int8', 'int4']), choices.cases);
     case 'concurrency':
-      return concurrencyScenario(base);
+      return concurrencyScenario(base, choices.cases?.[0]);
     case 'context':
       return contextScenario(base);
     case 'devices': {
       const gpus = devices.filter((device) => device.kind === 'cuda').map((device) => device.id);
-      return devicesScenario(base, [...gpus.map((_, index) => gpus.slice(0, index + 1)), [cpuDevice]]);
+      return devicesScenario(base, [...gpus.map((_, index) => gpus.slice(0, index + 1)), [cpuDevice]], choices.cases);
     }
     case 'alignment':
       return alignmentScenario(base, devices, choices.cases);

@@ -6,11 +6,12 @@ import type { LoadOptions } from '../../common/protocol/engine';
 import { describeQuality } from '../quality';
 import type { BenchmarkCase } from '../report/schema';
 import { togetherTokensPerSecond } from '../report/togetherSpeed';
-import { loadFor, type CasePlan, type Scenario } from './scenario';
+import { loadFor, usualCases, type CasePlan, type Scenario } from './scenario';
 
-/** Requests submitted together; shows what continuous batching gains and what it costs each of them. */
-export function concurrencyScenario(base: LoadOptions, counts: readonly number[] = [1, 2, 4, 8]): Scenario {
-  const cases = counts.map((concurrency): CasePlan => ({ name: `${concurrency} at once`, promptTokens: 128, newTokens: 64, concurrency }));
+/** Requests submitted together; shows what continuous batching gains and what it costs each of them. @param lengths  Of each request. */
+export function concurrencyScenario(base: LoadOptions, lengths: Pick<CasePlan, 'promptTokens' | 'newTokens'> = { promptTokens: 128, newTokens: 64 }, counts: readonly number[] = [1, 2, 4, 8]): Scenario {
+  const { promptTokens, newTokens } = lengths;
+  const cases = counts.map((concurrency): CasePlan => ({ name: `${concurrency} at once`, promptTokens, newTokens, concurrency }));
   return { name: 'concurrency', title: 'Concurrent requests', loads: [{ label: base.source, load: loadFor(base, cases), cases }], explain: (outcomes) => outcomes.flatMap((outcome) => describeTogether(outcome.cases)) };
 }
 
@@ -35,19 +36,17 @@ export function contextScenario(base: LoadOptions, lengths: readonly number[] = 
 }
 
 /** One checkpoint in several weight formats: speed, memory, and how well each predicts the bundled text, the first being the reference. */
-export function precisionScenario(base: LoadOptions, formats: readonly WeightFormat[]): Scenario {
-  const cases: readonly CasePlan[] = [{ name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 }];
+export function precisionScenario(base: LoadOptions, formats: readonly WeightFormat[], cases: readonly CasePlan[] = usualCases): Scenario {
   return {
     name: 'precision',
     title: 'Weight formats',
-    loads: formats.map((weights) => ({ label: weights, load: loadFor(base, cases, { weights }), cases: cases.map((each) => ({ ...each, name: `${weights}, ${each.name}` })), scoresText: true })),
+    loads: [...new Set(formats)].map((weights) => ({ label: weights, load: loadFor(base, cases, { weights }), cases: cases.map((each) => ({ ...each, name: `${weights}, ${each.name}` })), scoresText: true })),
     explain: (outcomes) => describeQuality(outcomes.flatMap((outcome) => outcome.cases)),
   };
 }
 
 /** One GPU, two, …, and the CPU. `sets` names the devices of each run. */
-export function devicesScenario(base: LoadOptions, sets: readonly (readonly DeviceId[])[]): Scenario {
-  const cases: readonly CasePlan[] = [{ name: 'prompt 512, 128 new', promptTokens: 512, newTokens: 128, concurrency: 1 }];
+export function devicesScenario(base: LoadOptions, sets: readonly (readonly DeviceId[])[], cases: readonly CasePlan[] = usualCases): Scenario {
   return {
     name: 'devices',
     title: 'Devices',

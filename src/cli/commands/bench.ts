@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs';
-import { Argument, Option, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { BenchmarkMonitor } from '../../bench/benchmarkMonitor';
 import { describeEnvironment } from '../../bench/environment';
 import { serverAt, type OtherEngine, type TransformersEngine, type TransformersVariant } from '../../bench/others/otherEngine';
@@ -9,8 +8,8 @@ import type { BenchmarkReport } from '../../bench/report/schema';
 import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
 import { settingsFor, type CasePlan, type Scenario } from '../../bench/scenarios/scenario';
-import { scenarioByName, scenarioNames, type ScenarioName } from '../../bench/scenarios/scenarioByName';
-import type { WeightFormat } from '../../common/dtype';
+import { scenarioByName, scenarioNames, scenariosWithLengths, type ScenarioName } from '../../bench/scenarios/scenarioByName';
+import { weightFormats, type WeightFormat } from '../../common/dtype';
 import { isGlmError } from '../../common/errors';
 import type { LoadOptions } from '../../common/protocol/engine';
 import type { DeviceDescription } from '../../common/protocol/monitor';
@@ -20,6 +19,7 @@ import { exitCode, type ExitCode } from '../exitCode';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { collect, decimalNumber, wholeNumber } from '../options/optionValues';
 import { InputFileError, whyUnreadable } from '../inputFile';
+import { assertWritable, tryWriteFile } from '../outputFile';
 
 interface RunFlags extends LoadFlags {
   readonly base?: string;
@@ -49,11 +49,11 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
   const run = addLoadOptions(bench.command('run', { isDefault: true }).description('run a scenario (the default)'))
     .addArgument(new Argument('[scenario]', 'what to measure').choices(scenarioNames).default('standard'))
     .option('--base <folder>', 'chat-vs-base: the second checkpoint')
-    .option('--prompt-tokens <n>', 'standard: one case of this prompt length', wholeNumber(1))
-    .option('--new-tokens <n>', 'standard: tokens to generate in that case', wholeNumber(2))
+    .option('--prompt-tokens <n>', 'this prompt length instead of the usual ones', wholeNumber(1))
+    .option('--new-tokens <n>', 'tokens to generate after it', wholeNumber(2))
     .option('--repetitions <n>', 'counted runs per case; left at 5, short ones are repeated for about 4 s, up to 40 times', wholeNumber(1, 1000), 5)
     .option('--warmup <n>', 'runs before that are not counted; left at 1, they go on for 1 s', wholeNumber(0, 100), 1)
-    .option('--formats <format>', 'precision: a weight format; repeatable', collect((text) => text as WeightFormat))
+    .option('--formats <format>', 'precision: a weight format; repeatable', collect(weightFormat))
     .option('--python <path>', 'others: a Python with torch and transformers; measured when named, or when no server is')
     .option('--server <url>', 'others: an OpenAI-compatible server to measure, with #NAME behind it where it has several models; repeatable', collect((text) => text))
     .option('--server-key <key>', 'others: the key that the servers ask for')
@@ -67,6 +67,7 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
 
 async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Invocation, version: string): Promise<ExitCode> {
   const { context, output, signal, log } = invocation;
+  checkFlags(name, flags);
   const monitor = await BenchmarkMonitor.open(context.startMonitor(log), () => Date.now());
   const unmeasured: string[] = [];
   try {
@@ -82,32 +83,61 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
         telemetry: monitor.telemetry,
         signal,
         onEngine: (pid) => monitor.addProcess(pid),
-        onOtherUnmeasured: (label, reasons) => void unmeasured.push(...(reasons.length === 0 ? [`${label} was not measured: no case fits the context of the model.`] : reasons)),
+        onUnmeasured: (label, reasons) => void unmeasured.push(...(reasons.length === 0 ? [`${label} was not measured: no case fits the context of the model.`] : reasons)),
         onProgress: ({ label, phase, doneRuns, totalRuns, remainingMs }) =>
           output.status(`${phase} ${label}: run ${doneRuns} of ${totalRuns}${remainingMs === undefined ? '' : `, about ${Math.ceil(remainingMs / 1000)} s left`}`),
       },
     );
-    writeReport(flags.out, toJson(report));
-    writeReport(flags.csv, toCsv(report));
+    const unwritten = [
+      ...(flags.out === undefined ? [] : [tryWriteFile(flags.out, [toJson(report)])]),
+      ...(flags.csv === undefined ? [] : [tryWriteFile(flags.csv, [toCsv(report)])]),
+    ].filter((failure) => failure !== undefined);
+    // Whatever became of the files: measuring took long.
     output.result(report, toMarkdown(report));
-    if (signal.aborted) {
-      return exitCode.cancelled;
-    }
+    const failures = [...unmeasured, ...brokenOff(report), ...unwritten];
+    failures.forEach((reason) => output.note(`error: ${reason}`));
     // What was asked for and is not in the table is no success, as with a row of a batch; the rest is kept.
-    unmeasured.forEach((reason) => output.note(`error: ${reason}`));
-    return unmeasured.length > 0 ? exitCode.failed : exitCode.done;
+    return signal.aborted ? exitCode.cancelled : failures.length > 0 ? exitCode.failed : exitCode.done;
   } finally {
     await monitor.close();
   }
 }
 
-function scenarioOf(name: ScenarioName, flags: RunFlags, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
+/** Cases that an error ended, or that there is none at all. */
+function brokenOff({ cases, notes }: BenchmarkReport): readonly string[] {
+  if (cases.length === 0) {
+    return ['Nothing was measured.', ...notes];
+  }
+  return cases.flatMap(({ name, endedBy }) => (endedBy === undefined || endedBy === 'cancelled' ? [] : [`${name} ended early: ${endedBy}`]));
+}
+
+/** Which scenarios an option has a meaning for: elsewhere it would be passed over without a word. */
+const ownOptions: readonly { readonly flag: keyof RunFlags; readonly option: string; readonly scenarios: readonly ScenarioName[] }[] = [
+  { flag: 'base', option: '--base', scenarios: ['chat-vs-base'] },
+  { flag: 'formats', option: '--formats', scenarios: ['precision'] },
+  { flag: 'promptTokens', option: '--prompt-tokens', scenarios: scenariosWithLengths },
+  { flag: 'newTokens', option: '--new-tokens', scenarios: scenariosWithLengths },
+  { flag: 'python', option: '--python', scenarios: ['others'] },
+  { flag: 'server', option: '--server', scenarios: ['others'] },
+  { flag: 'serverKey', option: '--server-key', scenarios: ['others'] },
+  { flag: 'variants', option: '--variants', scenarios: ['others'] },
+  { flag: 'dtype', option: '--dtype', scenarios: ['others'] },
+];
+
+/** Before a device is looked at or a model loaded. @throws {UsageError} */
+function checkFlags(name: ScenarioName, flags: RunFlags): void {
   if (name === 'chat-vs-base' && flags.base === undefined) {
     throw new UsageError('chat-vs-base compares two checkpoints: name the second one with --base.');
   }
-  if (name !== 'others' && (flags.python !== undefined || flags.server !== undefined)) {
-    throw new UsageError('--python and --server belong to "glm bench others".');
+  const foreign = ownOptions.find(({ flag, scenarios }) => flags[flag] !== undefined && !scenarios.includes(name));
+  if (foreign !== undefined) {
+    throw new UsageError(`${foreign.option} has no meaning for the scenario ${name}; it belongs to ${foreign.scenarios.join(', ')}.`);
   }
+  assertWritable('--out', flags.out);
+  assertWritable('--csv', flags.csv);
+}
+
+function scenarioOf(name: ScenarioName, flags: RunFlags, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
   const { promptTokens, newTokens } = flags;
   const cases: readonly CasePlan[] | undefined =
     promptTokens === undefined && newTokens === undefined
@@ -134,9 +164,17 @@ function othersOf(flags: RunFlags, base: LoadOptions, dtype: TransformersEngine[
   return [...(flags.python !== undefined || servers.length === 0 ? [transformers] : []), ...servers.map((address) => serverAt(address, apiKey))];
 }
 
+function weightFormat(text: string): WeightFormat {
+  const format = weightFormats.find((each) => each === text);
+  if (format === undefined) {
+    throw new InvalidArgumentError(`There are ${weightFormats.join(', ')}.`);
+  }
+  return format;
+}
+
 function transformersVariant(text: string): TransformersVariant {
   if (text !== 'eager' && text !== 'compiled') {
-    throw new UsageError(`--variants knows eager and compiled, not "${text}".`);
+    throw new InvalidArgumentError('There are eager and compiled.');
   }
   return text;
 }
@@ -176,16 +214,5 @@ async function readKnownReport(path: string): Promise<BenchmarkReport> {
     return await readReportFile(path);
   } catch (error) {
     throw new UsageError(isGlmError(error) ? error.message : new InputFileError(path, whyUnreadable(error)).message);
-  }
-}
-
-function writeReport(path: string | undefined, text: string): void {
-  if (path === undefined) {
-    return;
-  }
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new InputFileError(path, error instanceof Error ? error.message : String(error), error);
   }
 }

@@ -1,12 +1,12 @@
-import { closeSync, openSync, writeFileSync } from 'node:fs';
 import type { Profile } from '../../common/profile';
 import { chromeTraceText } from '../../profiling/chromeTrace';
 import { parseProfile } from '../../profiling/parseProfile';
 import { addAction, UsageError, type Invocation, type RegisterCommand } from '../command';
 import { exitCode, type ExitCode } from '../exitCode';
-import { InputFileError, readInputText } from '../inputFile';
+import { readInputText } from '../inputFile';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { wholeNumber } from '../options/optionValues';
+import { assertWritable, tryWriteFile } from '../outputFile';
 import { describeProfile } from '../profile/profileText';
 import { recordProfile } from '../profile/recordProfile';
 
@@ -38,42 +38,29 @@ async function record({ model, ...flags }: Flags, invocation: Invocation, versio
   if (model === undefined) {
     throw new UsageError('Name a checkpoint with --model, or a saved profile with --open.');
   }
+  assertWritable('--out', flags.out);
+  assertWritable('--chrome-trace', flags.chromeTrace);
   const load = await resolveLoadOptions({ ...flags, model }, invocation);
   const { profile, isCut } = await recordProfile({ load, promptTokens: flags.promptTokens, newTokens: flags.newTokens, operatorSteps: flags.operatorSteps, version }, invocation);
-  if (flags.out !== undefined) {
-    write(flags.out, [JSON.stringify(profile)]);
-  }
-  finish(profile, flags, invocation);
-  return isCut ? exitCode.cancelled : exitCode.done;
+  const code = finish(profile, flags, invocation);
+  return isCut ? exitCode.cancelled : code;
 }
 
 async function show(path: string, flags: Flags, invocation: Invocation): Promise<ExitCode> {
   if (flags.model !== undefined || flags.out !== undefined) {
     throw new UsageError('--open shows a saved profile; --model and --out belong to recording one.');
   }
-  finish(parseProfile(await readInputText(invocation.context, path), path), flags, invocation);
-  return exitCode.done;
+  assertWritable('--chrome-trace', flags.chromeTrace);
+  return finish(parseProfile(await readInputText(invocation.context, path), path), flags, invocation);
 }
 
-function finish(profile: Profile, { chromeTrace }: Pick<Flags, 'chromeTrace'>, { output }: Invocation): void {
-  if (chromeTrace !== undefined) {
-    write(chromeTrace, chromeTraceText(profile));
-  }
+/** What was measured is printed whether or not the files could be written. */
+function finish(profile: Profile, { out, chromeTrace }: Pick<Flags, 'out' | 'chromeTrace'>, { output }: Invocation): ExitCode {
+  const failures = [
+    ...(out === undefined ? [] : [tryWriteFile(out, [JSON.stringify(profile)])]),
+    ...(chromeTrace === undefined ? [] : [tryWriteFile(chromeTrace, chromeTraceText(profile))]),
+  ].filter((failure) => failure !== undefined);
   output.result(profile, describeProfile(profile));
-}
-
-/** Piece by piece: a trace of thousands of steps is longer than a string can be. */
-function write(path: string, pieces: Iterable<string>): void {
-  try {
-    const file = openSync(path, 'w');
-    try {
-      for (const piece of pieces) {
-        writeFileSync(file, piece);
-      }
-    } finally {
-      closeSync(file);
-    }
-  } catch (error) {
-    throw new InputFileError(path, error instanceof Error ? error.message : String(error), error);
-  }
+  failures.forEach((failure) => output.note(`error: ${failure}`));
+  return failures.length > 0 ? exitCode.failed : exitCode.done;
 }

@@ -2,10 +2,10 @@
 
 import * as vscode from 'vscode';
 import { defaultSettings } from '../../bench/scenarios/scenario';
-import type { ScenarioName } from '../../bench/scenarios/scenarioByName';
+import { scenariosWithLengths, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import { GlmError } from '../../common/errors';
 import { chooseModelSource } from './chooseModelSource';
-import { defaultPython, parseLengths, parseServers, scenarioItems, scenariosWithLengths, type BenchmarkForm } from './benchmarkForm';
+import { defaultPython, parseLengths, parseServers, scenarioItems, type BenchmarkForm } from './benchmarkForm';
 import type { GlmContext } from '../glmContext';
 
 type FormStep = 'run' | 'source' | 'secondSource' | 'repetitions' | 'warmups' | 'lengths' | 'python' | 'servers';

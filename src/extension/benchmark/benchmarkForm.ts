@@ -22,9 +22,6 @@ export interface BenchmarkForm {
   readonly servers: readonly string[];
 }
 
-/** Scenarios whose cases can be replaced by one of other lengths. */
-export const scenariosWithLengths: readonly ScenarioName[] = ['standard', 'alignment', 'others'];
-
 export const defaultPython = process.platform === 'win32' ? 'python' : 'python3';
 
 /** Compiling in transformers may take this long before it is given up. */

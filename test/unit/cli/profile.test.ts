@@ -66,8 +66,12 @@ describe('glm profile', () => {
     expect((await profileCli(['--open', file('nowhere.json')])).stderr).toContain("can't be used");
     expect(await profileCli([])).toMatchObject({ code: 2, stderr: expect.stringContaining('--open') as string });
     expect((await profileCli(['--open', file('report.json'), '--model', '/m'])).code).toBe(2);
-    const unwritable = await profileCli(['--model', '/m', '--out', join(folder, 'no', 'such', 'p.json')]);
-    expect(unwritable).toMatchObject({ code: 1, engineEnded: true });
+  });
+
+  it.each(['--out', '--chrome-trace'])('refuses a place for %s that is not there before it measures', async (option) => {
+    const unwritable = await profileCli(['--model', '/m', option, join(folder, 'no', 'such', 'p.json')]);
+    expect(unwritable).toMatchObject({ code: 2, requests: [], stderr: expect.stringContaining(`${option}: `) as string });
+    expect((await profileCli(['--model', '/m', option, folder])).stderr).toContain('it is a folder');
   });
 
   it('keeps what was measured when it is interrupted', async () => {

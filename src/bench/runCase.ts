@@ -11,7 +11,7 @@ import { greedySampling } from '../common/sampling';
 import { pauseCautions, spreadCautions, summarizeSamples, timesSample, UnfairRunError } from './runSamples';
 import { averagePower, surroundingsCautions } from './surroundings';
 import { hashPromptIds } from './prompt';
-import type { BenchmarkCase, BenchmarkRules, RunSample } from './report/schema';
+import type { BenchmarkCase, BenchmarkRules, LoadSettings, ModelShape, RunSample } from './report/schema';
 
 /** What is measured: a loaded model behind an engine client, or a fake in tests. */
 export interface BenchmarkTarget {
@@ -46,6 +46,9 @@ export interface CaseSpec {
   readonly ownPids: readonly number[];
   /** Prefill tok/s is the prompt over TTFT, as of engines that tell no more; otherwise over the time of its own prefill steps. */
   readonly prefillFromTtft?: boolean;
+  /** See {@link BenchmarkCase.load}. */
+  readonly load?: LoadSettings;
+  readonly shape?: ModelShape;
   /** See {@link BenchmarkCase.setup}. */
   readonly setup?: readonly string[];
 }
@@ -107,6 +110,8 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
     summaries,
     cautions: [...cautions, ...pauseCautions(samples), ...spreadCautions(summaries)],
     ...(power === undefined ? {} : { energy: { ...power, seconds: countedMs / 1000, joulesPerToken: (power.averageWatts * countedMs) / 1000 / (spec.newTokens * samples.length) } }),
+    ...(spec.load === undefined ? {} : { load: spec.load }),
+    ...(spec.shape === undefined ? {} : { shape: spec.shape }),
     ...(spec.setup === undefined || spec.setup.length === 0 ? {} : { setup: spec.setup }),
     ...(endedBy === undefined ? {} : { endedBy }),
   };

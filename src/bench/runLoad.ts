@@ -5,6 +5,7 @@ import type { LoadedModel, LoadOptions, PromptInput } from '../common/protocol/e
 import { greedySampling } from '../common/sampling';
 import { bandwidthUse } from './bandwidthUse';
 import { ordinaryTokens, targetOf, textEngineOf, type BenchmarkEngine } from './engineAccess';
+import { loadSettingsOf, modelShapeOf } from './loadSettings';
 import type { ProgressPace } from './progressPace';
 import { benchmarkPromptIds, textPrompt, type TextCodec, type TextPrompt } from './prompt';
 import { scoreBundledText } from './quality';
@@ -60,6 +61,8 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
           weights: model.weights,
           devices: model.plan.stages.map((stage) => stage.device),
           promptIds: prompts?.get(each.promptTokens)?.ids ?? benchmarkPromptIds(each.promptTokens, ordinaryTokens(model)),
+          load: loadSettingsOf(model, plan.load),
+          shape: modelShapeOf(model),
           setup: attentionSetup(model),
           ownPids: engine.pid === undefined ? [] : [engine.pid],
           prefillFromTtft: plan.prefillFromTtft,

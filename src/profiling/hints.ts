@@ -1,5 +1,6 @@
 /** What a profile suggests, in plain words and with its own figures. Says nothing where nothing is warranted. */
 
+import { cacheFraction } from '../common/bandwidthText';
 import { formatBytes } from '../common/byteFormat';
 import { cpuDevice } from '../common/deviceId';
 import type { OperatorProfile, Profile, ProfiledNode } from '../common/profile';
@@ -13,9 +14,6 @@ const int4BytesPerWeight = 0.5 + 2 / 32;
 
 /** From this share of the bandwidth on, a step is limited by it; our best kernels reach about nine tenths. */
 const boundFraction = 0.5;
-
-/** Copies of main memory by several threads and kernels that only read can differ; more than that much faster is no sign of a limit but of a cache. */
-const cacheFraction = 1.3;
 
 /** Less is not worth a reload. */
 const worthFreeingBytes = 64 * 1024 ** 2;

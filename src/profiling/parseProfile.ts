@@ -33,7 +33,8 @@ export function parseProfile(text: string, source = 'The file'): Profile {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // What Windows wrote begins with a byte order mark.
+    value = JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (cause) {
     throw new ProfileFormatError(source, describeJsonError(text, cause), cause);
   }

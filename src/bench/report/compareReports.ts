@@ -2,7 +2,8 @@
 
 import { brokenRules, type BrokenRule } from '../comparability';
 import { medianRatioInterval, reliableCount, summarize, type RatioInterval, type Summary } from '../statistics';
-import type { BenchmarkCase, BenchmarkReport } from './schema';
+import { describeLoadSettings } from '../loadSettings';
+import type { BenchmarkCase, BenchmarkReport, ModelShape } from './schema';
 
 export interface MetricChange {
   readonly metric: 'ttftMs' | 'tpotMs' | 'decodeTokensPerSecond' | 'prefillTokensPerSecond';
@@ -22,6 +23,8 @@ export interface CaseComparison {
   readonly name: string;
   /** Also `missing`, for a case that only one report has. */
   readonly broken: readonly BrokenRule[];
+  /** In what the two differ besides the figures: machine, versions, model, settings. Known or not, it may be what was meant to be compared. */
+  readonly unlike: readonly string[];
   /** Empty when a rule is broken: such figures are not compared. */
   readonly changes: readonly MetricChange[];
   /** What was unlike or weak on either side, where a median moved by 3 % or more; empty when nothing explains it. Absent below that. */
@@ -40,20 +43,14 @@ const lowerIsBetter = new Set<string>(['ttftMs', 'tpotMs']);
  * @param tolerance  How far a median may move, as a fraction, and still count as the same.
  */
 export function compareReports(before: BenchmarkReport, after: BenchmarkReport, tolerance = noteworthyChange): readonly CaseComparison[] {
-  const others = new Map(after.cases.map((each) => [each.name, each]));
-  const known = new Set(before.cases.map((each) => each.name));
-  return [
-    ...before.cases.map((each) => {
-      const other = others.get(each.name);
-      if (other === undefined) {
-        return missing(each.name, 'only the report before has it');
-      }
-      const comparison = compareCases(each, other, tolerance);
-      const moved = comparison.changes.some(({ interval }) => Math.abs(interval.ratio - 1) >= noteworthyChange);
-      return moved ? { ...comparison, reasons: reasonsFor({ report: before, measured: each }, { report: after, measured: other }) } : comparison;
-    }),
-    ...after.cases.filter(({ name }) => !known.has(name)).map(({ name }) => missing(name, 'only the report after has it')),
-  ];
+  return [...new Set([...before.cases, ...after.cases].map(({ name }) => name))].map((name) => {
+    const [ours, theirs] = [before, after].map((report) => report.cases.filter((each) => each.name === name).map((measured): Side => ({ report, measured }))) as [Side[], Side[]];
+    const [first, second] = [ours[0], theirs[0]];
+    if (first === undefined || second === undefined) {
+      return unpaired(name, 'missing', `only the report ${first === undefined ? 'after' : 'before'} has it`);
+    }
+    return ours.length > 1 || theirs.length > 1 ? unpaired(name, 'name', `${ours.length} cases before and ${theirs.length} after are called so: nobody knows which belong together`) : compareSides(first, second, tolerance);
+  });
 }
 
 /** For a script that asks one question: did anything get slower? `undecided` when nothing certainly did, and something could not be told. */
@@ -62,8 +59,8 @@ export function overallVerdict(comparisons: readonly CaseComparison[]): 'worse' 
   return verdicts.has('worse') ? 'worse' : verdicts.has('undecided') || comparisons.some((each) => each.broken.length > 0) ? 'undecided' : 'not-worse';
 }
 
-function missing(name: string, explanation: string): CaseComparison {
-  return { name, broken: [{ rule: 'missing', explanation }], changes: [] };
+function unpaired(name: string, rule: 'missing' | 'name', explanation: string): CaseComparison {
+  return { name, broken: [{ rule, explanation }], unlike: [], changes: [] };
 }
 
 interface Side {
@@ -71,8 +68,13 @@ interface Side {
   readonly measured: BenchmarkCase;
 }
 
-/** Unlike machines, versions and settings first, then what each report itself says against its figures. */
-function reasonsFor(before: Side, after: Side): readonly string[] {
+function compareSides(before: Side, after: Side, tolerance: number): CaseComparison {
+  const comparison: CaseComparison = { ...compareCases(before.measured, after.measured, tolerance), unlike: unlikeFacts(before, after) };
+  const moved = comparison.changes.some(({ interval }) => Math.abs(interval.ratio - 1) >= noteworthyChange);
+  return moved ? { ...comparison, reasons: [...comparison.unlike, ...weaknesses(before, after)] } : comparison;
+}
+
+function unlikeFacts(before: Side, after: Side): readonly string[] {
   const facts: readonly (readonly [string, (side: Side) => string | undefined])[] = [
     ['processor', ({ report }) => report.environment.cpu],
     ['threads', ({ report }) => String(report.environment.logicalCores)],
@@ -85,14 +87,29 @@ function reasonsFor(before: Side, after: Side): readonly string[] {
     ['devices', ({ measured }) => measured.devices.join('+')],
   ];
   const unlike = facts.flatMap(([name, of]) => (of(before) === of(after) ? [] : [`${name}: ${of(before) || 'none'} before, ${of(after) || 'none'} after`]));
-  const weak = [...new Set([before, after])].flatMap((side) =>
-    [...side.measured.cautions, ...(side.report.before ?? []).map((use) => `before the measurement ${use}`)].map((caution) => `${side === before ? 'before' : 'after'}: ${caution}`),
-  );
-  return [...unlike, ...weak];
+  const [first, second] = [before.measured.load, after.measured.load].map((load) => load && describeLoadSettings(load));
+  // Older reports do not tell.
+  return first === undefined || second === undefined || first === second ? unlike : [...unlike, `settings: ${first} before; ${second} after`];
 }
 
-function compareCases(before: BenchmarkCase, after: BenchmarkCase, tolerance: number): CaseComparison {
-  const broken = brokenRules(before, after);
+/** What each report itself says against its figures. */
+function weaknesses(before: Side, after: Side): readonly string[] {
+  return [before, after].flatMap((side) =>
+    [...side.measured.cautions, ...(side.report.before ?? []).map((use) => `before the measurement ${use}`)].map((caution) => `${side === before ? 'before' : 'after'}: ${caution}`),
+  );
+}
+
+/** Two reports that hold models of different sizes were not meant to be compared by the name of a case. Where a report does not tell sizes, {@link unlikeFacts} names the models. */
+function otherModel({ model: a, shape: before }: BenchmarkCase, { model: b, shape: after }: BenchmarkCase): readonly BrokenRule[] {
+  if (before === undefined || after === undefined) {
+    return [];
+  }
+  const differing = (Object.keys(before) as (keyof ModelShape)[]).filter((key) => before[key] !== after[key]).map((key) => `${key} ${before[key]} and ${after[key]}`);
+  return differing.length === 0 ? [] : [{ rule: 'model', explanation: `the models are not of one size: ${a} before, ${b} after (${differing.join(', ')})` }];
+}
+
+function compareCases(before: BenchmarkCase, after: BenchmarkCase, tolerance: number): Omit<CaseComparison, 'unlike'> {
+  const broken = [...otherModel(before, after), ...brokenRules(before, after)];
   if (broken.length > 0) {
     return { name: before.name, broken, changes: [] };
   }

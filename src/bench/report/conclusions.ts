@@ -1,5 +1,6 @@
 /** What a report comes to, in sentences: how fast, whether its cases may be compared, and where to look for more speed. Pure. */
 
+import { cacheFraction } from '../../common/bandwidthText';
 import { verdictsOf } from '../verdict';
 import type { BenchmarkCase, BenchmarkReport } from './schema';
 
@@ -37,7 +38,7 @@ function nextStep(cases: readonly BenchmarkCase[]): readonly string[] {
   if (measured?.bandwidth === undefined) {
     return [];
   }
-  if (measured.bandwidth.fractionOfLimit > 1) {
+  if (measured.bandwidth.fractionOfLimit > cacheFraction) {
     return ["Decoding reads faster than copying within the device's memory does: a cache holds the weights, so that limit says nothing here."];
   }
   const share = `${(measured.bandwidth.fractionOfLimit * 100).toFixed(0)} % of what copying within the device's memory allows`;

@@ -28,7 +28,8 @@ export function parseReport(source: string, text: string): BenchmarkReport {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // What Windows wrote begins with a byte order mark.
+    value = JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (error) {
     throw new ReportFormatError(source, describeJsonError(text, error), error);
   }
@@ -55,11 +56,13 @@ const isSummary = hasFields({
   isUnreliable: isBoolean,
 });
 
+const isTrue: Check = (value, path) => (value === true ? undefined : `${path} is not true: a run that ends by itself is no fair one`);
+
 const isRules = hasFields({
   promptTokens: isCount,
   newTokens: isCount,
   promptHash: isText,
-  eosIgnored: isBoolean,
+  eosIgnored: isTrue,
   sampling: isText,
   seed: isNumber,
   warmupRuns: isCount,
@@ -91,6 +94,10 @@ const isCase = hasFields(
     energy: optional(hasFields({ joulesPerToken: isAmount, averageWatts: isAmount, seconds: isAmount, readings: isCount })),
     quality: optional(
       hasFields({ text: isOneOf('answers', 'prose'), perplexity: isAmount, scoredTokens: isCount, textHash: isText, tokenAgreement: optional(isAmount), perplexityRatio: optional(isAmount) }),
+    ),
+    load: optional(hasFields({ contextTokens: isCount, maxBatch: isCount, kvCache: isText, stages: isTexts, threads: optional(isCount), accuracyLevel: optional(isCount) })),
+    shape: optional(
+      hasFields({ architecture: isText, ...Object.fromEntries(['numLayers', 'hiddenSize', 'intermediateSize', 'numHeads', 'numKvHeads', 'headDim', 'vocabSize', 'parameterCount'].map((name) => [name, isCount])) }),
     ),
     setup: optional(isTexts),
     endedBy: optional(isText),

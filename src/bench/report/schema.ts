@@ -123,6 +123,44 @@ export interface RunSample {
 
 export type MetricName = 'ttftMs' | 'tpotMs' | 'itlMs' | 'prefillTokensPerSecond' | 'decodeTokensPerSecond' | 'totalMs';
 
+/** What a model was loaded with. */
+export interface LoadSettings {
+  /** Positions allocated for each sequence. */
+  readonly contextTokens: Count;
+  /** Sequences that could be decoded together. */
+  readonly maxBatch: Count;
+  /** Format of keys and values in memory, such as `f32`. */
+  readonly kvCache: string;
+  /** Each stage with its device and its layers, in their order. */
+  readonly stages: readonly string[];
+  /** Threads of the engine on the processor; absent where nobody chose a number. */
+  readonly threads?: Count;
+  /** Of int4 and int8 on the processor: 4 rounds activations to int8, 0 keeps them; absent where nobody chose. */
+  readonly accuracyLevel?: Count;
+}
+
+/** How large a model is. */
+export interface ModelShape {
+  /** Such as `glm4`. */
+  readonly architecture: string;
+  /** Decoder layers. */
+  readonly numLayers: Count;
+  /** Width of the hidden state. */
+  readonly hiddenSize: Count;
+  /** Width within the MLP. */
+  readonly intermediateSize: Count;
+  /** Heads of queries. */
+  readonly numHeads: Count;
+  /** Heads of keys and values. */
+  readonly numKvHeads: Count;
+  /** Width of a head. */
+  readonly headDim: Count;
+  /** Rows of the embedding. */
+  readonly vocabSize: Count;
+  /** Weights in all. */
+  readonly parameterCount: Count;
+}
+
 /** One configuration, measured. */
 export interface BenchmarkCase {
   /** What compares two reports: cases of one name belong together. */
@@ -158,6 +196,10 @@ export interface BenchmarkCase {
   readonly energy?: EnergyUse;
   /** Scenario "precision" only. */
   readonly quality?: Quality;
+  /** Absent for other engines, and in reports of before 2026-12-01. */
+  readonly load?: LoadSettings;
+  /** Absent for other engines, and in reports of before 2026-12-01. */
+  readonly shape?: ModelShape;
   /** What else matters for repeating it: versions, settings of another engine. */
   readonly setup?: readonly string[];
   /** Set when a cancel or an error ended the case early; the samples until then are kept. */

@@ -1,7 +1,9 @@
 /** Text forms of a report. One list of fields feeds the Markdown table, the view's table and the CSV, so that they can't drift apart. Pure. */
 
+import { cacheFraction, shareOfCopyText } from '../../common/bandwidthText';
 import { formatBytes } from '../../common/byteFormat';
 import { readableLabel } from '../loadLabel';
+import { describeLoadSettings } from '../loadSettings';
 import { verdictsOf, verdictText } from '../verdict';
 import { conclusionsOf } from './conclusions';
 import type { BenchmarkCase, BenchmarkReport, BenchmarkRules, MetricName } from './schema';
@@ -25,7 +27,6 @@ interface Field {
 }
 
 const median = (metric: MetricName) => (each: BenchmarkCase): number | undefined => each.summaries[metric]?.median;
-const percent = (value: number): string => `${(value * 100).toFixed(0)} %`;
 
 /** The figures first, what was measured after them: in a narrow view the end of the row has to be scrolled to. */
 const fields: readonly Field[] = [
@@ -39,7 +40,7 @@ const fields: readonly Field[] = [
   { title: 'ITL p50 ms', column: 'itl_ms_p50', value: (each) => each.summaries.itlMs?.p50 },
   { title: 'p90', column: 'itl_ms_p90', value: (each) => each.summaries.itlMs?.p90 },
   { title: 'p99', column: 'itl_ms_p99', value: (each) => each.summaries.itlMs?.p99 },
-  { title: 'of copy limit', column: 'fraction_of_copy_bandwidth', value: (each) => each.bandwidth?.fractionOfLimit, format: percent },
+  { title: 'of copy limit', column: 'fraction_of_copy_bandwidth', value: (each) => each.bandwidth?.fractionOfLimit, format: shareOfCopyText },
   { title: 'J/token', column: 'joules_per_token', value: (each) => each.energy?.joulesPerToken },
   { title: 'peak memory', column: 'peak_memory_by_device', value: (each) => peakMemory(each).map(([device, bytes]) => `${device} ${formatBytes(bytes)}`).join(', ') || undefined },
   { title: '', column: 'peak_memory_bytes', value: (each) => peakMemory(each).reduce<number | undefined>((sum, [, bytes]) => (sum ?? 0) + bytes, undefined), isRaw: true },
@@ -141,7 +142,9 @@ function describeTextTimes({ textTimes = [] }: BenchmarkReport): readonly string
 function describeLimits({ cases }: BenchmarkReport): readonly string[] {
   const limits = new Map(cases.flatMap((each) => Object.entries(each.bandwidth?.copyBytesPerSecond ?? {})));
   const list = [...limits].map(([device, rate]) => `${device} ${(rate / 1e9).toFixed(0)} GB/s`);
-  return list.length === 0 ? [] : [`Copy limit, measured by copies within the device's memory: ${list.join(', ')}. A token reads every weight and the cache once.`];
+  const isCached = cases.some(({ bandwidth }) => bandwidth !== undefined && bandwidth.fractionOfLimit > cacheFraction);
+  const cached = isCached ? ' Where the table says "cached", decoding read faster than that: a cache of the processor holds the weights, and memory is not the limit.' : '';
+  return list.length === 0 ? [] : [`Copy limit, measured by copies within the device's memory: ${list.join(', ')}. A token reads every weight and the cache once.${cached}`];
 }
 
 /** The part that all cases share in one sentence, then one line for each prompt and length. */
@@ -161,8 +164,21 @@ function describeRules({ cases }: BenchmarkReport): readonly string[] {
     'Rules, enforced: the same prompt ids in every run of a case, no keys and values from an earlier run, tokenization in no time above, medians quoted.',
     '',
     ...[...groups].map(([rules, names]) => `- ${groups.size === 1 ? 'all cases' : names.join('; ')}: ${rules}.`),
+    ...describeLoads(cases),
     ...cases.flatMap((each) => (each.setup ?? []).map((setup) => `- ${each.name}: ${setup}.`)),
   ];
+}
+
+/** Cases that were loaded alike in one line. */
+function describeLoads(cases: readonly BenchmarkCase[]): readonly string[] {
+  const groups = new Map<string, string[]>();
+  for (const { name, load } of cases) {
+    if (load !== undefined) {
+      const key = describeLoadSettings(load);
+      groups.set(key, [...(groups.get(key) ?? []), name]);
+    }
+  }
+  return [...groups].map(([settings, names]) => `- ${names.length === cases.length ? 'all cases' : names.join('; ')}: ${settings}.`);
 }
 
 function display(field: Field, each: BenchmarkCase): string {

@@ -7,15 +7,20 @@ export function describeComparison(comparisons: readonly CaseComparison[]): stri
   return comparisons
     .map((comparison) => {
       if (comparison.broken.length > 0) {
-        return [`${comparison.name}: not comparable`, ...comparison.broken.map((each) => `  ${each.rule}: ${each.explanation}`)].join('\n');
+        return [`${comparison.name}: not comparable`, ...comparison.broken.map((each) => `  ${each.rule}: ${each.explanation}`), ...unlikeLines(comparison.unlike)].join('\n');
       }
       const lines = comparison.changes.map(({ metric, before, after, interval, verdict, doubt }) => {
         const range = `${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
         return `  ${metric.padEnd(24)} ${before.toFixed(2).padStart(10)} → ${after.toFixed(2).padStart(10)}  × ${interval.ratio.toFixed(3)} (${interval.confidence * 100} %: ${range})  ${verdict}${doubt === undefined ? '' : `: ${doubt}`}`;
       });
-      return [comparison.name, ...lines, ...reasonLines(comparison.reasons)].join('\n');
+      // Where a median moved, what is unlike stands among the reasons.
+      return [comparison.name, ...lines, ...(comparison.reasons === undefined ? unlikeLines(comparison.unlike) : reasonLines(comparison.reasons))].join('\n');
     })
     .join('\n\n');
+}
+
+function unlikeLines(unlike: readonly string[]): readonly string[] {
+  return unlike.map((each) => `  unlike ${each}`);
 }
 
 function reasonLines(reasons: CaseComparison['reasons']): readonly string[] {

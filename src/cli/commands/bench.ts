@@ -3,6 +3,7 @@ import { BenchmarkMonitor } from '../../bench/benchmarkMonitor';
 import { describeEnvironment } from '../../bench/environment';
 import { serverAt, type OtherEngine, type TransformersEngine, type TransformersVariant } from '../../bench/others/otherEngine';
 import { compareReports, noteworthyChange, overallVerdict } from '../../bench/report/compareReports';
+import { parseReport } from '../../bench/report/parseReport';
 import { readReportFile } from '../../bench/report/readReportFile';
 import type { BenchmarkReport } from '../../bench/report/schema';
 import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
@@ -18,7 +19,8 @@ import { addAction, UsageError, type CommandHost, type Invocation, type Register
 import { exitCode, type ExitCode } from '../exitCode';
 import { addLoadOptions, resolveLoadOptions, type LoadFlags } from '../options/loadOptions';
 import { collect, decimalNumber, wholeNumber } from '../options/optionValues';
-import { InputFileError, whyUnreadable } from '../inputFile';
+import type { CliContext } from '../cliContext';
+import { InputFileError, readInputText, whyUnreadable } from '../inputFile';
 import { assertWritable, tryWriteFile } from '../outputFile';
 
 interface RunFlags extends LoadFlags {
@@ -183,14 +185,17 @@ function registerCompare(bench: Command, host: CommandHost): void {
   const compare = bench
     .command('compare')
     .description('what changed between two reports; exit code 0 when nothing got worse, 1 when a figure did, 3 when that could not be told')
-    .argument('<before>', 'a report written with --out')
+    .argument('<before>', 'a report written with --out; - reads standard input')
     .argument('<after>', 'a later report')
     .option('--tolerance <percent>', 'how far a median may move and still count as the same', decimalNumber(0, 100), noteworthyChange * 100);
-  addAction<{ readonly tolerance: number }>(compare, host, async ({ tolerance }, { output }) => {
+  addAction<{ readonly tolerance: number }>(compare, host, async ({ tolerance }, { context, output }) => {
     const [beforePath = '', afterPath = ''] = compare.args as readonly string[];
-    const before = await readKnownReport(beforePath);
-    const after = await readKnownReport(afterPath);
+    const before = await readKnownReport(beforePath, context);
+    const after = await readKnownReport(afterPath, context);
     const comparisons = compareReports(before, after, tolerance / 100);
+    if (beforePath === '-' && afterPath === '-') {
+      throw new UsageError('Standard input can be one of the two reports only.');
+    }
     if (comparisons.every(({ broken }) => broken[0]?.rule === 'missing')) {
       throw new UsageError('The two reports have no case of the same name.');
     }
@@ -209,9 +214,9 @@ const conclusions = {
 const exitCodes = { worse: exitCode.failed, undecided: exitCode.undecided, 'not-worse': exitCode.done } as const;
 
 /** What is no report is wrong usage: 1 is kept for a figure that got worse. */
-async function readKnownReport(path: string): Promise<BenchmarkReport> {
+async function readKnownReport(path: string, context: CliContext): Promise<BenchmarkReport> {
   try {
-    return await readReportFile(path);
+    return await (path === '-' ? parseReport('Standard input', await readInputText(context, path)) : readReportFile(path));
   } catch (error) {
     throw new UsageError(isGlmError(error) ? error.message : new InputFileError(path, whyUnreadable(error)).message);
   }

@@ -1,5 +1,6 @@
 /** A profile as text for a terminal. */
 
+import { shareOfCopyText } from '../../common/bandwidthText';
 import { formatBytes } from '../../common/byteFormat';
 import type { PlacedPart, Profile } from '../../common/profile';
 import type { OperatorRow } from '../../common/profileSummary';
@@ -150,7 +151,7 @@ function signedPercent(fraction: number): string {
 }
 
 function rate(bytesPerSecond: number | undefined, fraction: number | undefined): string {
-  return bytesPerSecond === undefined ? 'n/a' : `${(bytesPerSecond / 1e9).toFixed(2)} GB/s${fraction === undefined ? '' : ` (${Math.round(100 * fraction)} %)`}`;
+  return bytesPerSecond === undefined ? 'n/a' : `${(bytesPerSecond / 1e9).toFixed(2)} GB/s${fraction === undefined ? '' : ` (${shareOfCopyText(fraction)})`}`;
 }
 
 function perSecond(flopsPerSecond: number | undefined): string {

@@ -2,6 +2,7 @@
 
 import { basename } from 'node:path';
 import { brokenRules } from '../../bench/comparability';
+import { describeLoadSettings } from '../../bench/loadSettings';
 import { conclusionsOf } from '../../bench/report/conclusions';
 import { describeBeforeText, peakMemory, remarksOf, toTable, type ReportTable } from '../../bench/report/writers';
 import type { BenchmarkCase, BenchmarkReport } from '../../bench/report/schema';
@@ -75,7 +76,7 @@ function toCaseView(each: BenchmarkCase, cells: readonly string[]): ReportCaseVi
   };
 }
 
-function rulesOf({ rules, samples, setup = [], energy }: BenchmarkCase): ReportCaseView['rules'] {
+function rulesOf({ rules, samples, load, setup = [], energy }: BenchmarkCase): ReportCaseView['rules'] {
   return [
     { label: 'Prompt', value: `${rules.promptTokens} tokens, the same ids in every run (SHA-256 ${rules.promptHash.slice(0, 12)}…)` },
     { label: 'Answer', value: `exactly ${rules.newTokens} tokens; stop tokens are ignored` },
@@ -83,6 +84,7 @@ function rulesOf({ rules, samples, setup = [], energy }: BenchmarkCase): ReportC
     { label: 'Runs', value: `${samples.length} of ${rules.repetitions} counted, after ${rules.warmupRuns} warm-up that ${rules.warmupRuns === 1 ? 'is' : 'are'} not` },
     { label: 'Requests at once', value: String(rules.concurrency) },
     ...(energy === undefined ? [] : [{ label: 'Energy', value: `${energy.averageWatts.toFixed(0)} W on average over ${energy.seconds.toFixed(1)} s, from ${energy.readings} readings` }]),
+    ...(load === undefined ? [] : [{ label: 'Loaded with', value: describeLoadSettings(load) }]),
     ...setup.map((value) => ({ label: 'Set-up', value })),
     { label: 'Times', value: 'the median is quoted; tokenization is timed apart; no run takes keys and values from the run before it' },
   ];

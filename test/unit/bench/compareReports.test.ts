@@ -66,6 +66,28 @@ describe('compareReports', () => {
     expect(compareReports(report(caseOf(steady)), report(caseOf(steady.map((value) => value * 0.9))))[0]?.reasons).toEqual([]);
   });
 
+  it('names what is unlike whether or not a figure moved', () => {
+    const [same] = compareReports(report(caseOf(steady)), report(caseOf(steady, { model: 'other', weights: 'int8' })));
+    expect(same).toMatchObject({ broken: [], unlike: ['model: m before, other after', 'weights: int4 before, int8 after'] });
+    expect(same).not.toHaveProperty('reasons');
+    expect(compareReports(report(caseOf(steady)), report(caseOf(steady)))[0]?.unlike).toEqual([]);
+    const load = { contextTokens: 1000, maxBatch: 1, kvCache: 'f32', stages: ['cpu: layers 0 to 1'] };
+    const [settings] = compareReports(report(caseOf(steady, { load })), report(caseOf(steady.map((value) => value / 2), { load: { ...load, threads: 1 } })));
+    expect(settings?.unlike).toEqual(['settings: context 1,000 for 1 sequence, f32 keys and values, cpu: layers 0 to 1 before; context 1,000 for 1 sequence, f32 keys and values, cpu: layers 0 to 1, 1 thread after']);
+    expect(settings?.reasons).toEqual(settings?.unlike);
+    expect(compareReports(report(caseOf(steady)), report(caseOf(steady, { load })))[0]?.unlike).toEqual([]);
+  });
+
+  it('does not compare models of different sizes, nor cases of one name', () => {
+    const shape = { architecture: 'glm4', numLayers: 2, hiddenSize: 8, intermediateSize: 8, numHeads: 1, numKvHeads: 1, headDim: 8, vocabSize: 8, parameterCount: 100 };
+    const [other] = compareReports(report(caseOf(steady, { shape })), report(caseOf(steady, { model: 'm2', shape: { ...shape, numLayers: 4, parameterCount: 200 } })));
+    expect(other).toMatchObject({ broken: [{ rule: 'model', explanation: 'the models are not of one size: m before, m2 after (numLayers 2 and 4, parameterCount 100 and 200)' }], changes: [], unlike: ['model: m before, m2 after'] });
+    expect(compareReports(report(caseOf(steady, { shape })), report(caseOf(steady, { model: 'tuned', shape })))[0]?.broken).toEqual([]);
+    const [twice] = compareReports(report(caseOf(steady)), report(caseOf(steady), caseOf(steady)));
+    expect(twice).toMatchObject({ broken: [{ rule: 'name', explanation: '1 cases before and 2 after are called so: nobody knows which belong together' }], changes: [] });
+    expect(overallVerdict([twice as NonNullable<typeof twice>])).toBe('undecided');
+  });
+
   it('tells a report against the one before it', () => {
     const text = repeatabilityNotes(report(caseOf(steady)), report(caseOf(steady.map((value) => value * 0.9)))).join();
     expect(text).toContain('"standard" moved against the report of 2026-01-01T00:00:00Z');

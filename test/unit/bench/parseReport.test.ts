@@ -58,6 +58,8 @@ describe('parseReport', () => {
     [edited((value) => (firstCase(value).samples = [])), 'cases[0] has no samples'],
     [edited((value) => (firstCase(value).samples = [{}])), 'cases[0].samples[0].ttftMs is no number'],
     [edited((value) => (firstCase(value).rules = {})), 'cases[0].rules.promptTokens is no number'],
+    [edited((value) => ((firstCase(value).rules as { eosIgnored: boolean }).eosIgnored = false)), 'cases[0].rules.eosIgnored is not true'],
+    [edited((value) => (firstCase(value).load = { contextTokens: 1 })), 'cases[0].load.maxBatch is no number'],
     [edited((value) => (firstCase(value).summaries = { tpotMs: { median: 'fast' } })), 'cases[0].summaries.tpotMs.median is no number'],
   ])('names what is wrong', (broken, reason) => {
     expect(reasonOf(broken)).toMatch(reason);

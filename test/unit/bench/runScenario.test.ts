@@ -217,6 +217,8 @@ describe('runScenario', () => {
     const report = await runScenario(standardScenario(base), defaultSettings, hooks(new FakeEngines()));
     // 1 MB at 1 GB/s is 1 ms; the fake's TPOT is 2 ms.
     expect(report.cases[0]?.bandwidth).toMatchObject({ readBytesPerToken: 1_000_000, limitTpotMs: 1, fractionOfLimit: 0.5 });
+    expect(report.cases[0]?.load).toEqual({ contextTokens: 1024, maxBatch: 1, kvCache: 'f32', stages: ['cpu: layers 0 to 1'] });
+    expect(report.cases[0]?.shape).toMatchObject({ architecture: 'glm4', numLayers: 2, parameterCount: 1 });
     expect(report.textTimes).toHaveLength(1);
     expect(report.textTimes?.[0]?.renderChatMs?.count).toBe(5);
   });

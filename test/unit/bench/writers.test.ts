@@ -40,6 +40,21 @@ async function report(name: string): Promise<BenchmarkReport> {
 }
 
 describe('toMarkdown', () => {
+  it('says that a cache holds the weights instead of giving a share of a limit that is none, and what was loaded', async () => {
+    const { cases, ...rest } = await report('a');
+    const bandwidth = { copyBytesPerSecond: { cpu: 20e9 }, readBytesPerToken: 1e6, limitTpotMs: 1, fractionOfLimit: 3.1 };
+    const load = { contextTokens: 1000, maxBatch: 2, kvCache: 'int8', stages: ['cpu: layers 0 to 3'], threads: 1, accuracyLevel: 4 };
+    const withCopy = cases.map((each) => ({ ...each, bandwidth, load }));
+    const text = toMarkdown({ ...rest, cases: withCopy });
+    expect(text).toContain('| cached |');
+    expect(text).toContain('Where the table says "cached", decoding read faster than that');
+    expect(text).toContain('- all cases: context 1,000 for 2 sequences, int8 keys and values, cpu: layers 0 to 3, 1 thread, accuracy level 4.');
+    expect(toCsv({ ...rest, cases: withCopy })).toContain(',3.1,');
+    const near = toMarkdown({ ...rest, cases: cases.map((each) => ({ ...each, bandwidth: { ...bandwidth, fractionOfLimit: 1.1 } })) });
+    expect(near).toContain('| 110 % |');
+    expect(near).not.toContain('cached');
+  });
+
   it('shows medians, memory in GiB, n/a for what was not measured, the rules and the notes', async () => {
     const text = toMarkdown(await report('a|b'));
     const row = text.split('\n').find((line) => line.includes('a\\|b')) ?? '';

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -42,6 +42,15 @@ describe('glm bench compare', () => {
     expect(run.code).toBe(code);
     expect(run.stdout).toContain(text);
     expect(run.requests).toEqual([]);
+  });
+
+  it('reads one of the two from standard input, byte order mark or not, and names what is unlike', async () => {
+    const before = fileOf('a.json', steady);
+    const after = `\ufeff${readFileSync(before, 'utf8').replaceAll('"weights":"', '"weights":"x')}`;
+    const run = await runFakeCli(['bench', 'compare', before, '-'], { stdin: after });
+    expect(run.code).toBe(0);
+    expect(run.stdout).toMatch(/^ {2}unlike weights: (\w+) before, x\1 after$/m);
+    expect(await runFakeCli(['bench', 'compare', '-', '-'], { stdin: after })).toMatchObject({ code: 2 });
   });
 
   it('exits with 2 and says why for what is no report, so that 1 stays a slower figure', async () => {

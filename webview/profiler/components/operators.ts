@@ -2,11 +2,12 @@
 
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { cacheFraction, shareOfCopyText } from '../../../src/common/bandwidthText';
 import { formatBytes } from '../../../src/common/byteFormat';
 import type { OperatorRow, OperatorTable } from '../../../src/common/profileSummary';
 import { baseStyles } from '../../common/baseStyles';
 import { cssProperties } from '../../common/cssProperties';
-import { formatDuration, formatPercent, formatShare } from '../../common/numberFormat';
+import { formatDuration, formatShare } from '../../common/numberFormat';
 import { selectStyles } from '../../common/selectStyles';
 import { tableStyles } from '../../common/tableStyles';
 
@@ -62,6 +63,7 @@ export class Operators extends LitElement {
           </tbody>
         </table>
       </div>
+      ${rows.some(({ bandwidthFraction = 0 }) => bandwidthFraction > cacheFraction) ? html`<p class="muted">“cached”: faster than a copy within the device’s memory, so a cache held the data and memory was not the limit.</p>` : nothing}
       ${table[this.grouping].length > mostRows ? html`<p class="muted">The ${mostRows} longest of ${table[this.grouping].length}; the export has all.</p>` : nothing}`;
   }
 
@@ -73,7 +75,7 @@ export class Operators extends LitElement {
       <td class="number">${row.numNodes}</td>
       <td class="number">${formatBytes(row.bytes)}</td>
       <td class="number">${achieved(row)}</td>
-      <td class="number">${row.bandwidthFraction === undefined ? 'n/a' : formatPercent(row.bandwidthFraction * 100)}</td>
+      <td class="number">${row.bandwidthFraction === undefined ? 'n/a' : shareOfCopyText(row.bandwidthFraction)}</td>
     </tr>`;
   }
 }

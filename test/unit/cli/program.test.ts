@@ -85,15 +85,19 @@ describe('glm generate', () => {
   it('keeps the rows that were done when the engine is lost, and fails when none was', async () => {
     const batch = file('two.jsonl', '{"ids":[1,2]}\n{"prompt":"abc"}\n');
     let tokens = 0;
+    // By turns of the event loop and not by time: on a busy machine a reply and a kill some ms later come in one turn.
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const killLater = async (child: { die(exit: { signal: string }): void }): Promise<void> => {
+      for (let turns = 0; turns < 20; turns += 1) {
+        await turn();
+      }
+      child.die({ signal: 'SIGKILL' });
+    };
     const some = await runFakeCli(['generate', '--model', 'm', '--batch', batch, '--json'], {
       behaviour: {
-        onToken: (child) => {
-          tokens += 1;
-          if (tokens === 10) {
-            setTimeout(() => child.die({ signal: 'SIGKILL' }), 20);
-          }
-        },
-        pause: () => new Promise((resolve) => setTimeout(resolve, tokens === 10 ? 60 : 0)),
+        // The tenth token is the last of the second row, which never gets beyond it; the first row has ended some turns later.
+        onToken: (child) => void (++tokens === 10 && void killLater(child)),
+        pause: () => (tokens === 10 ? new Promise(() => undefined) : turn()),
       },
     });
     expect(some.code).toBe(1);

@@ -1,11 +1,12 @@
 import { Option } from 'commander';
 import packageJson from '../../../package.json';
 import { createPythonParser } from '../../diagnostics/pythonParser';
+import type { LintSettings } from '../../diagnostics/settings';
 import { addAction, UsageError, type RegisterCommand } from '../command';
 import { exitCode } from '../exitCode';
 import { findSources } from '../lint/findSources';
 import { lintFormats, summarize, toGithub, toJson, toSarif, toText, type LintFormat } from '../lint/formats';
-import { checkRuleNames, readLintConfig } from '../lint/lintConfig';
+import { checkRuleNames, ProjectConfigs } from '../lint/lintConfig';
 import { lintBytes, lintFile, type FileReport } from '../lint/lintFile';
 import { findParserFiles } from '../lint/parserFiles';
 
@@ -39,18 +40,21 @@ export const registerLint: RegisterCommand = (program, host) => {
     }
     const select = flags.select && checkRuleNames('--select', flags.select);
     const ignore = flags.ignore && checkRuleNames('--ignore', flags.ignore);
-    const config = await readLintConfig(process.cwd());
-    const settings = { select: select ?? config.select, ignore: [...(config.ignore ?? []), ...(ignore ?? [])], severity: config.severity };
+    const configs = new ProjectConfigs();
+    const settingsOf = async (file: string): Promise<LintSettings> => {
+      const config = await configs.of(file);
+      return { select: select ?? config.select, ignore: [...(config.ignore ?? []), ...(ignore ?? [])], severity: config.severity };
+    };
     const fix = flags.fix ? (flags.unsafeFixes ? 'unsafe' : 'safe') : undefined;
     const format = flags.json ? 'json' : flags.format;
     const isStdin = command.args[0] === '-';
-    const files = isStdin ? [] : await findSources(command.args, { exclude: config.exclude, forceExclude: flags.forceExclude }, signal);
+    const files = isStdin ? [] : await findSources(command.args, { leavesOut: (path) => configs.leavesOut(path), forceExclude: flags.forceExclude }, signal);
     const parser = await createPythonParser(findParserFiles(__dirname));
     const reports: FileReport[] = [];
     try {
       if (isStdin) {
         const bytes = await readAll(context.stdin);
-        const { report, fixed } = lintBytes(parser, flags.stdinFilename, bytes, { settings, fix });
+        const { report, fixed } = lintBytes(parser, flags.stdinFilename, bytes, { settings: await settingsOf(flags.stdinFilename), fix });
         if (fix && report.problem !== undefined) {
           throw new UsageError(`${flags.stdinFilename} from stdin is not UTF-8 and cannot be fixed.`);
         }
@@ -64,7 +68,7 @@ export const registerLint: RegisterCommand = (program, host) => {
       }
       for (const file of files) {
         signal.throwIfAborted();
-        const report = await lintFile(parser, file, { settings, fix });
+        const report = await lintFile(parser, file, { settings: await settingsOf(file), fix });
         if (report.problem !== undefined) {
           output.note(report.problem);
         }

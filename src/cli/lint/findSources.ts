@@ -1,8 +1,8 @@
 /** Which files `glm lint` looks at. */
 import { readdir, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { minimatch } from 'minimatch';
-import { isExcluded, withSlashes } from '../../diagnostics/projectConfig';
+import { withSlashes } from '../../diagnostics/projectConfig';
 import { UsageError } from '../command';
 
 /** Folders with other people's code, caches and builds. */
@@ -10,8 +10,8 @@ const skippedFolders = new Set(['node_modules', '__pycache__', 'site-packages', 
 const sourceFile = /\.(py|pyw|ipynb)$/i;
 
 export interface SourceOptions {
-  /** Names, paths or globs that are left out while walking. */
-  readonly exclude: readonly string[];
+  /** Whether a file or folder that is met while walking is passed over. */
+  readonly leavesOut: (path: string) => Promise<boolean>;
   /** Leaves out files named one by one as well: for a caller that names every changed file, as pre-commit does. */
   readonly forceExclude?: boolean;
 }
@@ -25,8 +25,8 @@ export async function findSources(paths: readonly string[], options: SourceOptio
   const found = new Set<string>();
   for (const path of paths) {
     const info = await stat(path).catch(() => undefined);
-    const files = info === undefined ? await matches(path, options, signal) : info.isDirectory() ? await walk(path, options.exclude, signal) : [path];
-    files.filter((file) => info === undefined || info.isDirectory() || options.forceExclude !== true || !isLeftOut(file, options.exclude)).forEach((file) => found.add(file));
+    const files = info === undefined ? await matches(path, options, signal) : info.isDirectory() ? await walk(path, options, signal) : options.forceExclude === true && (await options.leavesOut(path)) ? [] : [path];
+    files.forEach((file) => found.add(file));
   }
   return [...found];
 }
@@ -40,7 +40,7 @@ async function matches(pattern: string, options: SourceOptions, signal: AbortSig
     throw new UsageError(`${pattern} does not exist.`);
   }
   const base = segments.slice(0, magic).join('/') || (slashed.startsWith('/') ? '/' : '.');
-  const files = await walk(base, options.exclude, signal);
+  const files = await walk(base, options, signal);
   const matching = files.filter((file) => minimatch(withSlashes(file), slashed.replace(/^\.\//, ''), { dot: true }) || minimatch(withSlashes(file), slashed, { dot: true }));
   if (matching.length === 0) {
     throw new UsageError(`${pattern} matches no Python file or notebook.`);
@@ -48,28 +48,23 @@ async function matches(pattern: string, options: SourceOptions, signal: AbortSig
   return matching;
 }
 
-async function walk(folder: string, exclude: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+async function walk(folder: string, options: SourceOptions, signal: AbortSignal): Promise<readonly string[]> {
   signal.throwIfAborted();
   // A folder that may not be read is left out, as any linter does.
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const files: string[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
-    if (isLeftOut(path, exclude)) {
+    if (await options.leavesOut(path)) {
       continue;
     }
     if (entry.isDirectory()) {
       if (!entry.name.startsWith('.') && !skippedFolders.has(entry.name)) {
-        files.push(...(await walk(path, exclude, signal)));
+        files.push(...(await walk(path, options, signal)));
       }
     } else if (entry.isFile() && sourceFile.test(entry.name)) {
       files.push(path);
     }
   }
   return files;
-}
-
-/** As seen from here, or at the end of the whole path. */
-function isLeftOut(path: string, exclude: readonly string[]): boolean {
-  return isExcluded([relative(process.cwd(), path), path], exclude);
 }

@@ -1,19 +1,43 @@
-/** The configuration of `glm lint`: the nearest pyproject.toml, seen from the working folder. */
+/** The configuration of `glm lint`: for each file the nearest pyproject.toml with a `[tool.glm]` table, upwards from its own folder, as the editor takes it. */
 import { readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { LintConfigError, nearestLintConfig, checkRuleNames as checkNames, type LintConfig } from '../../diagnostics/projectConfig';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { LintConfigError, isExcluded, nearestLintConfig, checkRuleNames as checkNames, type LintConfig } from '../../diagnostics/projectConfig';
 import { UsageError } from '../command';
 
-/**
- * The configuration nearest to `folder`, looking upwards; defaults when there is none.
- *
- * @throws {UsageError} naming the file and the key that cannot be meant.
- */
-export async function readLintConfig(folder: string): Promise<LintConfig> {
-  try {
-    return (await nearestLintConfig(pathsUpwards(folder), (path) => readFile(path, 'utf8').catch(() => undefined))) ?? { exclude: [] };
-  } catch (error) {
-    throw asUsage(error);
+export class ProjectConfigs {
+  /** By folder. */
+  private readonly known = new Map<string, Promise<LintConfig>>();
+
+  /**
+   * Defaults when no folder from there upwards has any.
+   *
+   * @throws {UsageError} naming the file and the key that cannot be meant.
+   */
+  of(file: string): Promise<LintConfig> {
+    return this.in(dirname(resolve(file)));
+  }
+
+  /** Whether its project leaves a file or folder out. Patterns are seen from the folder of the pyproject.toml; absolute ones mean what they say. */
+  async leavesOut(path: string): Promise<boolean> {
+    const { exclude, source } = await this.of(path);
+    const absolute = resolve(path);
+    return source !== undefined && (isExcluded([relative(dirname(source), absolute)], exclude) || isExcluded([absolute], exclude.filter(isAbsolute)));
+  }
+
+  private in(folder: string): Promise<LintConfig> {
+    const known = this.known.get(folder) ?? this.read(folder);
+    this.known.set(folder, known);
+    return known;
+  }
+
+  private async read(folder: string): Promise<LintConfig> {
+    try {
+      const own = await nearestLintConfig([join(folder, 'pyproject.toml')], (path) => readFile(path, 'utf8').catch(() => undefined));
+      const parent = dirname(folder);
+      return own ?? (parent === folder ? { exclude: [] } : await this.in(parent));
+    } catch (error) {
+      throw asUsage(error);
+    }
   }
 }
 
@@ -23,15 +47,6 @@ export function checkRuleNames(option: string, names: readonly string[]): readon
     return checkNames(option, names);
   } catch (error) {
     throw asUsage(error);
-  }
-}
-
-function* pathsUpwards(folder: string): Iterable<string> {
-  for (let current = resolve(folder); ; current = dirname(current)) {
-    yield join(current, 'pyproject.toml');
-    if (dirname(current) === current) {
-      return;
-    }
   }
 }
 

@@ -100,6 +100,34 @@ describe('glm lint', () => {
     expect(rulesOf(await lint('./', '--format', 'json', '--select', 'GLM104'))).toEqual([]);
   });
 
+  it('takes for each file the configuration nearest to it, wherever it is called from', async () => {
+    const severe = (severity: string): string => `[tool.glm.severity]\nGLM103 = "${severity}"\n`;
+    put({ 'p/a.py': bad, 'p/deep/b.py': bad, 'p/q/c.py': bad, 'r/d.py': bad, 'p/pyproject.toml': severe('error'), 'p/deep/pyproject.toml': '[project]\nname = "x"\n', 'p/q/pyproject.toml': severe('hint'), 'pyproject.toml': '[tool.other]\n' });
+    const found = findings(await lint('./', '--format', 'json', '--select', 'GLM103'));
+    expect(Object.fromEntries(found.map(({ file, severity }) => [file.slice(folder.length + 1), severity]))).toEqual({ 'p/a.py': 'error', 'p/deep/b.py': 'error', 'p/q/c.py': 'hint', 'r/d.py': 'information' });
+    vi.mocked(process.cwd).mockReturnValue(join(folder, 'r'));
+    expect(findings(await lint('p/a.py', '--format', 'json', '--select', 'GLM103'))[0]?.severity).toBe('error');
+    // Only what is asked for has to be in order.
+    put({ 'r/pyproject.toml': '[tool.glm]\nselct = []\n' });
+    expect((await lint('p/a.py')).code).toBe(1);
+    expect((await lint('r/d.py')).code).toBe(2);
+  });
+
+  it('sees the patterns of exclude from the folder of their file, whatever lies above it', async () => {
+    put({ 'build/p/src/a.py': bad, 'build/p/third/b.py': bad, 'build/p/src/third/c.py': bad, 'build/p/pyproject.toml': `[tool.glm]\nexclude = ["build/**", "third/**", "${folder}/build/p/src/third"]\n` });
+    const files = findings(await lint('build/p', '--format', 'json', '--select', 'GLM103')).map(({ file }) => file.slice(folder.length + 1));
+    expect(files).toEqual(['build/p/src/a.py']);
+    expect((await lint('build/p/third/b.py')).code).toBe(1);
+    expect((await lint('build/p/third/b.py', '--force-exclude')).code).toBe(0);
+  });
+
+  it('takes the configuration for standard input from where its file would lie', async () => {
+    put({ 'p/pyproject.toml': '[tool.glm]\nignore = ["GLM103", "GLM104"]\n' });
+    const lintStdin = (name: string): Promise<CliRun> => runFakeCli(['lint', '-', '--stdin-filename', join(folder, name)], { stdin: bad });
+    expect((await lintStdin('p/new.py')).code).toBe(0);
+    expect((await lintStdin('new.py')).code).toBe(1);
+  });
+
   it.each([
     ['[tool.glm]\nselct = []\n', 'selct'],
     ['[tool.glm]\nignore = "GLM101"\n', 'list of strings'],

@@ -99,9 +99,14 @@ export const steadySettings = { warmupMs: 1000, countedMs: 4000 } as const;
 /**
  * Settings as a scenario takes them: beside other engines all get the same numbers of runs, a comparison of many loads lives from its rounds, and
  * numbers that someone chose are kept.
+ *
+ * @param isChosen  Somebody asked for these very numbers, be they the usual ones.
  */
-export function settingsFor(scenario: Pick<Scenario, 'name' | 'others'>, settings: ScenarioSettings): ScenarioSettings {
-  const isChosen = settings.warmupRuns !== defaultSettings.warmupRuns || settings.repetitions !== defaultSettings.repetitions;
+export function settingsFor(
+  scenario: Pick<Scenario, 'name' | 'others'>,
+  settings: ScenarioSettings,
+  isChosen = settings.warmupRuns !== defaultSettings.warmupRuns || settings.repetitions !== defaultSettings.repetitions,
+): ScenarioSettings {
   return scenario.others === undefined && scenario.name !== 'alignment' && !isChosen ? { ...steadySettings, ...settings } : settings;
 }
 

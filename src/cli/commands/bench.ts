@@ -8,7 +8,7 @@ import { readReportFile } from '../../bench/report/readReportFile';
 import type { BenchmarkReport } from '../../bench/report/schema';
 import { toCsv, toJson, toMarkdown } from '../../bench/report/writers';
 import { runScenario } from '../../bench/runScenario';
-import { settingsFor, type CasePlan, type Scenario } from '../../bench/scenarios/scenario';
+import { defaultSettings, settingsFor, type CasePlan, type Scenario } from '../../bench/scenarios/scenario';
 import { scenarioByName, scenarioNames, scenariosWithLengths, type ScenarioName } from '../../bench/scenarios/scenarioByName';
 import { weightFormats, type WeightFormat } from '../../common/dtype';
 import { isGlmError } from '../../common/errors';
@@ -27,8 +27,8 @@ interface RunFlags extends LoadFlags {
   readonly base?: string;
   readonly promptTokens?: number;
   readonly newTokens?: number;
-  readonly repetitions: number;
-  readonly warmup: number;
+  readonly repetitions?: number;
+  readonly warmup?: number;
   readonly formats?: readonly WeightFormat[];
   readonly python?: string;
   readonly server?: readonly string[];
@@ -53,8 +53,8 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
     .option('--base <folder>', 'chat-vs-base: the second checkpoint')
     .option('--prompt-tokens <n>', 'this prompt length instead of the usual ones', wholeNumber(1))
     .option('--new-tokens <n>', 'tokens to generate after it', wholeNumber(2))
-    .option('--repetitions <n>', 'counted runs per case; left at 5, short ones are repeated for about 4 s, up to 40 times', wholeNumber(1, 1000), 5)
-    .option('--warmup <n>', 'runs before that are not counted; left at 1, they go on for 1 s', wholeNumber(0, 100), 1)
+    .option('--repetitions <n>', `counted runs per case; unless set ${defaultSettings.repetitions}, and short ones go on for about 4 s, up to 40 times`, wholeNumber(1, 1000))
+    .option('--warmup <n>', `runs before that are not counted; unless set ${defaultSettings.warmupRuns}, and they go on for 1 s`, wholeNumber(0, 100))
     .option('--formats <format>', 'precision: a weight format; repeatable', collect(weightFormat))
     .option('--python <path>', 'others: a Python with torch and transformers; measured when named, or when no server is')
     .option('--server <url>', 'others: an OpenAI-compatible server to measure, with #NAME behind it where it has several models; repeatable', collect((text) => text))
@@ -77,7 +77,7 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
     const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
     const report = await runScenario(
       scenario,
-      settingsFor(scenario, { warmupRuns: flags.warmup, repetitions: flags.repetitions }),
+      settingsFor(scenario, { warmupRuns: flags.warmup ?? defaultSettings.warmupRuns, repetitions: flags.repetitions ?? defaultSettings.repetitions }, flags.warmup !== undefined || flags.repetitions !== undefined),
       {
         startEngine: () => context.startEngine(log),
         environment: () => Promise.resolve(describeEnvironment(version, devices)),

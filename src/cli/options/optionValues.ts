@@ -33,6 +33,13 @@ export function tokenIds(text: string): readonly number[] {
   return parts.map(Number);
 }
 
+export function filledText(text: string): string {
+  if (text === '') {
+    throw new InvalidArgumentError('Expected a text that is not empty.');
+  }
+  return text;
+}
+
 /** For a repeatable option: collects the parsed values. */
 export function collect<T>(parse: (text: string) => T): (text: string, previous: readonly T[] | undefined) => readonly T[] {
   return (text, previous) => [...(previous ?? []), parse(text)];
@@ -80,6 +87,9 @@ export function memoryLimits(text: string): Readonly<Record<string, number>> {
       const bytes = typeof size === 'string' || typeof size === 'number' ? tryParseBytes(size) : undefined;
       if (device === '' || bytes === undefined) {
         throw new InvalidArgumentError('Expected sizes per device, such as cuda:0=20GiB,cpu=64GiB or {"0": "20GiB"}.');
+      }
+      if (!/^\d{1,3}$/.test(device) && tryParseDeviceId(device) === undefined) {
+        throw new InvalidArgumentError(`"${device}" is no device. Devices are called cpu, cuda:0, webgpu:0, or 0 for the first GPU.`);
       }
       return [device, bytes];
     }),

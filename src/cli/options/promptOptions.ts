@@ -14,7 +14,7 @@ export interface PromptFlags {
   readonly messages?: string;
   readonly tools?: string;
   readonly templateKwargs?: Readonly<Record<string, unknown>>;
-  readonly prompt?: string;
+  readonly prompt?: readonly string[];
   readonly batch?: string;
 }
 
@@ -34,7 +34,7 @@ export function addPromptOptions(command: Command): Command {
     .option('--messages <file>', 'a conversation as JSON; - reads standard input')
     .option('--tools <file>', 'JSON list of tools for --messages')
     .option('--template-kwargs <json>', 'more variables for the chat template', jsonObject)
-    .option('--prompt <text>', 'plain text to continue')
+    .option('--prompt <text>', 'plain text to continue; repeatable, each one a prompt', collect(String))
     .option('--batch <file>', 'JSON lines, each {"ids": […]}, {"prompt": "…"} or {"messages": […]}');
 }
 
@@ -48,7 +48,7 @@ export async function readPrompts(flags: PromptFlags, context: CliContext): Prom
     return { rows: flags.ids.map((ids) => ({ prompt: { kind: 'ids', ids } })), areRows: flags.ids.length > 1 };
   }
   if (flags.prompt !== undefined) {
-    return { rows: [{ prompt: { kind: 'text', text: flags.prompt } }], areRows: false };
+    return { rows: flags.prompt.map((text) => ({ prompt: { kind: 'text', text } })), areRows: flags.prompt.length > 1 };
   }
   if (flags.messages !== undefined) {
     const chat = toChatInput(flags.messages, await readConversationJson(context, flags.messages));

@@ -4,7 +4,7 @@ import { type Command } from 'commander';
 import { defaultLength, greedySampling, type GenerationOptions, type SamplingDefaults } from '../../common/sampling';
 import { UsageError } from '../command';
 import type { Output } from '../output';
-import { collect, decimalNumber, wholeNumber } from './optionValues';
+import { collect, decimalNumber, filledText, wholeNumber } from './optionValues';
 
 export interface SamplingFlags {
   readonly doSample?: boolean;
@@ -32,7 +32,7 @@ export function addSamplingOptions(command: Command): Command {
     .option('--seed <n>', 'the same seed gives the same tokens on the same device', wholeNumber(0, 2 ** 32 - 1))
     .option('--max-new-tokens <n>', `default ${defaultLength.maxNewTokens}`, wholeNumber(1))
     .option('--min-new-tokens <n>', 'no end before this many tokens', wholeNumber(0))
-    .option('--stop <text>', 'end before this text; repeatable', collect(String))
+    .option('--stop <text>', 'end before this text; repeatable', collect(filledText))
     .option('--ignore-eos', 'an end-of-sequence token does not end the text');
 }
 
@@ -41,7 +41,10 @@ export function addSamplingOptions(command: Command): Command {
  *
  * @throws {UsageError} for options that contradict each other, as transformers refuses them.
  */
-export function checkSamplingFlags({ doSample, temperature }: SamplingFlags): void {
+export function checkSamplingFlags({ doSample, temperature, minNewTokens = defaultLength.minNewTokens, maxNewTokens = defaultLength.maxNewTokens }: SamplingFlags): void {
+  if (minNewTokens > maxNewTokens) {
+    throw new UsageError(`At least ${minNewTokens} new tokens (--min-new-tokens) and at most ${maxNewTokens} (--max-new-tokens) can't both be.`);
+  }
   if (doSample === true && temperature === 0) {
     throw new UsageError('--do-sample draws tokens, and --temperature 0 always takes the likeliest one. Give one of them, or a temperature above 0.');
   }

@@ -4,7 +4,7 @@ import { deviceKind, type DeviceId } from '../../common/deviceId';
 import type { WeightFormat } from '../../common/dtype';
 import type { DeviceBudget, ModelSizes, PlacementFormats, PlacementLimits } from '../../common/placement';
 import { isCpu, listDevices, resolveDeviceName } from './mapDevices';
-import { DeviceMapError, NoUsableDeviceError } from './placementErrors';
+import { changeDevices, changeLimits, DeviceMapError, NoUsableDeviceError } from './placementErrors';
 import { makeSlot, type PlanSlot } from './planSlot';
 
 /** What the CPU provider can run. */
@@ -39,7 +39,7 @@ export function eligibleSlots(sizes: ModelSizes, devices: readonly DeviceBudget[
 export function readMaxMemory(devices: readonly DeviceBudget[], maxMemoryBytes: PlacementLimits['maxMemoryBytes']): ReadonlyMap<DeviceId, number> {
   const limits = new Map<DeviceId, number>();
   for (const [name, bytes] of Object.entries(maxMemoryBytes ?? {})) {
-    const id = resolveDeviceName(name, devices, 'A device in the memory limits');
+    const id = resolveDeviceName(name, devices, 'A device in the memory limits', changeLimits);
     limits.set(id, Math.min(bytes, limits.get(id) ?? Infinity));
   }
   return limits;
@@ -60,12 +60,12 @@ export function limitsWithoutDevice(devices: readonly DeviceBudget[], limits: Pl
 export function devicesWanted(devices: readonly DeviceBudget[], { includeDevices, excludeDevices }: Pick<PlacementLimits, 'includeDevices' | 'excludeDevices'>): readonly DeviceBudget[] {
   for (const id of includeDevices ?? []) {
     if (!devices.some((device) => device.id === id)) {
-      throw new DeviceMapError('device-not-available', `The included device ${id} is not available. Available: ${listDevices(devices)}.`, { device: id });
+      throw new DeviceMapError('device-not-available', `The included device ${id} is not available. Available: ${listDevices(devices)}.`, { device: id }, changeDevices);
     }
   }
   const wanted = devices.filter((device) => (includeDevices?.includes(device.id) ?? true) && !(excludeDevices?.includes(device.id) ?? false));
   if (wanted.length === 0) {
-    throw new NoUsableDeviceError(`The settings leave none of ${listDevices(devices)}.`, 'Change the included or excluded devices', { label: 'Change the devices', command: 'glm.openSettings', args: ['glm.includeDevices'], terminal: 'Change --include or --exclude' });
+    throw new NoUsableDeviceError(`The settings leave none of ${listDevices(devices)}.`, 'Change the included or excluded devices', changeDevices);
   }
   return wanted;
 }

@@ -76,10 +76,16 @@ export type DeviceMapProblem =
  * Cause: what a user wrote. Handled by: the setting's diagnostics and the CLI (exit code 2 or 1). Field `reason` is a {@link DeviceMapProblem}.
  */
 export class DeviceMapError extends GlmError {
-  constructor(reason: DeviceMapProblem, message: string, fields: Readonly<Record<string, string | number | readonly string[] | readonly number[]>> = {}) {
-    super('device-map-invalid', message, { fields: { reason, ...fields }, next: [{ label: 'Use the device map "auto"', command: 'glm.openSettings', args: ['glm.deviceMap'], terminal: 'Use --device-map auto' }] });
+  constructor(reason: DeviceMapProblem, message: string, fields: Readonly<Record<string, string | number | readonly string[] | readonly number[]>> = {}, next: NextStep = useAuto) {
+    super('device-map-invalid', message, { fields: { reason, ...fields }, next: [next] });
   }
 }
+
+const useAuto: NextStep = { label: 'Use the device map "auto"', command: 'glm.openSettings', args: ['glm.deviceMap'], terminal: 'Use --device-map auto' };
+
+/** Where it is not the map that names a wrong device. */
+export const changeDevices: NextStep = { label: 'Change the devices', command: 'glm.openSettings', args: ['glm.includeDevices'], terminal: 'Change --include or --exclude' };
+export const changeLimits: NextStep = { label: 'Change the memory limits', command: 'glm.openSettings', args: ['glm.maxMemory'], terminal: 'Change --max-memory' };
 
 /**
  * Nothing is left to run on after include, exclude and formats were applied.

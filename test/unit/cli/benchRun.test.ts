@@ -52,6 +52,15 @@ describe('glm bench run', () => {
     expect(parseReport(out, readFileSync(out, 'utf8')).cases).toMatchObject([{ engine: 'glm-local' }]);
   });
 
+  it('repeats short runs unless a number is asked for, be it the usual one', async () => {
+    const counts = async (...more: readonly string[]): Promise<object | undefined> => {
+      const run = await runFakeCli(['bench', '--model', '/m', '--prompt-tokens', '8', '--new-tokens', '5', '--json', ...more], { monitor, handlers });
+      return parseReport('stdout', run.stdout).cases[0]?.rules;
+    };
+    expect(await counts('--repetitions', '5')).toMatchObject({ warmupRuns: 1, repetitions: 5 });
+    expect(await counts()).toMatchObject({ repetitions: 40 });
+  });
+
   it.each([
     ['chat-vs-base', ['--base', '/missing'], 'missing could not be measured: There is no such folder.'],
     ['precision', ['--formats', 'f32', '--formats', 'int4'], 'int4 could not be measured: int4 does not fit.'],

@@ -82,6 +82,12 @@ describe('glm generate', () => {
     expect(run.stderr).toMatch(/row 3 failed: .*"prompt" and "messages"/);
   });
 
+  it('takes several texts as it takes several lists of ids', async () => {
+    const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'a', '--prompt', 'bc', '--json']);
+    expect((JSON.parse(run.stdout) as { rows: unknown[] }).rows).toMatchObject([{ promptTokens: 1 }, { promptTokens: 2 }]);
+    expect(paramsOf(run, 'model-load')).toMatchObject({ maxBatch: 2 });
+  });
+
   it('keeps the rows that were done when the engine is lost, and fails when none was', async () => {
     const batch = file('two.jsonl', '{"ids":[1,2]}\n{"prompt":"abc"}\n');
     let tokens = 0;
@@ -240,6 +246,10 @@ describe('failures', () => {
     ['an unknown option', ['generate', '--model', 'm', '--prompt', 'x', '--frob']],
     ['no model', ['logits', '--ids', '1']],
     ['ids that are no numbers', ['logits', '--model', 'm', '--ids', '1,x']],
+    ['an empty stop text', ['generate', '--model', 'm', '--prompt', 'x', '--stop', '']],
+    ['more tokens at least than at most', ['generate', '--model', 'm', '--prompt', 'x', '--min-new-tokens', '9', '--max-new-tokens', '8']],
+    ['a limit for what is no device', ['plan', '--model', 'm', '--max-memory', 'gpu=5GB']],
+    ['a context without room for an answer', ['plan', '--model', 'm', '--context', '1']],
     ['an impossible number', ['generate', '--model', 'm', '--prompt', 'x', '--top-p', '2']],
     ['an unknown weight format', ['logits', '--model', 'm', '--ids', '1', '--weights', 'int3']],
     ['two prompts of different kinds', ['generate', '--model', 'm', '--prompt', 'x', '--ids', '1']],

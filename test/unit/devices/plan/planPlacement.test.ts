@@ -118,6 +118,11 @@ describe('planPlacement single, limits and stages', () => {
     expect(() => plan([device('cuda:0', 5000), device('cpu', 1)], { kind: 'single', device: deviceId('cuda', 3) })).toThrow('cuda:3 is not available. Available: cuda:0 and cpu.');
   });
 
+  it('advises what mends a wrong limit or a device that is not there, which is not the map', () => {
+    expect(failure(() => plan([device('cuda:0', 5000)], auto, { maxMemoryBytes: { gpu: 1 } })).next).toMatchObject([{ terminal: 'Change --max-memory' }]);
+    expect(failure(() => plan([device('cuda:0', 5000)], auto, { includeDevices: [deviceId('cuda', 3)] })).next).toMatchObject([{ terminal: 'Change --include or --exclude' }]);
+  });
+
   it('honours memory limits under each spelling of a device', () => {
     const devices = [device('cuda:0', 5000), device('cuda:1', 4000)];
     expect(show(plan(devices, auto, { maxMemoryBytes: { '0': 500 } }))).toBe('cuda:1:0-10');

@@ -33,7 +33,7 @@ export const registerSetupCuda: RegisterCommand = (program, host) => {
     const installRoot = flags.folder ?? cudaInstallFolder(invocation.context.env);
     const before = await inspect(flags, installRoot, invocation);
     if (before.ready || flags.download !== true) {
-      invocation.output.result(before, describeStatus(before));
+      invocation.output.result(asJson(before), describeStatus(before));
       return before.ready ? exitCode.done : exitCode.failed;
     }
     if (before.supported && before.driver.state !== 'ok' && flags.ignoreDriver !== true) {
@@ -41,7 +41,7 @@ export const registerSetupCuda: RegisterCommand = (program, host) => {
     }
     const installed = await download(flags, installRoot, invocation);
     const after = await inspect(flags, installRoot, invocation);
-    invocation.output.result({ ...after, installed }, describeStatus(after));
+    invocation.output.result({ ...asJson(after), installed }, describeStatus(after));
     const isComplete = after.libraries.every((library) => library.state === 'found');
     return after.ready || (flags.ignoreDriver === true && isComplete) ? exitCode.done : exitCode.failed;
   });
@@ -89,6 +89,11 @@ async function download(flags: Flags, installRoot: string, { output, signal }: I
   await installCuda(plan, options);
   output.status('');
   return plan;
+}
+
+/** Next steps as every command gives them, without those that only an editor can take. */
+function asJson(status: CudaStatus): object {
+  return { ...status, next: terminalSteps(status.next) };
 }
 
 function describeStatus(status: CudaStatus): string {

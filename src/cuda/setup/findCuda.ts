@@ -1,6 +1,6 @@
 /** Looks for everything that the CUDA provider needs and says, library by library, what was found. */
 
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { NextStep } from '../../common/errors';
 import { readElfFacts } from './elfFile';
@@ -98,6 +98,10 @@ async function findLibrary(library: NeededLibrary, listings: readonly Listing[],
 
 /** Why a file of the right name will not do, in a word or two. */
 async function findRefusal(library: NeededLibrary, path: string, version: string | undefined, options: FindCudaOptions): Promise<string | undefined> {
+  // A folder of that name, a dangling link, or a pipe, whose opening would wait for a writer.
+  if ((await stat(path).catch(() => undefined))?.isFile() !== true) {
+    return 'not a file';
+  }
   if (library.isProvider && version !== ortVersion) {
     return version ?? 'unknown version';
   }

@@ -100,6 +100,15 @@ function parseAddress(address: string | URL): URL {
   return url;
 }
 
+/** As `http://host:port`, with or without a name and a password. */
+function parseProxy(address: string): URL {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.hostname === '') {
+    throw new DownloadError(`The proxy is given as "${url === undefined ? address : shown(url)}". Expected an address such as http://host:8080.`);
+  }
+  return url;
+}
+
 function send(url: URL, headers: Readonly<Record<string, string>>, options: HttpOptions, signal?: AbortSignal): Promise<IncomingMessage> {
   const proxy = options.proxy ?? getProxyForUrl(url.href);
   const idleTimeoutMs = options.idleTimeoutMs ?? defaultIdleTimeoutMs;
@@ -107,7 +116,7 @@ function send(url: URL, headers: Readonly<Record<string, string>>, options: Http
     const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
       headers: { 'user-agent': 'glm-local', 'accept-encoding': 'identity', ...headers },
       signal,
-      ...(proxy === '' ? {} : { agent: new HttpsProxyAgent(proxy) }),
+      ...(proxy === '' ? {} : { agent: new HttpsProxyAgent(parseProxy(proxy)) }),
     });
     request.setTimeout(idleTimeoutMs, () => request.destroy(new Error(`silent for ${idleTimeoutMs / 1000} s`)));
     request.on('response', resolve);

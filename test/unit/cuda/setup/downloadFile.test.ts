@@ -145,6 +145,13 @@ describe('downloadFile', () => {
     await expect(downloadFile({ url: `${server.url}/circle`, sha256: sha256(content), to, http: { proxy: '' }, attempts: 1 })).rejects.toThrow('redirects more than 5 times');
   });
 
+  it.each([['bogus'], ['host:8080'], ['ftp://name:secret@host']])('names a proxy that is none: %s', async (proxy) => {
+    const { options } = await setup(serveFile(content));
+    const failure = await downloadFile({ ...options, attempts: 1, http: { proxy } }).catch((error: unknown) => error as Error);
+    expect(failure).toMatchObject({ code: 'download-failed', message: expect.stringMatching(/^The proxy is given as .*Expected an address such as http:/) as string });
+    expect((failure as Error).message).not.toContain('secret');
+  });
+
   it('goes through a proxy when one is set', async () => {
     const { options, to } = await setup(serveFile(content));
     const tunnels: string[] = [];

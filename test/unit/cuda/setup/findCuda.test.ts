@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -136,6 +137,20 @@ describe('findCuda', () => {
     put(join(root, lib, 'libcurand.so.10'), '/* GNU ld script */ INPUT(libcurand.so.10.4)');
     const { messages } = await findCuda({ ...options, env: { VIRTUAL_ENV: at('venv') } });
     expect(messages.map((message) => /only (.*) at /.exec(message)?.[1])).toEqual(['for arm64', 'names itself libcublas.so.12', 'not a library', '1.31.1', '1.31.1']);
+  });
+
+  it.skipIf(process.platform === 'win32')('passes over what only has the name of a library: a folder, a dangling link, a pipe, a text', async () => {
+    const { options, at, library } = machine();
+    mkdirSync(at('odd/libcurand.so.10'), { recursive: true });
+    symlinkSync(at('nowhere'), at('odd/libcublas.so.13'));
+    execFileSync('mkfifo', [at('odd/libnvrtc.so.13')]);
+    put(at('odd/libcudnn.so.9'), Buffer.from('text'));
+    library('odd/libcudart.so.13');
+    const { libraries, ready } = await findCuda({ ...options, extraFolders: [at('odd')] });
+    expect(ready).toBe(false);
+    const said = (name: string): unknown => libraries.find((one) => one.library.fileName === name);
+    expect(said('libcudart.so.13')).toMatchObject({ state: 'found' });
+    expect(['libcurand.so.10', 'libcublas.so.13', 'libnvrtc.so.13', 'libcudnn.so.9'].map((name) => said(name))).toMatchObject([...Array.from({ length: 3 }, () => ({ state: 'wrong-version', others: [{ version: 'not a file' }] })), { state: 'wrong-version', others: [{ version: 'not a library' }] }]);
   });
 
   it('is not ready with an old or absent driver, and says which driver to get', async () => {

@@ -61,6 +61,21 @@ export class PackDamagedError extends GlmError {
 }
 
 /**
+ * Packed weights, or the folder that they were being written to, are no longer there.
+ *
+ * Cause: somebody emptied the cache folder in the middle of a load, as they may at any time. Handled by: the load, which packs again once; a second time it is shown.
+ */
+export class PackGoneError extends GlmError {
+  constructor(path: string, cause: unknown) {
+    super('pack-gone', `The packed weights in ${path} were removed while the model was being loaded.`, {
+      fields: { path },
+      next: [{ label: 'Load the model again', command: 'glm.reloadModel', terminal: 'Run it again' }],
+      cause,
+    });
+  }
+}
+
+/**
  * A weight is NaN or infinite.
  *
  * Cause: a checkpoint saved from a training run that diverged, or a damaged file. Handled by: the load request; quantised, such a value would become an ordinary number without a word.
@@ -85,6 +100,10 @@ export function wordPackError(error: unknown, folder: string, neededBytes: numbe
   }
   if (code === 'NOT_FINITE') {
     return new WeightsNotFiniteError((error as Error).message);
+  }
+  const path = (error as { path?: unknown } | undefined)?.path;
+  if (code === 'ENOENT' && typeof path === 'string' && path.startsWith(folder)) {
+    return new PackGoneError(path, error);
   }
   if (code === 'EARLY_END' || code === 'EIO' || code === 'ENOENT') {
     return new PackSourceError((error as Error).message, error);

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { deviceIndex, deviceKind, type DeviceId } from '../../../common/deviceId';
 import type { TensorInfo } from '../../../common/dtype';
-import { GlmError, isGlmError, throwIfAborted } from '../../../common/errors';
+import { CancelledError, GlmError, isGlmError, throwIfAborted } from '../../../common/errors';
 import { silentLog, type Log } from '../../../common/log';
 import type { PlacementPlan, StagePlacement } from '../../../common/placement';
 import type { LoadProgress } from '../../../common/protocol/engine';
@@ -20,7 +20,7 @@ import { Session, SessionOptions } from '../../../ort/session';
 import type { Value } from '../../../ort/value';
 import { packCheckpoint } from '../packing/packCheckpoint';
 import type { PackedWeights } from '../packing/packedFile';
-import { PackDamagedError } from '../packing/packErrors';
+import { PackDamagedError, PackGoneError } from '../packing/packErrors';
 import { verifyPacked } from '../packing/verifyPacked';
 import { checkLongPrefill, useCapturedSteps } from './adapterChecks';
 import { allocateHostKv } from './addressedKv';
@@ -86,7 +86,7 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
   try {
     return await openStagesOnce(options);
   } catch (error) {
-    if (!(error instanceof PackDamagedError)) {
+    if (!(error instanceof PackDamagedError || error instanceof PackGoneError)) {
       throw error;
     }
     options.log?.log('warn', 'stages', `${error.message} They are packed again now.`);
@@ -158,7 +158,9 @@ async function openStagesOnce(options: OpenStagesOptions): Promise<StageRunner> 
     } else {
       await runner.dispose();
     }
-    throw error;
+    // What the runtime says of a file that is gone tells nobody why.
+    const gone = error instanceof CancelledError ? undefined : await packed.firstGone();
+    throw gone === undefined ? error : new PackGoneError(gone, error);
   } finally {
     await packed.end();
   }

@@ -1,5 +1,6 @@
 /** The packed weights that one load uses: packed or found once per format, and looked over beside the rest of the load. */
 
+import { existsSync } from 'node:fs';
 import type { Precision } from '../../../model/precision';
 import type { PackedWeights } from '../packing/packedFile';
 import { packFormat } from '../packing/packPlan';
@@ -28,6 +29,12 @@ export class PackedFormats {
   /** Resolves when every file has been found to hold what was written. @throws {PackDamagedError} */
   async settle(): Promise<void> {
     await Promise.all(this.checks);
+  }
+
+  /** A file that was packed or found and is no longer there: its folder was emptied meanwhile. */
+  async firstGone(): Promise<string | undefined> {
+    const files = await Promise.allSettled(this.byFormat.values());
+    return files.flatMap((file) => (file.status === 'fulfilled' && !existsSync(file.value.path) ? [file.value.path] : []))[0];
   }
 
   /** Ends checks that nobody waits for any more. */

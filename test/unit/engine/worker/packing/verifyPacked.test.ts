@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { buildSync } from 'esbuild';
 import fc from 'fast-check';
@@ -124,6 +124,38 @@ describe('a load', () => {
     expect(await logitsOf()).toEqual(before);
     expect(warnings).toEqual([expect.stringMatching(/are damaged from byte .* packed again now/)]);
     expect(Buffer.compare(readFileSync(packed.path), whole)).toBe(0);
+  });
+
+  it.each(['loading', 'packing'] as const)('packs again when the cache folder is emptied while it is %s, once', async (phase) => {
+    const warnings: string[] = [];
+    const log: Log = { log: (level, _tag, message) => void (level === 'warn' && warnings.push(message)) };
+    if (phase === 'packing') {
+      rmSync(cacheFolder, { recursive: true });
+    }
+    let removals = 0;
+    const load = (most: number) =>
+      openStages({
+        ...opened,
+        plan: cpuPlan(opened.config, 'int4'),
+        maxBatch: 1,
+        cacheFolder,
+        cpuThreads: 1,
+        log,
+        onProgress: (progress) => {
+          if (progress.phase === phase && progress.doneBytes === (phase === 'packing' ? progress.totalBytes : 0) && removals < most) {
+            removals += 1;
+            rmSync(cacheFolder, { recursive: true });
+          }
+        },
+      });
+    await (await load(1)).dispose();
+    expect(removals).toBe(1);
+    expect(warnings).toEqual([expect.stringMatching(/were removed while the model was being loaded.* They are packed again now\.$/)]);
+    if (phase === 'packing') {
+      rmSync(cacheFolder, { recursive: true });
+    }
+    await expect(load(3)).rejects.toMatchObject({ code: 'pack-gone' });
+    expect(removals).toBe(3);
   });
 });
 

@@ -3,6 +3,7 @@ import type { Facts, ModelCall, Rate } from '../semantics/facts';
 import type { Region } from '../semantics/values';
 import { distinctBySpan } from './modelState';
 import type { Rule, RuleContext } from './rule';
+import { isMeasurement, isSpeedOfGeneration } from './measurement';
 import { callsDuring, isProgress } from './timedCalls';
 
 /** GLM201: a speed is computed from a generate() that may stop whenever it likes. */
@@ -23,7 +24,7 @@ export const benchmarkUnfixedLength: Rule = {
       },
       fix: ['Adds `min_new_tokens` with the value of `max_new_tokens` (or `min_length` with that of `max_length`).', 'Unsafe: the output changes, because the model may no longer stop early.'],
       options: [],
-      limits: ['A latency that is only printed is no finding.', 'Settings that cannot be seen (`**kwargs` of a function nobody calls here, a config from elsewhere) keep the rule silent.', '`max_new_tokens=1` counts as fixed.', 'A greedy run that repeats another is reported like any other: its length is as long as the model likes.', 'A time handed to an unseen function counts when its name says that a speed comes out (`tokens_per_second(…)`), and so does one read from a timer object (`timer.start(…)`, `timer.stop(…)`).', 'A rate read inside the loop that the clock was started before is a forecast, unless tokens are counted.', 'Energy per time (`joules / seconds`) is power, not a speed.', 'The speed of an answer to a person (`while True: question = input(…)`) is no benchmark.', 'Something unknown in a file that loads no model, or under a name that is no model’s (`decoder`), may have a `generate()` of its own without an end token: it is reported only if it is asked for what transformers alone understands.'],
+      limits: ['A latency that is only printed is no finding.', 'What is counted must be tokens, answers or requests: FLOPs, joules, bytes, images or seconds of audio per second are no speed of a text.', 'Settings that cannot be seen (`**kwargs` of a function nobody calls here, a config from elsewhere) keep the rule silent.', '`max_new_tokens=1` counts as fixed.', 'A greedy run that repeats another is reported like any other: its length is as long as the model likes.', 'A time handed to an unseen function counts when its name says that a speed comes out (`tokens_per_second(…)`), and so does one read from a timer object (`timer.start(…)`, `timer.stop(…)`).', 'A rate read inside the loop that the clock was started before is a forecast, unless tokens are counted.', 'The speed of an answer to a person (`while True: question = input(…)`, `for question in iter(input, "")`), to a request (`@app.post(…)`) or by a function named as a chat is no benchmark.', 'Nor is one that a method of a library notes, which nothing in the file calls, unless its name or its class speaks of measuring or it goes over many prompts.', 'Whisper, Marian and other models whose output is as long as their source are left alone.', 'Something unknown in a file that loads no model, or under a name that is no model’s (`decoder`), may have a `generate()` of its own without an end token: it is reported only if it is asked for what transformers alone understands.'],
     },
     zh: {
       title: '基准测试没有固定输出长度',
@@ -35,15 +36,15 @@ export const benchmarkUnfixedLength: Rule = {
       },
       fix: ['补上与 `max_new_tokens` 相等的 `min_new_tokens`（或与 `max_length` 相等的 `min_length`）。', '不安全：模型不再能提前停止，输出会改变。'],
       options: [],
-      limits: ['仅打印耗时不报告。', '看不到的设置（无人调用的函数的 `**kwargs`、来自别处的配置）使规则沉默。', '`max_new_tokens=1` 视为固定。', '重复另一次运行的贪心解码同样报告：其长度仍由模型决定。', '传给看不到的函数的耗时，若函数名表明其返回速度（`tokens_per_second(…)`），则计入；由计时器对象（`timer.start(…)`、`timer.stop(…)`）读出的耗时亦计入。', '在循环之前开始计时、在循环之内读出的速率视为预计剩余时间，除非统计的是词元。', '能量除以时间（`joules / seconds`）是功率，不是速度。', '回答用户提问（`while True: question = input(…)`）时的速度不是基准测试。', '在没有加载模型的文件中，或名字不像模型（如 `decoder`）的未知对象，可能自带不识别结束词元的 `generate()`：只有用到 transformers 特有的参数时才报告。'],
+      limits: ['仅打印耗时不报告。', '所统计的必须是词元、回答或请求：每秒的 FLOP、焦耳、字节、图像或音频秒数不是文本的速度。', '看不到的设置（无人调用的函数的 `**kwargs`、来自别处的配置）使规则沉默。', '`max_new_tokens=1` 视为固定。', '重复另一次运行的贪心解码同样报告：其长度仍由模型决定。', '传给看不到的函数的耗时，若函数名表明其返回速度（`tokens_per_second(…)`），则计入；由计时器对象（`timer.start(…)`、`timer.stop(…)`）读出的耗时亦计入。', '在循环之前开始计时、在循环之内读出的速率视为预计剩余时间，除非统计的是词元。', '回答用户提问（`while True: question = input(…)`、`for question in iter(input, "")`）、回答请求（`@app.post(…)`）或名为聊天的函数所得的速度不是基准测试。', '库的方法顺便记下的速度也不是，若本文件中无人调用它，且方法名与类名都不涉及测量，也不遍历多个提示。', 'Whisper、Marian 等输出长度取决于来源的模型不报告。', '在没有加载模型的文件中，或名字不像模型（如 `decoder`）的未知对象，可能自带不识别结束词元的 `generate()`：只有用到 transformers 特有的参数时才报告。'],
     },
   },
   check(context) {
     const findings: Finding[] = [];
-    for (const rate of context.facts.rates) {
+    for (const rate of context.facts.rates.filter((found) => isSpeedOfGeneration(context, found))) {
       for (const region of rate.regions) {
         for (const call of callsDuring(context.facts, region, 'generate')) {
-          if (call.length === 'open' && !mayBeHandWritten(context.facts, call) && !answersAPerson(context.facts, call) && !isNoSpeed(context, rate, call, region)) {
+          if (call.length === 'open' && isMeasurement(context.facts, call) && !mayBeHandWritten(context.facts, call) && !followsItsSource(context, call) && !isNoSpeed(context, rate, call, region)) {
             findings.push({
               start: call.call.start,
               end: call.call.end,
@@ -65,36 +66,35 @@ export const benchmarkUnfixedLength: Rule = {
 
 /**
  * A rate that no token is counted for, and whose clock runs around a loop: read inside of it, it forecasts the end;
- * read after a loop that leaves generate() to other functions, it says how fast an evaluation was. Energy per time is power.
+ * read after a loop that leaves generate() to other functions, it says how fast an evaluation was.
  */
 function isNoSpeed(context: RuleContext, rate: Rate, call: ModelCall, region: Region): boolean {
   const isAroundLoop = call.loops.some((loop) => loop.from > region.from);
-  const written = context.textOf(rate.expr);
-  const countsTokens = /tok|word|char|shape|numel|out|gen|new|ids|seq/i.test(written);
-  if (!countsTokens && /joule|energy|watt|(^|_)[km]?wh?(_|\b)/i.test(written)) {
-    return true;
-  }
+  const countsTokens = /tok|word|char|shape|numel|out|gen|new|ids|seq/i.test(context.textOf(rate.expr));
   return isAroundLoop && !countsTokens && (isProgress(call, region) || call.callDepth > rate.callDepth);
 }
 
-/** Settings that a generate() of one's own has as well. */
-const sharedSettings = new Set(['max_new_tokens', 'max_length', 'temperature', 'top_k', 'top_p', 'repetition_penalty']);
-
-/** A round of a conversation: `while True: question = input("> ")`. Whoever asks wants the answer to end where it ends. */
-function answersAPerson(facts: Facts, { loops, fromEvent }: ModelCall): boolean {
-  return loops.some((loop) => facts.happenings.some(({ kind, event }) => kind === 'asked' && event > loop.from && event < fromEvent));
-}
-
-/** What else a decoder of one's own is given. */
-const sharedInputs = new Set(['input_ids', 'inputs', 'prompt', 'prompts']);
+/** Settings and inputs that a generate() of one's own has as well. */
+const sharedSettings = new Set(['max_new_tokens', 'max_length', 'temperature', 'top_k', 'top_p', 'do_sample', 'repetition_penalty', 'input_ids', 'inputs', 'prompt', 'prompts']);
 
 /**
- * Something unknown, in a file that loads no model or under a name that is no model's (`decoder`, `engine`), is asked for nothing
- * that only transformers understands: its loop may not know an end token.
+ * Something unknown that is not named as a model (`decoder`, `engine`), that stands in a file which loads none,
+ * or that is asked for nothing which only transformers understands: its loop may not know an end token.
  */
-function mayBeHandWritten(facts: Facts, { call, models, modelText = '' }: ModelCall): boolean {
+function mayBeHandWritten(facts: Facts, { call, models, certain, modelText = '' }: ModelCall): boolean {
   const isNamedModel = /model|lm|gpt|llama|qwen|mistral|gemma|phi|falcon|net|student|teacher|policy|actor|target|draft|base/i.test(modelText.split('.').at(-1) ?? '');
-  return models.length === 0 && (facts.finalModels.size === 0 || !isNamedModel) && call.args.every((arg) => arg.unpack === undefined && (arg.name === undefined || sharedSettings.has(arg.name) || (!isNamedModel && sharedInputs.has(arg.name))));
+  if (models.length > 0) {
+    return !certain && !isNamedModel;
+  }
+  const isOfTransformers = call.args.some((arg) => arg.unpack !== undefined || (arg.name !== undefined && !sharedSettings.has(arg.name)));
+  return !isOfTransformers && (facts.finalModels.size === 0 || !isNamedModel);
+}
+
+/** Their length is that of what they hear, read or translate. */
+const bySource = /^(\w+\.)*(\w*Whisper|\w*Speech|\w*Seamless|Marian|M2M100|MBart|NllbMoe|\w*VisionEncoderDecoder|TrOCR|Donut|Nougat|Pix2Struct)\w*\./;
+
+function followsItsSource(context: RuleContext, { models }: ModelCall): boolean {
+  return models.length > 0 && models.every(({ model }) => bySource.test(context.textOf(model.origin)));
 }
 
 function fixFor(context: RuleContext, { call }: ModelCall): Fix | undefined {

@@ -1,5 +1,5 @@
 import type { Finding } from '../finding';
-import { distinctBySpan, isSpread, modelDeviceAt, movesForOtherModels, movesOf, retargetMove } from './modelState';
+import { distinctBySpan, modelDeviceAt, movesAgainstDispatch, retargetMove } from './modelState';
 import type { Rule } from './rule';
 
 /** GLM105: inputs follow `is_available()`, the model follows its device map. */
@@ -20,7 +20,7 @@ export const deviceFromAvailability: Rule = {
       },
       fix: ['Replaces the variable by `model.device` at the move; the variable itself stays.'],
       options: [],
-      limits: ['The availability test must stand in the same file; a helper imported from elsewhere keeps the rule silent.', '`device_map=device` with the same variable is no finding.', 'Nor is a map that names one GPU wherever there is one (`"cuda:0" if torch.cuda.is_available() else "auto"`), a branch for models that are not spread (the `else` of `if model.hf_device_map:`), a model whose device was compared with the variable (`if model.device != device: raise …`), a variable that may hold the device of the model (`model.device if torch.cuda.is_available() else "cpu"`), or a model that the program moves to the variable where it has no map.'],
+      limits: ['The availability test must stand in the same file; a helper imported from elsewhere keeps the rule silent.', '`device_map=device` with the same variable is no finding.', 'Nor is a map that names one GPU wherever there is one (`"cuda:0" if torch.cuda.is_available() else "auto"`), a branch for models that are not spread (the `else` of `if model.hf_device_map:`), a model whose device was compared with the variable (`if model.device != device: raise …`), or a variable that may hold the device of the model (`model.device if torch.cuda.is_available() else "cpu"`).', 'On every way through the program that uses a GPU the map must spread the model: silent where another way moves it to the variable by hand or names one device for it, unless that way is for machines without one (the `else` of `if device == "cuda":`).', 'A tensor that also goes to a model which lies on the variable’s device was made for that one.'],
     },
     zh: {
       title: '设备取自 is_available()，而不是模型',
@@ -32,20 +32,13 @@ export const deviceFromAvailability: Rule = {
       },
       fix: ['在移动处把变量替换为 `model.device`，变量本身保留。'],
       options: [],
-      limits: ['可用性判断必须在同一文件中；从别处导入的辅助函数不报告。', '`device_map=device` 使用同一变量时不报告。', '凡有 GPU 即只写一个 GPU 的映射（`"cuda:0" if torch.cuda.is_available() else "auto"`）、针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`），设备已与该变量比较过的模型（`if model.device != device: raise …`）、可能保存模型自身设备的变量（`model.device if torch.cuda.is_available() else "cpu"`），以及没有映射时由程序移动到该变量的模型也不报告。'],
+      limits: ['可用性判断必须在同一文件中；从别处导入的辅助函数不报告。', '`device_map=device` 使用同一变量时不报告。', '凡有 GPU 即只写一个 GPU 的映射（`"cuda:0" if torch.cuda.is_available() else "auto"`）、针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`），设备已与该变量比较过的模型（`if model.device != device: raise …`）以及可能保存模型自身设备的变量（`model.device if torch.cuda.is_available() else "cpu"`）也不报告。', '在使用 GPU 的每条路径上，映射都必须拆分模型：若另一条路径把模型手动移动到该变量，或只给它一个设备，则保持沉默，除非那条路径用于没有 GPU 的机器（`if device == "cuda":` 的 `else`）。', '若同一张量还交给就在该变量所指设备上的模型，则视为为它而准备，不报告。'],
     },
   },
   check({ facts, textOf }) {
     const findings: Finding[] = [];
-    const forOthers = movesForOtherModels(facts);
     for (const call of facts.modelCalls) {
-      if (!call.models.some(({ model }) => isSpread(model))) {
-        continue;
-      }
-      for (const { move } of movesOf(call, 'availability')) {
-        if (forOthers.has(move)) {
-          continue;
-        }
+      for (const { move } of movesAgainstDispatch(facts, call, 'availability')) {
         const modelDevice = modelDeviceAt(move, call);
         const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
         const written = move.deviceArg ? textOf(move.deviceArg) : 'the device';

@@ -18,7 +18,7 @@ export const discardedTo: Rule = {
       example: { bad: 'input_ids = inputs["input_ids"]\ninput_ids.to("cuda")', good: 'input_ids = inputs["input_ids"]\ninput_ids = input_ids.to("cuda")' },
       fix: ['Assigns the result back to the tensor.', 'For an attribute of a batch (`inputs.input_ids.to(…)`) the item `inputs["input_ids"]` is assigned, because setting the attribute would not change the batch.'],
       options: [],
-      limits: ['The value must certainly be a tensor, made in the file or an item with the name of one (`batch["input_ids"]`); in a notebook, the last expression of a cell is left alone when it only shows a tensor made on the spot.'],
+      limits: ['The value must certainly be a tensor, made in the file or an item with the name of one (`batch["input_ids"]`); in a notebook, the last expression of a cell is left alone when it only shows a tensor made on the spot.', 'A second move to the device the tensor was moved to before is no finding.'],
     },
     zh: {
       title: '.to() 的结果被丢弃',
@@ -27,7 +27,7 @@ export const discardedTo: Rule = {
       example: { bad: 'input_ids = inputs["input_ids"]\ninput_ids.to("cuda")', good: 'input_ids = inputs["input_ids"]\ninput_ids = input_ids.to("cuda")' },
       fix: ['把结果赋值回该张量。', '对批次的属性（`inputs.input_ids.to(…)`）改为给 `inputs["input_ids"]` 赋值，因为设置属性不会改变批次。'],
       options: [],
-      limits: ['必须能确定该值是张量：在本文件中产生，或是以张量命名的条目（`batch["input_ids"]`）；笔记本单元格末尾仅用于显示的表达式不报告。'],
+      limits: ['必须能确定该值是张量：在本文件中产生，或是以张量命名的条目（`batch["input_ids"]`）；笔记本单元格末尾仅用于显示的表达式不报告。', '再次移动到张量已被移动到的设备不报告。'],
     },
   },
   check(context) {

@@ -1,8 +1,9 @@
 /** Questions several rules ask about models, tensors and the spots where a fix would go. */
-import { isAccelerator, sameSpelling } from '../semantics/devices';
+import { isAccelerator } from '../semantics/devices';
+import { dispatchOf, isPutOn, staysOnHost } from '../semantics/dispatch';
 import type { Facts, ModelCall, TensorArgument } from '../semantics/facts';
 import type { Device, ModelObject, Move, Origin, Place } from '../semantics/values';
-import type { Span } from '../syntax/ast';
+import type { CallExpr, Span } from '../syntax/ast';
 
 /** The program visibly puts this model on an accelerator, on some path at least. */
 export function isOnAccelerator(model: ModelObject): boolean {
@@ -27,11 +28,6 @@ export function isOnCuda(model: ModelObject): boolean {
   return isOnAccelerator(model) && !names.some((name) => /^(mps|xpu|npu|hpu|tpu|xla|cpu)/.test(name));
 }
 
-/** Loaded with a device_map that may spread the layers, on some path at least. */
-export function isSpread(model: ModelObject): boolean {
-  return model.library !== 'foreign' && model.deviceMaps.some((map) => map.kind === 'multi');
-}
-
 /** Every path leaves this tensor where it was created. */
 export function isLeftBehind(tensor: TensorArgument): boolean {
   return tensor.places.length > 0 && tensor.places.every((place) => place.kind === 'unmoved');
@@ -43,48 +39,44 @@ export function isMovedSomewhere(tensor: TensorArgument): boolean {
 
 type MovedPlace = Extract<Place, { kind: 'moved' }>;
 
-/** Every distinct move that brought tensors of this kind of device into a call. */
-export function movesOf(call: ModelCall, kind: Device['kind']): readonly MovedPlace[] {
+/** Every distinct move that brought tensors of this call to a device of this kind, although a device_map surely decides where its models start. */
+export function movesAgainstDispatch(facts: Facts, call: ModelCall, kind: Device['kind']): readonly MovedPlace[] {
+  if (!call.models.some(({ model }) => dispatchOf(model) !== 'never')) {
+    return [];
+  }
   // A function that cannot be seen gets other things besides inputs: only what is surely a tensor counts there.
   const tensors = call.form === 'handed' ? call.tensors.filter((tensor) => tensor.places.every((place) => place.kind === 'moved')) : call.tensors;
   const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
   // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
   const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
-  return places.filter((place, position) => !isForPlainModel(place) && !isPlacedAlike(call, place.device) && places.findIndex((other) => other.move.call === place.move.call) === position);
+  const isProven = ({ device }: MovedPlace): boolean => call.models.every(({ model }) => isDecidedElsewhere(model, device));
+  const forOthers = movesForOtherModels(facts);
+  return places.filter((place, position) => isProven(place) && !isForPlainModel(place) && !forOthers.has(place.move.call) && places.findIndex((other) => other.move.call === place.move.call) === position);
 }
 
-/** `if bits == 4: options["device_map"] = "auto"`, else the model goes by hand to the very device of its inputs: the device is the program's choice both ways. */
-function isPlacedAlike(call: ModelCall, device: Device): boolean {
-  const spread = call.models.filter(({ model }) => isSpread(model));
-  return spread.every(({ model }) => {
-    const isChoice = model.deviceMaps.some((map) => map.kind === 'none') && model.deviceMaps.every((map) => map.kind !== 'multi' || !/cuda|cpu|gpu|device|availab/i.test(map.when ?? ''));
-    return isChoice && model.placements.some((placement) => placement !== 'unplaced' && areAlike(placement, device));
-  });
+/** Wherever the program runs, nothing of its own puts this model on the device its inputs go to. */
+function isDecidedElsewhere(model: ModelObject, device: Device): boolean {
+  const dispatch = dispatchOf(model);
+  if (dispatch === 'always' || dispatch === 'whereGpusAre') {
+    return true;
+  }
+  return device.kind === 'literal' ? !isPutOn(model, device) : dispatch === 'never' && staysOnHost(model);
 }
 
 /** Moves of tensors that also reach a model which lies on that very device and is not spread: they were made for that one. */
-export function movesForOtherModels(facts: Facts): ReadonlySet<Move> {
-  const found = new Set<Move>();
+function movesForOtherModels(facts: Facts): ReadonlySet<CallExpr> {
+  const found = new Set<CallExpr>();
   for (const call of facts.modelCalls) {
-    if (call.models.some(({ model }) => isSpread(model))) {
+    if (call.models.some(({ model }) => dispatchOf(model) !== 'never')) {
       continue;
     }
     for (const place of call.tensors.flatMap((tensor) => tensor.places)) {
-      if (place.kind === 'moved' && call.models.some(({ model }) => liesOn(model, place.device))) {
-        found.add(place.move);
+      if (place.kind === 'moved' && call.models.some(({ model }) => isPutOn(model, place.device))) {
+        found.add(place.move.call);
       }
     }
   }
   return found;
-}
-
-function liesOn(model: ModelObject, device: Device): boolean {
-  const devices = [...model.placements, ...model.deviceMaps.map((map) => (map.kind === 'single' ? map.device : 'unplaced'))].filter((place): place is Device => place !== 'unplaced');
-  return devices.some((other) => areAlike(other, device));
-}
-
-function areAlike(a: Device, b: Device): boolean {
-  return a.kind === 'literal' && b.kind === 'literal' ? sameSpelling(a.name, b.name) : a.kind === 'availability' && b.kind === 'availability';
 }
 
 /**

@@ -3,9 +3,10 @@ import type { CallExpr, Expr, ExpressionStmt } from '../syntax/ast';
 import { elementAt, iterate, storeItem } from './containers';
 import type { Frame } from './frame';
 import type { Interpreter } from './interpreter';
+import { sameDevice } from './join';
 import { underName } from './perhapsModel';
 import { tagAvailability } from './statements';
-import { optionsOf, stringOf, unknown, type TensorValue, type Value } from './values';
+import { optionsOf, stringOf, unknown, type Place, type TensorValue, type Value } from './values';
 
 export function assignTo(interpreter: Interpreter, target: Expr, value: Value, frame: Frame): void {
   switch (target.kind) {
@@ -74,9 +75,17 @@ export function recordDiscardedMove(interpreter: Interpreter, statement: Express
   }
   const before = interpreter.evaluate(receiver, frame);
   const tensor: TensorValue | undefined = before.kind === 'tensor' ? before : before.kind === 'unknown' && isTensorItem(interpreter, receiver, frame) ? { kind: 'tensor', places: [{ kind: 'unknown' }] } : undefined;
-  if (tensor) {
+  if (tensor && !isThereAlready(interpreter, tensor, result, call)) {
     interpreter.facts.discardedMoves.push({ call, receiver, tensor, isDisplayed: interpreter.displayed.has(statement.start) });
   }
+}
+
+/** Moved to the same device before, by the same words: a copy of a copy is missed by nobody. */
+function isThereAlready(interpreter: Interpreter, { places }: TensorValue, result: Value, call: CallExpr): boolean {
+  const moves = optionsOf(result).flatMap((option) => (option.kind === 'tensor' ? option.places : []));
+  const target = moves.find((place) => place.kind === 'moved' && place.move.call === call);
+  const wordsOf = (place: Place): string | undefined => (place.kind === 'moved' && place.move.deviceArg ? interpreter.textOf(place.move.deviceArg) : undefined);
+  return target?.kind === 'moved' && places.every((place) => place.kind === 'moved' && (wordsOf(place) === wordsOf(target) || (place.device.kind !== 'unknown' && sameDevice(place.device, target.device))));
 }
 
 /** What models call their tensors: whatever batch it is, its item of this name is one. */

@@ -106,12 +106,28 @@ export function callUnknown(site: CallSite, path?: string): Value {
   if (/synchronize/.test(name)) {
     interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
   }
+  if (mayReadBack(site, name)) {
+    interpreter.facts.happenings.push({ kind: 'unseen', event: interpreter.tick() });
+  }
   escape(site);
   const rate = namedRate(site, name);
   if (rate) {
     return rate;
   }
   return perhapsGivenModel(site) ?? perhapsLoadedModel(site, path) ?? unknown;
+}
+
+/** Methods of tensors that only queue more work, and what touches no tensor. */
+const queueing = new Set([
+  'mean', 'sum', 'max', 'min', 'argmax', 'softmax', 'log_softmax', 'sigmoid', 'topk', 'gather', 'norm', 'normalize', 'detach', 'clone', 'contiguous', 'view', 'reshape', 'squeeze', 'unsqueeze', 'flatten', 'expand', 'repeat',
+  'transpose', 'permute', 'flip', 'float', 'half', 'bfloat16', 'long', 'type', 'type_as', 'size', 'dim', 'numel', 'append', 'extend', 'update', 'get', 'keys', 'values', 'items', 'pop', 'info', 'debug', 'warning', 'format', 'zero_grad', 'eval', 'train',
+]);
+
+/** Something is called that the file does not show, with what a model may have returned. */
+function mayReadBack({ call, args }: CallSite, name: string): boolean {
+  const given = [...args.positional, ...args.keywords.values(), ...args.mappings];
+  const mayHoldTensor = ({ value, expr }: { readonly value: Value; readonly expr?: Expr }): boolean => optionsOf(value).some((option) => option.kind === 'tensor' || option.kind === 'unknown') && expr?.kind !== 'string';
+  return !queueing.has(name) && (call.func.kind === 'attribute' || given.some(mayHoldTensor));
 }
 
 /** `calculate_tokens_per_second(num_tokens, seconds)` of another file: a time goes in, and the name says that a speed comes out. */

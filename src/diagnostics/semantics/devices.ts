@@ -70,7 +70,7 @@ export function deviceMapsOf(interpreter: Interpreter, value: Value | undefined)
   // A default that nobody here overrides is what the reader sees, but callers elsewhere may pass something else.
   return optionsOf(value).flatMap((option): readonly DeviceMap[] => {
     const map = deviceMapOf(interpreter, option);
-    return option.kind === 'const' && option.mayDiffer ? [map, { kind: 'unknown' }] : [map];
+    return option.kind === 'const' && option.mayDiffer && map.kind === 'multi' ? [{ ...map, mayDiffer: true }] : [map];
   });
 }
 

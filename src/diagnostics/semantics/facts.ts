@@ -1,5 +1,5 @@
 /** What happened while the program was followed: the only thing rules look at. */
-import type { CallExpr, Expr, Span } from '../syntax/ast';
+import type { CallExpr, Expr, FunctionStmt, LambdaExpr, Span } from '../syntax/ast';
 import type { Frame } from './frame';
 import type { Device, ModelObject, Origin, Place, Region, TensorValue, Value } from './values';
 
@@ -50,6 +50,10 @@ export interface ModelCall {
   readonly loops: readonly LoopSeen[];
   /** Functions of the file around the call. */
   readonly callDepth: number;
+  /** Their names, and those of their classes, the innermost last. */
+  readonly within: readonly string[];
+  /** The function of the file that starts all this and that nothing in the file calls: a library or another file does. */
+  readonly entry?: FunctionStmt | LambdaExpr;
 }
 
 /** How far the number of generated tokens is decided by the arguments. */
@@ -60,6 +64,8 @@ export interface LoopSeen {
   readonly from: number;
   /** Infinite while it is being followed. */
   to: number;
+  /** `while`: it goes on until something happens, not over things one could count. */
+  readonly isWhile: boolean;
 }
 
 /** `.to(device)` or `.cuda()` on a model. */
@@ -69,11 +75,10 @@ export interface ModelMove {
   readonly certain: boolean;
   /** Inside a branch that asks, once the model is loaded, where it is or how it was loaded. */
   readonly guarded: boolean;
-  /** No branch was entered between the loading and the move. */
-  readonly unconditional: boolean;
   /** Conditions under which it runs, as written. */
   readonly conditions: readonly string[];
   readonly device: Device;
+  readonly isSurelyDevice: boolean;
   readonly deviceArg?: Expr;
 }
 
@@ -104,6 +109,8 @@ export interface Comparison {
 export type Happening =
   /** The host waited for the GPU, by `synchronize()` or by reading a result. */
   | { readonly kind: 'sync'; readonly event: number }
+  /** A call of something unseen, which may read a result, and so wait for the GPU. */
+  | { readonly kind: 'unseen'; readonly event: number }
   /** The program waited for a person to type. */
   | { readonly kind: 'asked'; readonly event: number }
   /** Training or loading: a region with these is no measurement of a forward pass. */

@@ -4,7 +4,7 @@ import { bindParameters } from './parameters';
 import type { Flow } from './flow';
 import type { Interpreter } from './interpreter';
 import { joinValues } from './join';
-import { runAlone } from './uncalled';
+import { runAsEntry } from './uncalled';
 import { none, unknown, type FunctionValue, type Value } from './values';
 
 const maxCallDepth = 14;
@@ -29,6 +29,8 @@ export function callFunction(interpreter: Interpreter, target: FunctionValue, ar
   const { availabilityDepth } = interpreter;
   const numCallsBefore = facts.modelCalls.length;
   interpreter.callDepth++;
+  const names = [...(target.owner ? [target.owner.def.name] : []), ...(def.kind === 'function' ? [def.name] : [])];
+  interpreter.within.push(...names);
   interpreter.availabilityDepth = 0;
   interpreter.state = local;
   interpreter.flows.push(flow);
@@ -46,6 +48,7 @@ export function callFunction(interpreter: Interpreter, target: FunctionValue, ar
   interpreter.state = base;
   interpreter.availabilityDepth = availabilityDepth;
   interpreter.callDepth--;
+  interpreter.within.splice(interpreter.within.length - names.length);
   const ends = completes ? [local, ...flow.ends] : flow.ends;
   if (ends.length > 0) {
     base.joinFrom(ends);
@@ -64,7 +67,7 @@ function runNested(interpreter: Interpreter, numDefinitionsBefore: number): void
   const { called, history } = interpreter.definitions;
   for (const value of history.slice(numDefinitionsBefore)) {
     if (!called.has(value.def) && value.closure.kind === 'function') {
-      runAlone(interpreter, () => interpreter.call(value, undefined));
+      runAsEntry(interpreter, value);
     }
   }
 }

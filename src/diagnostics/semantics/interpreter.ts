@@ -42,6 +42,8 @@ export class Interpreter {
   plainSince = 0;
   /** The same for branches that run only where no accelerator is used: a model that was loaded before goes to the CPU there. */
   hostSince = 0;
+  /** Above zero inside such a branch. */
+  hostDepth = 0;
   /** Alternatives being followed, by when they were entered, the innermost last. */
   readonly branches: number[] = [];
   /** What decided how models are loaded, as written: the setting itself, or a condition on which it depends. */
@@ -50,6 +52,10 @@ export class Interpreter {
   readonly timers = new Map<string, { readonly event: number; readonly span: Span }>();
   /** Conditions under which the statement being followed runs, as written. */
   readonly conditions: string[] = [];
+  /** Names of the functions being inlined and of their classes, the innermost last. */
+  readonly within: string[] = [];
+  /** The function being followed that nothing in the file calls. */
+  entry: FunctionValue['def'] | undefined;
   /** Loops being followed, the innermost last. */
   readonly loops: LoopSeen[] = [];
   /** Above zero while only effects are wanted, not findings. */

@@ -83,7 +83,10 @@ function union(options: readonly Value[]): Value {
       continue;
     }
     const at = distinct.findIndex((other) => sameValue(other, option));
-    if (at < 0) {
+    const twin = distinct[at];
+    if (twin?.kind === 'device' && option.kind === 'device' && JSON.stringify(twin) !== JSON.stringify(option)) {
+      distinct[at] = { kind: 'device', device: { kind: 'availability' } };
+    } else if (at < 0) {
       const tensor = option.kind === 'tensor' ? distinct.findIndex((other) => other.kind === 'tensor' && other.origin?.call === option.origin?.call) : -1;
       const other = distinct[tensor];
       if (option.kind === 'tensor' && other?.kind === 'tensor') {

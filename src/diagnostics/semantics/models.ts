@@ -73,9 +73,9 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
       models: models.map(({ ref, model }) => ({ id: ref.id, model })),
       certain: models.length === optionsOf(receiver).length,
       guarded: models.every(({ model }) => model.loadedSince < interpreter.guardedSince),
-      unconditional: models.every(({ model }) => interpreter.branches.every((entered) => entered < model.loadedSince)),
       conditions: [...interpreter.conditions],
       device: target.device,
+      isSurelyDevice: target.isSurelyDevice,
       deviceArg: target.expr,
     });
   }
@@ -110,6 +110,8 @@ export function consume(site: CallSite, receiver: Value, certain: boolean, form:
       toEvent: event,
       loops: [...interpreter.loops],
       callDepth: interpreter.callDepth,
+      within: [...interpreter.within],
+      entry: interpreter.entry,
     });
   }
   if (form === 'generate' || form === 'chat') {

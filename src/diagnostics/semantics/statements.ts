@@ -7,9 +7,10 @@ import type { Frame } from './frame';
 import type { Flow } from './flow';
 import { asksForPlacement, excludedDefault, hostBranch, placementIn, settleDevice, truthOf, whereGpuExists } from './guards';
 import type { Interpreter } from './interpreter';
+import { noArguments } from './parameters';
 import { recordPromptLoop } from './promptLoops';
 import type { State } from './state';
-import { none, unknown, type ClassValue, type Value } from './values';
+import { none, optionsOf, unknown, type ClassValue, type Value } from './values';
 
 export function execute(interpreter: Interpreter, statement: Stmt, frame: Frame): boolean {
   if (!interpreter.step()) {
@@ -83,9 +84,8 @@ export function tagAvailability(interpreter: Interpreter, value: Value): Value {
   if (interpreter.availabilityDepth === 0) {
     return value;
   }
-  const isName = value.kind === 'const' && typeof value.value === 'string' && /^(cuda|cpu|mps|xpu|npu|hpu)(:\d+)?$/.test(value.value);
-  const isDevice = value.kind === 'device' && value.device.kind === 'literal';
-  return isName || isDevice ? { kind: 'device', device: { kind: 'availability' } } : value;
+  const name = value.kind === 'const' ? value.value : value.kind === 'device' && value.device.kind === 'literal' ? value.device.name : undefined;
+  return typeof name === 'string' && (value.kind === 'device' || /^(cuda|cpu|mps|xpu|npu|hpu)(:\d+)?$/.test(name)) ? { kind: 'device', device: { kind: 'availability', name } } : value;
 }
 
 /** Runs alternatives from the same state and joins those that come out; `choose` may say better what two alternatives make of a variable. */
@@ -134,11 +134,13 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
       interpreter.guardedSince = isGuard || host === branch ? entered : guardedSince;
       interpreter.plainSince = says === 'plain' ? entered : plainSince;
       interpreter.hostSince = host === branch ? entered : hostSince;
+      interpreter.hostDepth += host === branch ? 1 : 0;
       if (isThen) {
         interpreter.conditions.push(interpreter.textOf(statement.test));
       }
       const isCompleted = excluded?.branch === branch ? runWith(interpreter, excluded.name, excluded.value, block, frame) : interpreter.runBlock(block, frame);
       completions.push(isCompleted);
+      interpreter.hostDepth -= host === branch ? 1 : 0;
       if (isThen) {
         interpreter.conditions.pop();
       }
@@ -169,13 +171,13 @@ function runWith(interpreter: Interpreter, name: string, value: Value, block: re
   return completes;
 }
 
-function runLoop(interpreter: Interpreter, runsAtLeastOnce: boolean, body: () => boolean): void {
+function runLoop(interpreter: Interpreter, { runsAtLeastOnce, isWhile }: { readonly runsAtLeastOnce: boolean; readonly isWhile: boolean }, body: () => boolean): void {
   const before = interpreter.state;
   const flow: Flow = { kind: 'loop', base: before, ends: [], results: [], yields: [] };
   const state = before.fork();
   interpreter.state = state;
   interpreter.flows.push(flow);
-  const loop = { from: interpreter.tick(), to: Infinity };
+  const loop = { from: interpreter.tick(), to: Infinity, isWhile };
   interpreter.loops.push(loop);
   const completes = body();
   interpreter.loops.pop();
@@ -194,7 +196,9 @@ function executeFor(interpreter: Interpreter, statement: ForStmt, frame: Frame):
   const { element, isNonEmpty } = iterate(interpreter, iterable);
   const numCallsBefore = interpreter.facts.modelCalls.length;
   const eventBefore = interpreter.event;
-  runLoop(interpreter, isNonEmpty, () => {
+  runLoop(interpreter, { runsAtLeastOnce: isNonEmpty, isWhile: false }, () => {
+    // `for question in iter(input, ""):` asks in every round.
+    optionsOf(iterable).forEach((option) => askAgain(interpreter, option));
     interpreter.assign(statement.target, element, frame);
     return interpreter.runBlock(statement.body, frame);
   });
@@ -202,9 +206,17 @@ function executeFor(interpreter: Interpreter, statement: ForStmt, frame: Frame):
   return interpreter.runBlock(statement.otherwise, frame);
 }
 
+function askAgain(interpreter: Interpreter, asked: Value): void {
+  if (asked.kind === 'function') {
+    interpreter.call(asked, noArguments);
+  } else if (asked.kind === 'module' && asked.path === 'builtins.input') {
+    interpreter.facts.happenings.push({ kind: 'asked', event: interpreter.tick() });
+  }
+}
+
 function executeWhile(interpreter: Interpreter, statement: WhileStmt, frame: Frame): boolean {
   const test = interpreter.evaluate(statement.test, frame);
-  runLoop(interpreter, truthOf(interpreter, statement.test, test) === true, () => interpreter.runBlock(statement.body, frame));
+  runLoop(interpreter, { runsAtLeastOnce: truthOf(interpreter, statement.test, test) === true, isWhile: true }, () => interpreter.runBlock(statement.body, frame));
   return interpreter.runBlock(statement.otherwise, frame);
 }
 
@@ -249,7 +261,7 @@ function executeWith(interpreter: Interpreter, items: readonly { readonly value:
     if (value.kind === 'ref' && object?.kind === 'instance') {
       const enter = interpreter.classAttribute(object.cls, '__enter__');
       const exit = interpreter.classAttribute(object.cls, '__exit__');
-      entered = enter?.kind === 'function' ? interpreter.call({ ...enter, self: value, owner: object.cls }, { positional: [], keywords: new Map(), mappings: [], hasListUnpack: false }) : value;
+      entered = enter?.kind === 'function' ? interpreter.call({ ...enter, self: value, owner: object.cls }, noArguments) : value;
       if (exit?.kind === 'function') {
         exits.push(() => interpreter.call({ ...exit, self: value, owner: object.cls }, undefined));
       }

@@ -7,6 +7,8 @@ import { optionsOf, unknown, type BatchObject, type Device, type Move, type Orig
 
 export interface DeviceArgument {
   readonly device: Device;
+  /** False for what may just as well be a dtype (`.to(precision)`). */
+  readonly isSurelyDevice: boolean;
   readonly expr?: Expr;
 }
 
@@ -17,14 +19,15 @@ export function findDeviceArgument(site: CallSite, name: string): DeviceArgument
   const named = args.keywords.get('device');
   if (name === 'cuda') {
     const device = first ?? named;
-    return { device: (device && deviceOf(device.value)) ?? { kind: 'literal', name: 'cuda' }, expr: device?.expr };
+    return { device: (device && deviceOf(device.value)) ?? { kind: 'literal', name: 'cuda' }, isSurelyDevice: true, expr: device?.expr };
   }
   const given = named ?? first;
   if (!given || (given === first && isDtype(given.value, given.expr))) {
     return undefined;
   }
   const device = deviceOf(given.value);
-  return device && { device, expr: given.expr };
+  const isSurelyDevice = given === named || device?.kind !== 'unknown' || (given.expr !== undefined && !/type|prec|float|half|bf|fp|quant|mode/i.test(site.interpreter.textOf(given.expr)));
+  return device && { device, isSurelyDevice, expr: given.expr };
 }
 
 /** `dtype`, `torch_dtype`, `model.dtype`: what is unknown but named a dtype casts. */
@@ -71,7 +74,7 @@ export function createTensor(site: CallSite): Value {
   const device = site.args.keywords.get('device');
   const target = device && deviceOf(device.value);
   if (target) {
-    return { kind: 'tensor', places: [movedBy(site, { device: target, expr: device.expr }, 'factory')] };
+    return { kind: 'tensor', places: [movedBy(site, { device: target, isSurelyDevice: true, expr: device.expr }, 'factory')] };
   }
   if (site.interpreter.defaultDeviceChanged || device !== undefined) {
     return { kind: 'tensor', places: [{ kind: 'unknown' }] };

@@ -5,11 +5,22 @@ import type { Interpreter } from './interpreter';
 import type { FunctionValue } from './values';
 
 /** Effects are thrown away, findings are kept. */
-export function runAlone(interpreter: Interpreter, body: () => void): void {
+function runAlone(interpreter: Interpreter, body: () => void): void {
   const before = interpreter.state;
   interpreter.state = before.fork();
   body();
   interpreter.state = before;
+}
+
+/** Follows a function that somebody else will call, with unknown arguments. */
+export function runAsEntry(interpreter: Interpreter, target: FunctionValue, prepare?: () => void): void {
+  runAlone(interpreter, () => {
+    const { entry } = interpreter;
+    interpreter.entry = target.def;
+    prepare?.();
+    interpreter.call(target, undefined);
+    interpreter.entry = entry;
+  });
 }
 
 /** Follows every function that no call has reached, with unknown arguments and in the order of the text. */
@@ -28,11 +39,10 @@ export function runUncalled(interpreter: Interpreter): void {
   definitions.forgetActivations();
   for (const target of entries) {
     if (!definitions.called.has(target.def)) {
-      runAlone(interpreter, () => {
+      runAsEntry(interpreter, target, () => {
         if (!target.self) {
           takeBackLaterMoves(interpreter, target.def.start);
         }
-        interpreter.call(target, undefined);
       });
     }
   }

@@ -11,8 +11,8 @@ import type { Frame } from './frame';
 export type Device =
   /** Spelled out, such as `cuda:0`; bare numbers are spelled `cuda:N`. */
   | { readonly kind: 'literal'; readonly name: string }
-  /** Picked by a visible `is_available()`. */
-  | { readonly kind: 'availability' }
+  /** Picked by a visible `is_available()`; `name`: the name it has in this branch. */
+  | { readonly kind: 'availability'; readonly name?: string }
   /** Read from a model, so right by construction. */
   | { readonly kind: 'model'; readonly modelId: number }
   | { readonly kind: 'unknown' };
@@ -122,12 +122,12 @@ export interface RefValue {
 /** What `device_map` said. `multi` may spread the layers over devices; `single` names one device. */
 export type DeviceMap =
   | { readonly kind: 'none' }
-  /** `when`: only on this condition, as written. */
-  | { readonly kind: 'multi'; readonly when?: string }
+  /** `when`: only on this condition, as written; `mayDiffer`: the default of a parameter that nobody in this file gives. */
+  | { readonly kind: 'multi'; readonly when?: string; readonly mayDiffer?: boolean }
   | { readonly kind: 'single'; readonly device: Device }
   | { readonly kind: 'unknown' };
 
-/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `awq`: quantized by a loader of its own (AutoAWQ, HQQ), after which a move is documented. `gptq`: quantized here by its rules; `unseen`: the class is not visible. */
+/** `foreign` libraries run the model where they like (OpenVINO, ipex-llm): device rules do not apply. `awq`: quantized by a loader of its own (AutoAWQ, HQQ, AutoGPTQ, Unsloth), after which a move is documented. `gptq`: quantized here by its rules; `unseen`: the class is not visible. */
 export type ModelLibrary = 'transformers' | 'awq' | 'gptq' | 'foreign' | 'unseen';
 
 export type Placement = 'unplaced' | Device;
@@ -144,6 +144,8 @@ export interface ModelObject {
   readonly isPerhapsPlain?: boolean;
   /** Last explicit move on each path; `unplaced` where there was none. */
   readonly placements: readonly Placement[];
+  /** Loaded in a branch for machines or runs without a CUDA GPU. */
+  readonly isForHost: boolean;
   /** Loaded by the module itself, in no function. */
   readonly isOfModule: boolean;
   /** For such a model: the function, called by the module, that moved it (by where it begins), and where the model was before. */

@@ -14,7 +14,7 @@ export function libraryOf(path: string): ModelLibrary | undefined {
   if (/^(diffusers|sentence_transformers|tensorflow|flax|vllm|mlx_lm|mlx_vlm|ctransformers|llama_cpp|timm|open_clip|spacy|keras_nlp|nemo|FlagEmbedding|fairseq|TTS|llamafactory|sglang|lmdeploy|xtuner)$/.test(root)) {
     return undefined;
   }
-  return root === 'awq' || root === 'hqq' ? 'awq' : 'transformers';
+  return /^(awq|hqq|auto_gptq|gptqmodel|unsloth)$/.test(root) ? 'awq' : 'transformers';
 }
 
 const tokenizerClass = /(Tokenizer|TokenizerFast|TokenizerBase|PreTrainedTokenizer)$/;
@@ -34,7 +34,7 @@ export function loadPretrained(site: CallSite, classPath: string): Value {
     return /^(OV)[A-Z]/.test(className) ? model(site, 'foreign') : unknown;
   }
   if (className === 'FastLanguageModel' || className === 'FastModel' || className === 'FastVisionModel') {
-    return { kind: 'tuple', items: [model(site, 'transformers'), interpreter.allocate({ kind: 'tokenizer', origin: call })] };
+    return { kind: 'tuple', items: [model(site, 'awq'), interpreter.allocate({ kind: 'tokenizer', origin: call })] };
   }
   // PeftModel.from_pretrained(model, …) and its like wrap the model they are given.
   const wrapped = args.positional[0]?.value ?? args.keywords.get('model')?.value;
@@ -63,7 +63,7 @@ function model(site: CallSite, library: ModelLibrary): RefValue {
   const hasOpaqueMapping = args.mappings.some(({ value }) => interpreter.object(value)?.kind !== 'dict');
   const map = argument('device_map');
   const deviceMaps: readonly DeviceMap[] = map === undefined && hasOpaqueMapping ? [{ kind: 'unknown' }] : deviceMapsOf(interpreter, map);
-  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), isPerhapsPlain: isMadeOnSomePaths(site, argument('quantization_config')), placements: ['unplaced'], isOfModule: site.frame.kind === 'module' };
+  const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), isPerhapsPlain: isMadeOnSomePaths(site, argument('quantization_config')), placements: ['unplaced'], isForHost: interpreter.hostDepth > 0, isOfModule: site.frame.kind === 'module' };
   const ref = interpreter.allocate(object);
   interpreter.facts.finalModels.set(ref.id, object);
   interpreter.facts.happenings.push({ kind: 'other-work', event: interpreter.tick() });

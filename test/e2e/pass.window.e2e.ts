@@ -44,7 +44,6 @@ afterAll(async () => {
 
 const poll = { timeout: 60_000, interval: 100 };
 const textOf = async (locator: Locator): Promise<string> => (await textsIn(locator)).join('\n');
-const answers = async (): Promise<readonly string[]> => textsIn(await session.inChat('answer-text'));
 const questions = async (): Promise<readonly string[]> => (await session.inChat('question')).allInnerTexts();
 const facts = async (): Promise<string> => textOf(await session.inChat('model-facts'));
 
@@ -75,8 +74,7 @@ function recordNotices(): void {
 
 /** Begins a new chat and waits until the cursor is in it: it would close a palette that is opened earlier. */
 async function newChat(): Promise<void> {
-  await session.runCommand('GLM: New Chat');
-  await expect.poll(answers, poll).toEqual([]);
+  await session.newChat();
   await expect.poll(focused, poll).toBe('composer');
 }
 

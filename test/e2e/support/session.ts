@@ -237,6 +237,28 @@ export class Session {
     return this.server.stop();
   }
 
+  /** The conversation that the view shows. */
+  async conversationId(): Promise<string | undefined> {
+    return (await this.chatFrame()).evaluate(() => {
+      const chat = document.querySelector('glm-chat') as { readonly store?: { readonly state: ChatState } } | null;
+      return chat?.store?.state.conversation.id;
+    });
+  }
+
+  /**
+   * Begins a new conversation and waits until the view shows it: a question asked earlier goes to the one before, which it then replaces.
+   * The palette closes well before a command has run, the first time above all, when the editor asks for its activation; and that no answer is shown may have been so before.
+   */
+  async newChat(begin: () => Promise<void> = () => this.runCommand('GLM: New Chat')): Promise<void> {
+    const before = await this.conversationId();
+    await begin();
+    for (const deadline = Date.now() + 60_000; [before, undefined].includes(await this.conversationId().catch(() => undefined)); await this.page.waitForTimeout(50)) {
+      if (Date.now() > deadline) {
+        throw new Error('No new conversation was begun.');
+      }
+    }
+  }
+
   async ask(text: string): Promise<void> {
     const composer = await this.inChat('composer');
     await composer.fill(text);

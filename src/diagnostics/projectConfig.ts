@@ -1,6 +1,6 @@
 /** `[tool.glm]` of pyproject.toml, for the command line and the editor alike. */
 import { minimatch } from 'minimatch';
-import { parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 import { GlmError } from '../common/errors';
 import type { Severity } from './finding';
 import { rules } from './rules/registry';
@@ -12,7 +12,11 @@ import type { LintSettings } from './settings';
  * Cause: what somebody wrote. Handled by: `glm lint` ends as with a wrong option; the editor logs it and goes on without the file.
  */
 export class LintConfigError extends GlmError {
-  constructor(message: string) {
+  /** @param place where in a file it stands, 0-based; undefined for what was given on a command line. */
+  constructor(
+    message: string,
+    readonly place?: { readonly path: string; readonly line: number; readonly column: number },
+  ) {
     super('lint-config', message);
   }
 }
@@ -37,8 +41,12 @@ export async function nearestLintConfig(paths: Iterable<string>, read: (path: st
   for (const path of paths) {
     const text = await read(path);
     const table = text === undefined ? undefined : toolTable(path, text);
-    if (table) {
-      return checkConfig(path, table);
+    if (text !== undefined && table) {
+      try {
+        return checkConfig(path, table);
+      } catch (error) {
+        throw error instanceof LintConfigError ? new LintConfigError(error.message, { path, line: lineOfTable(text), column: 0 }) : error;
+      }
     }
   }
   return undefined;
@@ -78,11 +86,17 @@ function toolTable(path: string, text: string): Record<string, unknown> | undefi
   try {
     document = parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    throw new LintConfigError(`${path} is no valid TOML: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
+    const [line, column] = error instanceof TomlError ? [error.line - 1, error.column - 1] : [0, 0];
+    throw new LintConfigError(`${path} is no valid TOML: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`, { path, line, column });
   }
   const tool = document['tool'];
   const glm = isTable(tool) ? tool['glm'] : undefined;
   return isTable(glm) ? glm : undefined;
+}
+
+/** The first line that names the table. */
+function lineOfTable(text: string): number {
+  return Math.max(0, text.split('\n').findIndex((line) => /^\s*\[\s*tool\s*(\.\s*glm\b|\])/.test(line)));
 }
 
 function checkConfig(path: string, table: Record<string, unknown>): LintConfig {

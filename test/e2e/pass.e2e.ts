@@ -49,7 +49,7 @@ async function setLength(minTokens: number, maxTokens: number): Promise<void> {
     ['maxNewTokens', maxTokens],
   ] as const) {
     const input = await session.inChat(field);
-    await input.locator('input').fill(String(value));
+    await session.write(input.locator('input'), String(value));
     await input.locator('input').press('Tab');
     // Until the host has echoed it: the next change is sent together with what the view then holds.
     await expect
@@ -192,7 +192,7 @@ describe('GLM Local in VS Code', () => {
     const question = (await session.inChat('question')).first();
     await question.hover();
     await (await session.inChat('edit')).first().click();
-    await (await session.inChat('edit-text')).fill('What is a stage?');
+    await session.write(await session.inChat('edit-text'), 'What is a stage?');
     await (await session.inChat('edit-send')).click();
     await expect.poll(questions, poll).toEqual(['What is a stage?']);
     await expect.poll(async () => (await session.inChat('figures')).count(), poll).toBe(1);
@@ -278,7 +278,7 @@ describe('GLM Local in VS Code', () => {
     const folder = session.extensionPath('models/glm-local-demo-base');
     await session.runCommand('GLM: Choose Model…');
     const input = session.page.locator('.quick-input-widget input').first();
-    await input.fill(folder);
+    await session.write(input, folder);
     await session.pick('as typed');
     const dialog = session.page.locator('.monaco-dialog-box');
     await dialog.waitFor({ timeout: 60_000 });

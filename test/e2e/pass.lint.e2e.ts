@@ -4,7 +4,7 @@
  * Steps build on each other.
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Session } from './support/session';
@@ -39,6 +39,9 @@ beforeAll(async () => {
     put('ignored.ipynb', notebook);
     put('unopened.py', `${load}model.to("cuda")\n`);
     put('chat.ipynb', notebook);
+    mkdirSync(join(folder, 'workspace/configured'));
+    put('configured/pyproject.toml', '[tool.glm]\nignore = ["GLM104"]\n');
+    put('configured/quiet.py', `${load}model.to("cuda")\n`);
   });
 });
 
@@ -68,7 +71,7 @@ async function goToLine(line: number): Promise<void> {
   await session.page.keyboard.press('Control+G');
   const input = session.page.locator('.quick-input-widget input').first();
   await input.waitFor();
-  await input.fill(`:${line}:12`);
+  await session.write(input, `:${line}:12`);
   await session.page.keyboard.press('Enter');
 }
 
@@ -94,10 +97,15 @@ async function takeQuickFix(title: string): Promise<void> {
 /** Sets the severity of a rule in the workspace's settings as a user does: in an editor. */
 async function setSeverity(rule: string, severity: string): Promise<void> {
   await session.runCommand('Preferences: Open Workspace Settings (JSON)');
-  await session.page.locator('.tab.active').filter({ hasText: 'settings.json' }).first().waitFor({ timeout: 30_000 });
-  await session.page.locator('.monaco-editor[data-uri$="settings.json"] .view-lines').first().click();
+  await replaceText('settings.json', JSON.stringify({ 'glm.lint.rules': { [rule]: severity } }));
+}
+
+/** Writes all of the editor in front anew, and saves it. */
+async function replaceText(name: string, text: string): Promise<void> {
+  await session.page.locator('.tab.active').filter({ hasText: name }).first().waitFor({ timeout: 30_000 });
+  await session.page.locator(`.monaco-editor[data-uri$="${name}"] .view-lines`).first().click();
   await session.page.keyboard.press('Control+A');
-  await session.page.keyboard.insertText(JSON.stringify({ 'glm.lint.rules': { [rule]: severity } }));
+  await session.page.keyboard.insertText(text);
   await session.page.keyboard.press('Control+S');
 }
 
@@ -196,6 +204,25 @@ describe('the linter in VS Code', () => {
     await expect.poll(problems, poll).toContain('GLM104');
   });
 
+  it('heeds [tool.glm] of the nearest pyproject.toml, and its changes', async () => {
+    expect(await problems()).not.toContain('quiet.py');
+    await session.page.locator('.explorer-folders-view .monaco-list-row').filter({ hasText: 'configured' }).first().click();
+    await openFromExplorer('pyproject.toml');
+    await replaceText('pyproject.toml', 'tool.glm.severity.GLM104 = "hint"');
+    await openFromExplorer('quiet.py');
+    await session.page.locator('.monaco-editor .squiggly-hint').first().waitFor({ timeout: 60_000 });
+    await openFromExplorer('pyproject.toml');
+    await replaceText('pyproject.toml', 'tool.glm.selct = 1');
+    // The list shows no more rows than it has room for.
+    await session.page.locator('.monaco-editor[data-uri$="pyproject.toml"] .squiggly-warning').first().waitFor({ timeout: 60_000 });
+    await session.runCommand('Problems: Focus on Problems View');
+    await expect.poll(problems, poll).toMatch(/quiet\.py[\s\S]*GLM104/);
+    await openFromExplorer('pyproject.toml');
+    await replaceText('pyproject.toml', 'tool.glm.exclude = ["quiet.py"]');
+    await session.runCommand('Problems: Focus on Problems View');
+    await expect.poll(problems, poll).not.toContain('quiet.py');
+  });
+
   it('takes severities of rules at once, also for files nobody has opened', async () => {
     await setSeverity('GLM104', 'off');
     await session.runCommand('Problems: Focus on Problems View');
@@ -235,7 +262,7 @@ describe('the linter in VS Code', () => {
     await session.runCommand('GLM: Explain This Message');
     const input = session.page.locator('.quick-input-widget input').first();
     await input.waitFor();
-    await input.fill("ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models. Please use the model as it is");
+    await session.write(input, "ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models. Please use the model as it is");
     await session.page.keyboard.press('Enter');
     const toast = session.page.locator('.notification-toast').filter({ hasText: 'Delete the .to() or .cuda()' });
     await toast.waitFor({ timeout: 30_000 });

@@ -121,7 +121,7 @@ describe('the chat in a window', () => {
     await session.runCommand('View: Move View');
     const input = session.page.locator('.quick-input-widget input').first();
     await input.waitFor();
-    await input.fill('Chat');
+    await session.write(input, 'Chat');
     await session.pick('Chat');
     await session.pick('New Secondary Side Bar Entry');
     // The page itself is laid over the side bar and is no child of it.

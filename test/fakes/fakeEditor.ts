@@ -41,6 +41,17 @@ export interface FakeNotebook {
   getCells(): readonly { readonly index: number; readonly kind: number; readonly document: FakeDocument }[];
 }
 
+function collectionOver(shown: Map<string, readonly unknown[]>): object {
+  return {
+    set: (uri: FakeUri, findings: readonly unknown[]) => shown.set(uri.toString(), findings),
+    get: (uri: FakeUri) => shown.get(uri.toString()),
+    delete: (uri: FakeUri) => shown.delete(uri.toString()),
+    clear: () => shown.clear(),
+    forEach: (visit: (uri: FakeUri, findings: readonly unknown[]) => void) => shown.forEach((findings, uri) => visit(fakeUri(uri), findings)),
+    dispose: () => undefined,
+  };
+}
+
 class TabInputNotebook {
   constructor(readonly uri: FakeUri) {}
 }
@@ -50,6 +61,8 @@ export class FakeEditor {
   readonly notebookDocuments: FakeNotebook[] = [];
   readonly tabs: { readonly input: unknown }[] = [];
   readonly shown = new Map<string, readonly unknown[]>();
+  /** What other collections than the linter's findings show. */
+  readonly otherProblems = new Map<string, readonly unknown[]>();
   settings: Record<string, unknown> = {};
   readonly messages: string[] = [];
   readonly env = { language: 'en' };
@@ -185,13 +198,7 @@ export class FakeEditor {
     env: this.env,
     commands: { executeCommand: () => Promise.resolve(), registerCommand: () => ({ dispose: () => undefined }) },
     languages: {
-      createDiagnosticCollection: () => ({
-        set: (uri: FakeUri, findings: readonly unknown[]) => this.shown.set(uri.toString(), findings),
-        get: (uri: FakeUri) => this.shown.get(uri.toString()),
-        delete: (uri: FakeUri) => this.shown.delete(uri.toString()),
-        forEach: (visit: (uri: FakeUri, findings: readonly unknown[]) => void) => this.shown.forEach((findings, uri) => visit(fakeUri(uri), findings)),
-        dispose: () => undefined,
-      }),
+      createDiagnosticCollection: (name: string) => collectionOver(name === 'glm' ? this.shown : this.otherProblems),
     },
     window: {
       tabGroups: { all: [{ tabs: this.tabs }], onDidChangeTabs: this.tabsChanged.on },

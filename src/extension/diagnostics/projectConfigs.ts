@@ -10,6 +10,8 @@ export class ProjectConfigs implements vscode.Disposable {
   /** By folder. */
   private readonly known = new Map<string, Promise<LintConfig | undefined>>();
   private readonly told = new Set<string>();
+  /** What cannot be meant is shown where it is written. */
+  private readonly problems = vscode.languages.createDiagnosticCollection('glm-project');
   private readonly subscriptions: vscode.Disposable[] = [];
   /** Folders above the workspace: its own watcher does not reach them. */
   private readonly watchedOutside = new Set<string>();
@@ -34,6 +36,7 @@ export class ProjectConfigs implements vscode.Disposable {
 
   dispose(): void {
     this.subscriptions.splice(0).forEach((subscription) => subscription.dispose());
+    this.problems.dispose();
     this.known.clear();
   }
 
@@ -52,16 +55,23 @@ export class ProjectConfigs implements vscode.Disposable {
       if (!(error instanceof LintConfigError)) {
         throw error;
       }
-      this.tell(error.message);
+      this.tell(error, uris.get(error.place?.path ?? ''));
       return undefined;
     }
   }
 
   /** Many files have the same project: one line. */
-  private tell(message: string): void {
-    if (!this.told.has(message)) {
-      this.told.add(message);
-      this.log.log('warn', 'lint', `${message} Python files are checked without it.`);
+  private tell({ message, place }: LintConfigError, uri: vscode.Uri | undefined): void {
+    if (this.told.has(message)) {
+      return;
+    }
+    this.told.add(message);
+    const text = `${message} Python files are checked without it.`;
+    this.log.log('warn', 'lint', text);
+    if (uri !== undefined && place !== undefined) {
+      const problem = new vscode.Diagnostic(new vscode.Range(place.line, place.column, place.line, Number.MAX_SAFE_INTEGER), text, vscode.DiagnosticSeverity.Warning);
+      problem.source = 'glm';
+      this.problems.set(uri, [problem]);
     }
   }
 
@@ -92,6 +102,7 @@ export class ProjectConfigs implements vscode.Disposable {
   private forget(): void {
     this.known.clear();
     this.told.clear();
+    this.problems.clear();
     this.changed();
   }
 }

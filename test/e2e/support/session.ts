@@ -89,12 +89,37 @@ export class Session {
 
   /** Runs a command through the palette, as a user does. */
   async runCommand(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    const input = this.page.locator('.quick-input-widget input').first();
-    await input.waitFor();
-    await input.fill(`>${title}`);
+    const input = await this.openPalette('F1');
+    await this.write(input, `>${title}`);
     // The command's own box takes the place of the palette: what is typed before goes to the palette and is lost.
     await this.choose(title, async () => (await input.isVisible()) && (await input.inputValue({ timeout: 1000 }).catch(() => '')).startsWith('>'));
+  }
+
+  /** The box at the top that this key opens; pressed again when the key went elsewhere. */
+  private async openPalette(key: string): Promise<Locator> {
+    const input = this.page.locator('.quick-input-widget input').first();
+    for (const deadline = Date.now() + 30_000; ; ) {
+      await this.page.keyboard.press(key);
+      if (await input.waitFor({ timeout: 3000 }).then(() => true, () => false)) {
+        return input;
+      }
+      if (Date.now() > deadline) {
+        throw new Error(`${key} opened nothing.`);
+      }
+    }
+  }
+
+  /** Puts a text into a box. What is typed while the focus moves goes elsewhere, so it is written until it is there. */
+  async write(input: Locator, text: string, timeoutMs = 30_000): Promise<void> {
+    for (const deadline = Date.now() + timeoutMs; ; await this.page.waitForTimeout(50)) {
+      await input.fill(text);
+      if ((await input.inputValue()) === text) {
+        return;
+      }
+      if (Date.now() > deadline) {
+        throw new Error(`"${text}" was not taken by ${String(input)}.`);
+      }
+    }
   }
 
   /** Clicks an entry of the list at the top until `isOpen` says that it was taken: a list that is drawn anew between press and release swallows the click. */
@@ -261,7 +286,7 @@ export class Session {
 
   async ask(text: string): Promise<void> {
     const composer = await this.inChat('composer');
-    await composer.fill(text);
+    await this.write(composer, text);
     // The palette gives the focus back a moment after it has closed, and a key pressed meanwhile goes elsewhere.
     for (const deadline = Date.now() + 30_000; (await composer.inputValue()) === text; await this.page.waitForTimeout(50)) {
       if (Date.now() > deadline) {
@@ -276,10 +301,8 @@ export class Session {
   }
 
   async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press('Control+P');
-    const input = this.page.locator('.quick-input-widget input').first();
-    await input.waitFor();
-    await input.fill(name);
+    const input = await this.openPalette('Control+P');
+    await this.write(input, name);
     await this.choose(name, () => input.isVisible());
     const lines = this.page.locator('.monaco-editor .view-lines').first();
     await lines.waitFor();

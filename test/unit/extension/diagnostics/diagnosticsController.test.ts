@@ -251,18 +251,21 @@ describe('[tool.glm] of the nearest pyproject.toml', () => {
   });
 
   it.each([
-    ['[tool.glm\n', 'TOML'],
-    ['[tool.glm]\nselct = []\n', 'selct'],
-  ])('tells a damaged one once and goes on without it: %j', async (text, named) => {
+    ['[tool.ruff]\n\n[tool.glm\n', 'TOML', 2],
+    ['[tool.ruff]\n[tool.glm]\nselct = []\n', 'selct', 1],
+    ['[tool]\nglm = { severity = { GLM101 = "loud" } }\n', 'GLM101', 0],
+  ])('tells a damaged one once, where it is written, and goes on without it: %j', async (text, named, line) => {
     editor.readable.set('/w/pyproject.toml', text);
     ['/w/a.py', '/w/b.py', '/w/sub/c.py'].forEach((path) => editor.open(path, 'bad'));
     await settle();
     expect(Object.keys(severities())).toHaveLength(3);
     expect(logged.filter((message) => message.includes('pyproject.toml'))).toEqual([expect.stringContaining(named)]);
+    expect([...editor.otherProblems]).toEqual([['file:/w/pyproject.toml', [expect.objectContaining({ message: expect.stringContaining(named) as string, range: expect.objectContaining({ start: expect.objectContaining({ line }) as object }) as object })]]]);
     write('/w/pyproject.toml', '[tool.glm]\nignore = ["ALL"]\n');
     await settle();
     expect(severities()).toEqual({});
     expect(logged).toHaveLength(1);
+    expect(editor.otherProblems.size).toBe(0);
   });
 });
 

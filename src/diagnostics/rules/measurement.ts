@@ -18,7 +18,7 @@ export function isMeasurement(facts: Facts, call: ModelCall): boolean {
   if (call.within.some((name) => measuring.test(name))) {
     return true;
   }
-  if (call.within.some((name) => talking.test(name))) {
+  if (facts.happenings.some(({ kind }) => kind === 'page') || call.within.some((name) => talking.test(name))) {
     return false;
   }
   return call.entry === undefined || (!isHandler(call.entry) && (call.loops.some((loop) => !loop.isWhile) || isForItself(call.within)));
@@ -39,15 +39,16 @@ function isHandler(entry: FunctionStmt | LambdaExpr): boolean {
   return entry.kind === 'function' && entry.decorators.some((decorator) => decorator.kind === 'call' && decorator.func.kind === 'attribute' && /^(get|post|put|route|websocket|api_route|\w*handler|on_\w+|command|task|method|remote|event)$/.test(decorator.func.name));
 }
 
-const tokens = /tok|word|char|numel|shape|ids/i;
+const tokens = /tok|word|char|numel|shape|ids|tps|throughput/i;
 const countable = /gen|out|piece|chunk|part|new|num|len|seq|count|total|(^|\W|_)n(_|\W|$)|request|prompt|sample|batch|quer|quest|bs\b|max|step|run|tps|throughput|speed|\d/i;
 const uncountable = /flop|byte|\b[kmg]i?b\b|audio|duration|sec|time|frame|image|img|pixel|video|page|joule|energy|watt|loss|mem|percent/i;
 
 /** Tokens, answers or requests per second: not FLOPs, seconds of audio, joules, bytes or images. */
-export function isSpeedOfGeneration({ textOf }: RuleContext, { expr }: Rate): boolean {
+export function isSpeedOfGeneration({ source, textOf }: RuleContext, { expr }: Rate): boolean {
   const written = textOf(expr);
   const counted = written.slice(0, lastDivision(written));
-  return tokens.test(counted) || (countable.test(counted) && !uncountable.test(counted));
+  const line = source.slice(source.lastIndexOf('\n', expr.start) + 1, expr.end);
+  return tokens.test(counted) || (!uncountable.test(counted) && (countable.test(counted) || tokens.test(line)));
 }
 
 /** Where the outermost division stands; the end of a call that computes the speed by its name. */

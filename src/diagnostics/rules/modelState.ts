@@ -1,6 +1,6 @@
 /** Questions several rules ask about models, tensors and the spots where a fix would go. */
 import { isAccelerator } from '../semantics/devices';
-import { dispatchOf, isPutOn, staysOnHost } from '../semantics/dispatch';
+import { dispatchOf, isPutOn, startsOn, staysOnHost } from '../semantics/dispatch';
 import type { Facts, ModelCall, TensorArgument } from '../semantics/facts';
 import type { Device, ModelObject, Move, Origin, Place } from '../semantics/values';
 import type { CallExpr, Span } from '../syntax/ast';
@@ -58,7 +58,7 @@ export function movesAgainstDispatch(facts: Facts, call: ModelCall, kind: Device
 function isDecidedElsewhere(model: ModelObject, device: Device): boolean {
   const dispatch = dispatchOf(model);
   if (dispatch === 'always' || dispatch === 'whereGpusAre') {
-    return true;
+    return !startsOn(model, device);
   }
   return device.kind === 'literal' ? !isPutOn(model, device) : dispatch === 'never' && staysOnHost(model);
 }

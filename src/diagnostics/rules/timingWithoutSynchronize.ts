@@ -23,7 +23,7 @@ export const timingWithoutSynchronize: Rule = {
       },
       fix: ['Inserts `torch.cuda.synchronize()` before the statement that reads the clock again.', 'Unsafe: it changes what is measured, which is the point.'],
       options: [],
-      limits: ['Reading a result (`.item()`, `.tolist()`, `.cpu()`, `int(…)`, decoding) waits as well and is accepted, in a loop also when the next round does it.', 'Silent where something that the file does not show is called with the results before the clock stops: it may read them.', 'A clock that was started before a loop and is read inside of it tells progress and is not reported.', 'Regions that also train, load, quantize or hand the model to a function that cannot be seen are not reported, nor are times taken with CUDA events.'],
+      limits: ['Reading a result (`.item()`, `.tolist()`, `.cpu()`, `int(…)`, decoding) waits as well and is accepted, in a loop also when the next round does it.', 'Silent where something that the file does not show is called with the results, or where they are printed, before the clock stops: that may read them.', 'A clock that was started before a loop and is read inside of it tells progress and is not reported.', 'Regions that also train, load, quantize or hand the model to a function that cannot be seen are not reported, nor are times taken with CUDA events.'],
     },
     zh: {
       title: '前向计算计时前没有同步',
@@ -35,7 +35,7 @@ export const timingWithoutSynchronize: Rule = {
       },
       fix: ['在再次读表的语句之前插入 `torch.cuda.synchronize()`。', '不安全：它会改变所测的内容，而这正是目的。'],
       options: [],
-      limits: ['读取结果（`.item()`、`.tolist()`、`.cpu()`、`int(…)`、解码）同样会等待，予以接受；循环中由下一轮读取亦可。', '停表之前若把结果交给本文件看不到的函数，则保持沉默：它可能会读取结果。', '循环之前开始、在循环之内读取的计时只表示进度，不报告。', '同时包含训练、加载、量化，或把模型交给看不到的函数的区间，以及用 CUDA 事件计时的情况不报告。'],
+      limits: ['读取结果（`.item()`、`.tolist()`、`.cpu()`、`int(…)`、解码）同样会等待，予以接受；循环中由下一轮读取亦可。', '停表之前若把结果交给本文件看不到的函数或将其打印，则保持沉默：这可能会读取结果。', '循环之前开始、在循环之内读取的计时只表示进度，不报告。', '同时包含训练、加载、量化，或把模型交给看不到的函数的区间，以及用 CUDA 事件计时的情况不报告。'],
     },
   },
   check(context) {

@@ -48,7 +48,11 @@ function attributeOfOption(interpreter: Interpreter, value: Value, expr: Attribu
       if (name === 'device') {
         return { kind: 'device', device: { kind: 'model', modelId: value.id } };
       }
-      if (name === 'generation_config') {
+      if (name === 'hf_device_map') {
+        return interpreter.allocate({ kind: 'dict', entries: new Map(), rest: { kind: 'device', device: { kind: 'model', modelId: value.id } } });
+      }
+      // What is set on the configuration is what generate() starts from, in older releases.
+      if (name === 'generation_config' || name === 'config') {
         if (heapObject.generationConfig) {
           return heapObject.generationConfig;
         }

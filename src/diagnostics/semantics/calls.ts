@@ -126,8 +126,12 @@ const queueing = new Set([
 /** Something is called that the file does not show, with what a model may have returned. */
 function mayReadBack({ call, args }: CallSite, name: string): boolean {
   const given = [...args.positional, ...args.keywords.values(), ...args.mappings];
-  const mayHoldTensor = ({ value, expr }: { readonly value: Value; readonly expr?: Expr }): boolean => optionsOf(value).some((option) => option.kind === 'tensor' || option.kind === 'unknown') && expr?.kind !== 'string';
-  return !queueing.has(name) && (call.func.kind === 'attribute' || given.some(mayHoldTensor));
+  return !queueing.has(name) && (call.func.kind === 'attribute' || given.some(({ value, expr }) => expr?.kind !== 'string' && mayHoldTensor(value)));
+}
+
+/** A tensor, or something that nobody knows, which may be one: also `outputs.logits` of unknown outputs. */
+export function mayHoldTensor(value: Value): boolean {
+  return optionsOf(value).some((option) => option.kind === 'tensor' || option.kind === 'unknown' || (option.kind === 'method' && mayHoldTensor(option.receiver)));
 }
 
 /** `calculate_tokens_per_second(num_tokens, seconds)` of another file: a time goes in, and the name says that a speed comes out. */

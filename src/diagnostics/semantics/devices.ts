@@ -74,6 +74,9 @@ export function deviceMapsOf(interpreter: Interpreter, value: Value | undefined)
   });
 }
 
+/** Modules that hold the embedding, which the ids go to. */
+const startsModel = /(^|\.)(\w*embed\w*|wte|shared|model|transformer)$/;
+
 function deviceMapOf(interpreter: Interpreter, value: Value): DeviceMap {
   if (value.kind === 'const') {
     if (value.value === null || value.value === false) {
@@ -94,7 +97,8 @@ function deviceMapOf(interpreter: Interpreter, value: Value): DeviceMap {
       return { kind: 'single', device: deviceOf(whole) ?? unknownDevice };
     }
     const devices = new Set([...object.entries.values()].map((entry) => (entry.kind === 'const' ? String(entry.value) : undefined)));
-    return devices.size > 1 && !devices.has(undefined) ? { kind: 'multi' } : { kind: 'unknown' };
+    const first = [...object.entries].find(([module]) => startsModel.test(module))?.[1];
+    return devices.size > 1 && !devices.has(undefined) ? { kind: 'multi', first: first && deviceOf(first) } : { kind: 'unknown' };
   }
   return { kind: 'unknown' };
 }

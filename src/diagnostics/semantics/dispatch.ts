@@ -40,11 +40,16 @@ function isForHost(map: DeviceMap): boolean {
   return map.kind === 'none' || (map.kind === 'single' && isHost(map.device));
 }
 
-/** Some way through the program puts the model on this very device, by a map that names it or by hand. */
+/** Some way through the program puts the model, or where it starts, on this very device: by a map that names it or by hand. */
 export function isPutOn(model: ModelObject, device: Device): boolean {
-  const mapped = model.deviceMaps.flatMap((map) => (map.kind === 'single' ? [map.device] : []));
+  const mapped = model.deviceMaps.flatMap((map) => (map.kind === 'single' ? [map.device] : map.kind === 'multi' && map.first ? [map.first] : []));
   const moved = model.placements.filter((placement) => placement !== 'unplaced');
   return [...mapped, ...moved].some((other) => areAlike(other, device));
+}
+
+/** A map that names a device for each module starts on this one. */
+export function startsOn(model: ModelObject, device: Device): boolean {
+  return model.deviceMaps.some((map) => map.kind === 'multi' && map.first !== undefined && areAlike(map.first, device));
 }
 
 function areAlike(a: Device, b: Device): boolean {

@@ -2,7 +2,7 @@
 import type { Argument, ComprehensionExpr, Expr, SubscriptExpr } from '../syntax/ast';
 import { attributeOf } from './attributes';
 import { combine } from './arithmetic';
-import { evaluateCall } from './calls';
+import { evaluateCall, mayHoldTensor } from './calls';
 import { dictFrom, iterate, subscript } from './containers';
 import type { Frame } from './frame';
 import { pickedByPlacement, sameEitherWay, truthOf, whereGpuExists } from './guards';
@@ -25,7 +25,9 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
     case 'call':
       return evaluateCall(interpreter, expr, frame);
     case 'string':
-      expr.parts.forEach(value);
+      if (expr.parts.map(value).some(mayHoldTensor)) {
+        interpreter.facts.happenings.push({ kind: 'unseen', event: interpreter.tick() });
+      }
       return expr.value === undefined ? formatted(interpreter.textOf(expr)) : constant(expr.value);
     case 'number':
     case 'literal':

@@ -113,6 +113,8 @@ export type Happening =
   | { readonly kind: 'unseen'; readonly event: number }
   /** The program waited for a person to type. */
   | { readonly kind: 'asked'; readonly event: number }
+  /** It has a page where people type. */
+  | { readonly kind: 'page'; readonly event: number }
   /** Training or loading: a region with these is no measurement of a forward pass. */
   | { readonly kind: 'other-work'; readonly event: number };
 

@@ -39,7 +39,8 @@ export function readSettings(site: CallSite, models: readonly ModelSeen[]): Sett
   }
   for (const { value, expr } of args.mappings) {
     // An unknown `**inputs` holds tensors, not settings.
-    const isInputs = value.kind === 'unknown' && expr?.kind === 'name' && /input|batch|encod|token|data|sample|prompt|feature/i.test(expr.id);
+    const isMoved = optionsOf(value).some((option) => option.kind === 'tensor');
+    const isInputs = isMoved || (value.kind === 'unknown' && expr?.kind === 'name' && /input|batch|encod|token|data|sample|prompt|feature/i.test(expr.id));
     if (!isInputs) {
       addAll(value);
     }
@@ -73,9 +74,16 @@ export function lengthLimitOf(settings: Settings): LengthLimit {
       return areEqual(min, max) ?? (settings.texts.get(minimum) === settings.texts.get(maximum) ? 'fixed' : 'unknown');
     }
   }
-  const eos = settings.values.get('eos_token_id');
-  const ignoresEos = eos?.kind === 'const' && (eos.value === null || eos.value === -1);
-  return settings.opaque || ignoresEos || settings.values.has('ignore_eos') ? 'unknown' : 'open';
+  return settings.opaque || mayGoOn(settings) ? 'unknown' : 'open';
+}
+
+/** What may keep a model from ending when it likes: processors of logits, words that it must not say. */
+const steering = ['ignore_eos', 'logits_processor', 'prefix_allowed_tokens_fn', 'exponential_decay_length_penalty'];
+
+function mayGoOn({ values, texts }: Settings): boolean {
+  const eos = values.get('eos_token_id');
+  const hasNoEnd = (eos?.kind === 'const' && (eos.value === null || eos.value === -1)) || texts.get('eos_token_id') === '[]';
+  return hasNoEnd || steering.some((name) => values.has(name)) || ['bad_words_ids', 'suppress_tokens'].some((name) => /eos|end/i.test(texts.get(name) ?? ''));
 }
 
 function areEqual(min: Value, max: Value): LengthLimit | undefined {

@@ -218,5 +218,6 @@ function tensorArgument(interpreter: Interpreter, value: Value, expr: Expr | und
 function isPartlyMoved(batch: BatchObject): boolean {
   const ids = batch.fields.get('input_ids');
   const areIdsMoved = ids?.kind === 'tensor' && ids.places.every((place) => place.kind === 'moved');
-  return areIdsMoved && batch.fields.size === 1 && batch.origin.maker === 'tokenizer' && batch.places.every((place) => place.kind === 'unmoved' || place.kind === 'loaded');
+  const hasMask = !batch.origin.call.args.some(({ name, value }) => name === 'return_attention_mask' && value.kind === 'literal' && value.value === false);
+  return areIdsMoved && hasMask && batch.fields.size === 1 && batch.origin.maker === 'tokenizer' && batch.places.every((place) => place.kind === 'unmoved' || place.kind === 'loaded');
 }

@@ -224,7 +224,11 @@ function executeTry(interpreter: Interpreter, statement: TryStmt, frame: Frame):
   const before = interpreter.state;
   const body = before.fork();
   interpreter.state = body;
+  const { guardedSince } = interpreter;
+  // Little else is tried: that the move may fail is known.
+  interpreter.guardedSince = statement.handlers.length > 0 && statement.body.length <= 2 ? interpreter.tick() : guardedSince;
   const completes = interpreter.runBlock(statement.body, frame);
+  interpreter.guardedSince = guardedSince;
   const ends: State[] = [];
   // A handler starts somewhere between the beginning and the end of the body.
   for (const handler of statement.handlers) {

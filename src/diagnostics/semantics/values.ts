@@ -122,8 +122,8 @@ export interface RefValue {
 /** What `device_map` said. `multi` may spread the layers over devices; `single` names one device. */
 export type DeviceMap =
   | { readonly kind: 'none' }
-  /** `when`: only on this condition, as written; `mayDiffer`: the default of a parameter that nobody in this file gives. */
-  | { readonly kind: 'multi'; readonly when?: string; readonly mayDiffer?: boolean }
+  /** `when`: only on this condition, as written; `mayDiffer`: the default of a parameter that nobody in this file gives; `first`: where it visibly starts. */
+  | { readonly kind: 'multi'; readonly when?: string; readonly mayDiffer?: boolean; readonly first?: Device }
   | { readonly kind: 'single'; readonly device: Device }
   | { readonly kind: 'unknown' };
 

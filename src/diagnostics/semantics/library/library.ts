@@ -1,5 +1,5 @@
 /** What the libraries' functions return: torch, time, builtins, transformers, accelerate. */
-import { escape, callUnknown, namedRate, runCallbacks, type CallSite } from '../calls';
+import { escape, callUnknown, mayHoldTensor, namedRate, runCallbacks, type CallSite } from '../calls';
 import { attributeOf } from '../attributes';
 import { regionsOf } from '../arithmetic';
 import { iterate, mergeInto } from '../containers';
@@ -32,6 +32,9 @@ export function callLibrary(site: CallSite, path: string): Value {
   const timed = timePreserving.has(name) ? timesIn(site) : undefined;
   if (timed) {
     return { kind: 'elapsed', regions: timed };
+  }
+  if (/^(streamlit|gradio|chainlit|nicegui)$/.test(root) && /^(chat_input|text_input|text_area|ChatInterface|Interface|Blocks|Chatbot|on_message)$/.test(name)) {
+    interpreter.facts.happenings.push({ kind: 'page', event: interpreter.tick() });
   }
   if (name === 'synchronize') {
     interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
@@ -214,12 +217,16 @@ function callBuiltin(site: CallSite, name: string): Value | undefined {
       interpreter.facts.happenings.push({ kind: 'asked', event: interpreter.tick() });
       return unknown;
     case 'print':
+    case 'repr':
+    case 'display':
+      if (args.positional.some(({ value, expr }) => expr?.kind !== 'string' && mayHoldTensor(value))) {
+        interpreter.facts.happenings.push({ kind: 'unseen', event: interpreter.tick() });
+      }
+      return unknown;
     case 'isinstance':
     case 'hasattr':
     case 'type':
     case 'id':
-    case 'repr':
-    case 'display':
       return unknown;
     case 'map':
     case 'filter':

@@ -14,8 +14,15 @@ export function libraryOf(path: string): ModelLibrary | undefined {
   if (/^(diffusers|sentence_transformers|tensorflow|flax|vllm|mlx_lm|mlx_vlm|ctransformers|llama_cpp|timm|open_clip|spacy|keras_nlp|nemo|FlagEmbedding|fairseq|TTS|llamafactory|sglang|lmdeploy|xtuner)$/.test(root)) {
     return undefined;
   }
-  return /^(awq|hqq|auto_gptq|gptqmodel|unsloth)$/.test(root) ? 'awq' : 'transformers';
+  if (/^(awq|hqq|auto_gptq|gptqmodel|unsloth)$/.test(root)) {
+    return 'awq';
+  }
+  const isPublished = /^(transformers|peft|trl|modelscope|adapters|accelerate|local|builtins)$/.test(root);
+  return isPublished || likeThoseOfTransformers.test(path) ? 'transformers' : 'unseen';
 }
+
+/** Names that classes have which derive from those of transformers, wherever they stand. */
+const likeThoseOfTransformers = /(AutoModel\w*|AutoPeft\w*|For[A-Z]\w*|LMHeadModel\w*|PreTrained\w*|ChatModel)$/;
 
 const tokenizerClass = /(Tokenizer|TokenizerFast|TokenizerBase|PreTrainedTokenizer)$/;
 const processorClass = /(Processor|FeatureExtractor|ImageProcessorFast)$/;
@@ -39,6 +46,10 @@ export function loadPretrained(site: CallSite, classPath: string): Value {
   // PeftModel.from_pretrained(model, …) and its like wrap the model they are given.
   const wrapped = args.positional[0]?.value ?? args.keywords.get('model')?.value;
   if (wrapped && interpreter.modelsIn(wrapped).length > 0) {
+    // With a device of its own it may place what it wraps anew.
+    const map = args.keywords.get('device_map')?.value;
+    const others = deviceMapsOf(interpreter, map).filter(({ kind }) => kind === 'single');
+    interpreter.modelsIn(wrapped).forEach(({ ref, model: object }) => others.length > 0 && interpreter.update(ref, { ...object, deviceMaps: [...object.deviceMaps, ...others] }));
     return wrapped;
   }
   if (/^(PeftModel\w*|Swift|LoraModel)$/.test(className)) {

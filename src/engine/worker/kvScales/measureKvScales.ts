@@ -27,7 +27,7 @@ export async function findKvScales(options: Omit<OpenStagesOptions, 'kvScales'>,
   }
   const runner = await openStages({ ...options, plan: withPlainCache(plan), maxBatch: 1, captureDecode: false, fusedDecode: false, onProgress: calibrating(options.onProgress) });
   try {
-    const scales = await measureKvScales(runner, config, calibrationIds(tokenizer), signal);
+    const scales = await measureKvScales(runner, config, idsInVocabulary(calibrationIds(tokenizer), config.vocabSize), signal);
     file.tryWrite(scales);
     return scales;
   } finally {
@@ -66,6 +66,15 @@ export function calibrationIds(tokenizer: GlmTokenizer): readonly (readonly numb
     ? [...tokenizer.renderChat({ messages: [{ role: 'user', content: question }, { role: 'assistant', content: answer }], addGenerationPrompt: false }).ids]
     : [...tokenizer.encode(`${question}\n${answer}`, 'special')];
   return [...calibrationTexts.map((text) => [...tokenizer.encode(text, 'special')]), chat];
+}
+
+/**
+ * Without the ids of a tokenizer that knows more tokens than the model: prompts with them are refused by name, but the model still loads.
+ * Where nothing is left, the first ids of the vocabulary stand in.
+ */
+export function idsInVocabulary(texts: readonly (readonly number[])[], vocabSize: number): readonly (readonly number[])[] {
+  const known = texts.map((ids) => ids.filter((id) => id < vocabSize)).filter((ids) => ids.length > 0);
+  return known.length > 0 ? known : [Array.from({ length: Math.min(mostTokens, vocabSize) }, (_, id) => id)];
 }
 
 /** The same stages with a short cache in the provider's own format. */

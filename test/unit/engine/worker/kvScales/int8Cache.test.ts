@@ -1,7 +1,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { findKvScales, measureKvScales } from '../../../../../src/engine/worker/kvScales/measureKvScales';
+import { findKvScales, idsInVocabulary, measureKvScales } from '../../../../../src/engine/worker/kvScales/measureKvScales';
 import { openModel } from '../../../../../src/engine/worker/planModel';
 import { kvScaleFile } from '../../../../../src/engine/worker/kvScales/kvScaleFile';
 import { deviationOf } from '../../../../../src/engine/worker/stages/logitDeviation';
@@ -138,5 +138,12 @@ describe('measured scales on disk', () => {
       expect(kvScaleFile(cache.path, 'model', 'int4', shape).tryRead()).toBeUndefined();
     }
     rmSync(folder, { recursive: true });
+  });
+});
+
+describe('idsInVocabulary', () => {
+  it('leaves out what only the tokenizer knows, and stands in for a text of which nothing is left', () => {
+    expect(idsInVocabulary([[1, 99, 2], [99], []], 10)).toEqual([[1, 2]]);
+    expect(idsInVocabulary([[99]], 3)).toEqual([[0, 1, 2]]);
   });
 });

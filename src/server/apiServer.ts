@@ -6,6 +6,7 @@
  */
 
 import { randomUUID, timingSafeEqual } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../common/log';
@@ -32,6 +33,9 @@ export interface ApiServer {
   readonly url: string;
   close(): Promise<void>;
 }
+
+/** JSON Schemas of tools stay far below this. */
+const mostDepth = 200;
 
 const modelPath = '/v1/models/';
 
@@ -110,6 +114,8 @@ async function serve(request: IncomingMessage, response: ServerResponse, options
 
 async function complete(kind: CompletionKind, request: IncomingMessage, response: ServerResponse, { engine, log }: ApiServerOptions): Promise<void> {
   const controller = new AbortController();
+  // Each of many prompts listens to it.
+  setMaxListeners(0, controller.signal);
   // The response closes before it has ended when the client goes away: nobody is left to generate for.
   response.once('close', () => {
     if (!response.writableEnded) {
@@ -169,16 +175,7 @@ async function readBody(request: IncomingMessage): Promise<Body> {
   if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
     throw new ApiError(415, 'not-json', 'Send the body as JSON, with the header "Content-Type: application/json".');
   }
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBodyBytes) {
-      throw new ApiError(413, 'body-too-large', `The body is larger than ${maxBodyBytes} bytes.`);
-    }
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
+  const text = await readText(request);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -188,7 +185,37 @@ async function readBody(request: IncomingMessage): Promise<Body> {
   if (!isObject(value)) {
     throw new ApiError(400, 'not-json', 'The body must be a JSON object.');
   }
+  if (isDeeperThan(mostDepth, value)) {
+    throw new ApiError(400, 'not-json', `The body is nested more than ${mostDepth} levels deep.`);
+  }
   return { ...value, ...forTheTemplate(text) };
+}
+
+/** Level by level, since what is nested thousands deep overflows the stack of whatever walks into it. */
+function isDeeperThan(most: number, value: unknown): boolean {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; depth <= most && level.length > 0; depth += 1) {
+    level = level.flatMap((each): readonly unknown[] => (typeof each === 'object' && each !== null ? Object.values(each) : []));
+  }
+  return level.length > 0;
+}
+
+async function readText(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > maxBodyBytes) {
+        throw new ApiError(413, 'body-too-large', `The body is larger than ${maxBodyBytes} bytes.`);
+      }
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // Nobody is left to read it; what counts is that it is no failure of ours.
+    throw request.complete || error instanceof ApiError ? error : new ApiError(400, 'body-cut-off', 'The client broke off before the body had come.');
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The fields that a chat template writes into the prompt, with numbers spelled as Python spells them. */

@@ -209,6 +209,7 @@ describe('the server', () => {
     ['a body that is no JSON', '{', {}, 400, 'not_json'],
     ['a body that is no object', '[]', {}, 400, 'not_json'],
     ['a body of another type', '{}', { 'content-type': 'text/plain' }, 415, 'not_json'],
+    ['a body that is nested beyond reading', `{"chat_template_kwargs": ${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`, {}, 400, 'not_json'],
     ['no messages', {}, {}, 400, 'invalid_value'],
     ['an unknown role', { messages: [{ role: 'boss', content: 'x' }] }, {}, 400, 'invalid_value'],
     ['an impossible temperature', { ...hello, temperature: -1 }, {}, 400, 'invalid_value'],
@@ -290,6 +291,31 @@ describe('the server', () => {
     expect(chunks.at(-1)).toMatchObject({ error: { code: 'engine_lost', type: 'server_error' } });
     expect(supervisor.state.kind).toBe('lost');
     expect((await post('/v1/chat/completions', { ...hello, max_tokens: 1 })).status).toBe(200);
+  });
+
+  it('takes a client that breaks off in its body for no failure of its own', async () => {
+    const logged: string[] = [];
+    const { server, post } = await serve({}, { log: { log: (level, _tag, message) => void (level !== 'debug' && logged.push(message)) } });
+    await new Promise<void>((resolve) => {
+      const { port } = new URL(server.url);
+      const request = httpRequest({ host: '127.0.0.1', port, path: '/v1/completions', method: 'POST', headers: { 'content-type': 'application/json', 'content-length': 500 } });
+      request.on('error', () => resolve());
+      request.write('{"prompt":', () => setTimeout(() => request.destroy(new Error('gone')), 20));
+    });
+    expect((await post('/v1/completions', { prompt: 'x' })).status).toBe(200);
+    expect(logged).toEqual([]);
+  });
+
+  it('answers many prompts at once without a warning of Node', async () => {
+    const warnings: string[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning.name);
+    process.on('warning', listen);
+    const { post } = await serve();
+    const response = (await (await post('/v1/completions', { prompt: Array.from({ length: 64 }, () => 'x'), max_tokens: 1 })).json()) as { choices: unknown[] };
+    expect(response.choices).toHaveLength(64);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
   });
 
   it('asks for its key', async () => {

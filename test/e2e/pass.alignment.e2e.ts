@@ -46,7 +46,7 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
   });
 
   it("is listed at the file's entry, and the fix sets the map to auto and loads again", { timeout: 240_000 }, async () => {
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(async () => (await session.page.locator('.markers-panel .monaco-list-row').allInnerTexts()).join('\n'), poll).toMatch(/split\.json[\s\S]*(are|is) on cpu[\s\S]*Ln 3, Col 3/);
     const before = session.processes('engineWorker.js');
     const settings = (): string => readFileSync(join(session.workspace, '.vscode/settings.json'), 'utf8');
@@ -59,14 +59,14 @@ describe.skipIf(driver === undefined)('a layer on the CPU by a device-map file',
   });
 
   it('measures what misplaced tensors cost from the palette, and keeps what was measured when it is cancelled', { timeout: 300_000 }, async () => {
-    await session.runCommand('GLM: Measure Device-Alignment Cost');
-    await session.pick('Lengths');
-    await session.enter('Tokens of the prompt', '8, 4');
-    await session.pick(/Runs per case: /);
-    await session.enter('Counted runs', '1');
-    await session.pick(/Warm-up runs: /);
-    await session.enter('Runs before that', '0');
-    await session.pick('1 counted run per case after 0 warm-up');
+    await session.palette.run('GLM: Measure Device-Alignment Cost');
+    await session.palette.pick('Lengths');
+    await session.palette.enter('Tokens of the prompt', '8, 4');
+    await session.palette.pick(/Runs per case: /);
+    await session.palette.enter('Counted runs', '1');
+    await session.palette.pick(/Warm-up runs: /);
+    await session.palette.enter('Runs before that', '0');
+    await session.palette.pick('1 counted run per case after 0 warm-up');
     const dialog = session.page.locator('.monaco-dialog-box');
     await dialog.waitFor({ timeout: 60_000 });
     await dialog.getByRole('button', { name: 'Unload It First' }).click();

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hostileConversation } from './support/hostileConversation';
+import { write } from './support/palette';
 import { conversationFolder, Session, textsIn } from './support/session';
 
 let session: Session;
@@ -49,7 +50,7 @@ async function setLength(minTokens: number, maxTokens: number): Promise<void> {
     ['maxNewTokens', maxTokens],
   ] as const) {
     const input = await session.inChat(field);
-    await session.write(input.locator('input'), String(value));
+    await write(input.locator('input'), String(value));
     await input.locator('input').press('Tab');
     // Until the host has echoed it: the next change is sent together with what the view then holds.
     await expect
@@ -192,7 +193,7 @@ describe('GLM Local in VS Code', () => {
     const question = (await session.inChat('question')).first();
     await question.hover();
     await (await session.inChat('edit')).first().click();
-    await session.write(await session.inChat('edit-text'), 'What is a stage?');
+    await write(await session.inChat('edit-text'), 'What is a stage?');
     await (await session.inChat('edit-send')).click();
     await expect.poll(questions, poll).toEqual(['What is a stage?']);
     await expect.poll(async () => (await session.inChat('figures')).count(), poll).toBe(1);
@@ -237,7 +238,7 @@ describe('GLM Local in VS Code', () => {
     await session.openFile('ask_glm4.py');
     await session.page.keyboard.press('Control+Home');
     await session.page.keyboard.press('Shift+ArrowDown');
-    await session.runCommand('GLM: Ask GLM about Selection');
+    await session.palette.run('GLM: Ask GLM about Selection');
     await expect.poll(async () => textOf(await session.inChat('attachment')), poll).toContain('ask_glm4.py:1');
     // The answer above has figures only if the window had time to end it before it was reloaded.
     const numEnded = await (await session.inChat('figures')).count();
@@ -258,7 +259,7 @@ describe('GLM Local in VS Code', () => {
   });
 
   it('opens one page for a bug report, without prompts', async () => {
-    await session.runCommand('GLM: Diagnose');
+    await session.palette.run('GLM: Diagnose');
     const editor = session.page.locator('.monaco-editor .view-lines').last();
     await expect.poll(async () => (await editor.innerText()).replaceAll(/\s+/g, ' '), poll).toMatch(/ONNX Runtime 1\..*Stage 0/);
     const page = await editor.innerText();
@@ -270,16 +271,16 @@ describe('GLM Local in VS Code', () => {
   });
 
   it('unloads the model by ending its process', async () => {
-    await session.runCommand('GLM: Unload Model');
+    await session.palette.run('GLM: Unload Model');
     await expect.poll(() => session.processes('engineWorker.js').length, poll).toBe(0);
   });
 
   it('loads another checkpoint after showing what it needs', async () => {
     const folder = session.extensionPath('models/glm-local-demo-base');
-    await session.runCommand('GLM: Choose Model…');
+    await session.palette.run('GLM: Choose Model…');
     const input = session.page.locator('.quick-input-widget input').first();
-    await session.write(input, folder);
-    await session.pick('as typed');
+    await write(input, folder);
+    await session.palette.pick('as typed');
     const dialog = session.page.locator('.monaco-dialog-box');
     await dialog.waitFor({ timeout: 60_000 });
     expect(await dialog.innerText()).toMatch(/Load glm-local-demo-base \(about [\d.]+ MiB on 1 device.*cpu: layers 0–\d+, [\d.]+ MiB weights/s);

@@ -7,6 +7,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { write } from './support/palette';
 import { Session } from './support/session';
 
 const load = 'from transformers import AutoModelForCausalLM, AutoTokenizer\ntok = AutoTokenizer.from_pretrained("m")\nmodel = AutoModelForCausalLM.from_pretrained("m", device_map="auto")\n';
@@ -71,7 +72,7 @@ async function goToLine(line: number): Promise<void> {
   await session.page.keyboard.press('Control+G');
   const input = session.page.locator('.quick-input-widget input').first();
   await input.waitFor();
-  await session.write(input, `:${line}:12`);
+  await write(input, `:${line}:12`);
   await session.page.keyboard.press('Enter');
 }
 
@@ -96,7 +97,7 @@ async function takeQuickFix(title: string): Promise<void> {
 
 /** Sets the severity of a rule in the workspace's settings as a user does: in an editor. */
 async function setSeverity(rule: string, severity: string): Promise<void> {
-  await session.runCommand('Preferences: Open Workspace Settings (JSON)');
+  await session.palette.run('Preferences: Open Workspace Settings (JSON)');
   await replaceText('settings.json', JSON.stringify({ 'glm.lint.rules': { [rule]: severity } }));
 }
 
@@ -114,7 +115,7 @@ describe('the linter in VS Code', () => {
     await session.statusBarItem.waitFor({ timeout: 90_000 });
     await openFromExplorer('forgotten.py');
     await session.page.locator('.monaco-editor .squiggly-warning').first().waitFor({ timeout: 60_000 });
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(problems, poll).toContain('GLM101');
   });
 
@@ -171,7 +172,7 @@ describe('the linter in VS Code', () => {
     await takeQuickFix('Ignore GLM103 on this line');
     await expect.poll(() => cell.count(), poll).toBe(0);
     await session.page.keyboard.press('Escape');
-    await session.runCommand('File: Save');
+    await session.palette.run('File: Save');
     await expect.poll(() => onDisk('ignored.ipynb'), poll).toContain('.to(\\"cuda\\")  # glm: ignore[GLM103]');
   });
 
@@ -188,19 +189,19 @@ describe('the linter in VS Code', () => {
   it('knows the cells of a notebook as one program, and fixes it when it is saved', async () => {
     await openFromExplorer('chat.ipynb');
     await session.page.locator('.notebook-editor .squiggly-info, .notebookOverlay .squiggly-info').first().waitFor({ timeout: 60_000 });
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(problems, poll).toContain('GLM103');
     // Something to save: an empty cell at the end.
-    await session.runCommand('Notebook: Insert Code Cell Below');
+    await session.palette.run('Notebook: Insert Code Cell Below');
     await session.page.keyboard.press('Escape');
-    await session.runCommand('File: Save');
+    await session.palette.run('File: Save');
     await expect.poll(() => onDisk('chat.ipynb'), poll).toContain('.to(model.device)');
     await expect.poll(problems, poll).not.toContain('GLM103');
   });
 
   it('checks the files nobody has opened', async () => {
-    await session.runCommand('GLM: Check Python Files in Workspace');
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('GLM: Check Python Files in Workspace');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(problems, poll).toContain('GLM104');
   });
 
@@ -215,27 +216,27 @@ describe('the linter in VS Code', () => {
     await replaceText('pyproject.toml', 'tool.glm.selct = 1');
     // The list shows no more rows than it has room for.
     await session.page.locator('.monaco-editor[data-uri$="pyproject.toml"] .squiggly-warning').first().waitFor({ timeout: 60_000 });
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(problems, poll).toMatch(/quiet\.py[\s\S]*GLM104/);
     await openFromExplorer('pyproject.toml');
     await replaceText('pyproject.toml', 'tool.glm.exclude = ["quiet.py"]');
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(problems, poll).not.toContain('quiet.py');
   });
 
   it('takes severities of rules at once, also for files nobody has opened', async () => {
     await setSeverity('GLM104', 'off');
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(problems, poll).not.toContain('GLM104');
     await setSeverity('GLM104', 'warning');
-    await session.runCommand('Problems: Focus on Problems View');
+    await session.palette.run('Problems: Focus on Problems View');
     await expect.poll(problems, poll).toContain('GLM104');
     await expect.poll(() => session.page.locator('.markers-panel .codicon-warning').count(), poll).toBeGreaterThan(0);
     await setSeverity('GLM104', 'error');
   });
 
   it('links a printed message in the terminal to its explanation', async () => {
-    await session.runCommand('Terminal: Create New Terminal');
+    await session.palette.run('Terminal: Create New Terminal');
     await session.page.locator('.terminal-wrapper.active .xterm-rows, .xterm .xterm-rows').first().waitFor({ timeout: 60_000 });
     await session.page.keyboard.type("clear; echo 'ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models.'");
     await session.page.keyboard.press('Enter');
@@ -255,14 +256,14 @@ describe('the linter in VS Code', () => {
         return toast.count();
       }, { timeout: 60_000, interval: 1000 })
       .toBeGreaterThan(0);
-    await session.runCommand('Notifications: Clear All Notifications');
+    await session.palette.run('Notifications: Clear All Notifications');
   });
 
   it('explains a pasted message and leads to the line behind it', async () => {
-    await session.runCommand('GLM: Explain This Message');
+    await session.palette.run('GLM: Explain This Message');
     const input = session.page.locator('.quick-input-widget input').first();
     await input.waitFor();
-    await session.write(input, "ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models. Please use the model as it is");
+    await write(input, "ValueError: `.to` is not supported for `4-bit` or `8-bit` bitsandbytes models. Please use the model as it is");
     await session.page.keyboard.press('Enter');
     const toast = session.page.locator('.notification-toast').filter({ hasText: 'Delete the .to() or .cuda()' });
     await toast.waitFor({ timeout: 30_000 });
@@ -271,7 +272,7 @@ describe('the linter in VS Code', () => {
   });
 
   it('opens the page of a rule', async () => {
-    await session.runCommand('GLM: Show Rules for Python Files');
+    await session.palette.run('GLM: Show Rules for Python Files');
     await expect.poll(() => session.page.locator('.tab').filter({ hasText: 'rules.md' }).count(), poll).toBeGreaterThan(0);
   });
 });

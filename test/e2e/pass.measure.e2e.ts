@@ -65,7 +65,7 @@ describe('the profiler in VS Code', () => {
     await expect.poll(async () => textOf(await session.inChat('model-facts')), poll).toMatch(/CPU/);
     await session.ask('What does device_map do?');
     await expect.poll(async () => (await textsIn(await session.inChat('answer-text'))).at(-1)?.length ?? 0, poll).toBeGreaterThan(10);
-    await session.runCommand('GLM: Open Profiler');
+    await session.palette.run('GLM: Open Profiler');
     await expect.poll(async () => textOf(await inProfiler('subject')), poll).toMatch(/glm-local-demo-chat, live/);
     const timeline = await inProfiler('timeline');
     await timeline.focus();
@@ -90,7 +90,7 @@ describe('the profiler in VS Code', () => {
   });
 
   it('profiles a generation from the palette, with operators, placement and forecast', async () => {
-    await session.runCommand('GLM: Profile a Generation');
+    await session.palette.run('GLM: Profile a Generation');
     await expect.poll(async () => textOf(await inProfiler('working')), poll).toMatch(/\w/);
     await expect.poll(async () => (await inProfiler('operators')).count(), poll).toBe(1);
     await expect.poll(async () => (await inProfiler('working')).count(), poll).toBe(0);
@@ -104,12 +104,12 @@ describe('the profiler in VS Code', () => {
 
   it('saves the profile and a trace', async () => {
     await session.clickUntil(() => inProfiler('export-json'), () => session.page.locator('.quick-input-widget').isVisible());
-    await session.enter('GLM: Save', join(session.workspace, 'mine.glm-profile.json'));
+    await session.palette.enter('GLM: Save', join(session.workspace, 'mine.glm-profile.json'));
     await expect.poll(async () => textOf(await inProfiler('done')), poll).toBe('Saved mine.glm-profile.json');
     const profile = parseProfile(fileText('mine.glm-profile.json'), 'mine');
     expect([profile.generations.length, profile.operators.length]).toEqual([2, 2]);
     await session.clickUntil(() => inProfiler('export-trace'), () => session.page.locator('.quick-input-widget').isVisible());
-    await session.enter('GLM: Save', join(session.workspace, 'mine.trace.json'));
+    await session.palette.enter('GLM: Save', join(session.workspace, 'mine.trace.json'));
     await expect.poll(async () => textOf(await inProfiler('done')), poll).toBe('Saved mine.trace.json');
     const { traceEvents } = JSON.parse(fileText('mine.trace.json')) as ChromeTrace;
     expect(traceEvents.filter(({ name }) => name === 'process_name').map(({ args }) => args?.name)).toEqual(['Requests', 'Device cpu']);
@@ -128,8 +128,8 @@ describe('the profiler in VS Code', () => {
       durationsUs: Array.from({ length: nodes * steps }, (_, index) => 9 + ((index * 7919) % 100) / 100),
     };
     writeFileSync(join(session.workspace, 'large.json'), JSON.stringify(fakeProfile({ operators: [large] })));
-    await session.runCommand('GLM: Open Saved Profile');
-    await session.enter('GLM: Open Profile', join(session.workspace, 'large.json'));
+    await session.palette.run('GLM: Open Saved Profile');
+    await session.palette.enter('GLM: Open Profile', join(session.workspace, 'large.json'));
     const startedMs = performance.now();
     const frame = await session.frameWith('glm-profiler');
     await frame.locator('h1', { hasText: 'large.json' }).waitFor({ timeout: 30_000 });
@@ -148,15 +148,15 @@ async function reportTexts(): Promise<string> {
 
 /** Fills the form of a benchmark of one short case, and starts it. */
 async function startBenchmark(runs: number): Promise<void> {
-  await session.runCommand('GLM: Run Benchmark');
-  await session.pick('Standard');
-  await session.pick('Lengths');
-  await session.enter('Tokens of the prompt', '48, 16');
-  await session.pick(/Runs per case: /);
-  await session.enter('Counted runs', String(runs));
-  await session.pick('prompt 48, 16 new');
-  await session.enter('Tokens of the prompt', '64, 16');
-  await session.pick(`${runs} counted runs`);
+  await session.palette.run('GLM: Run Benchmark');
+  await session.palette.pick('Standard');
+  await session.palette.pick('Lengths');
+  await session.palette.enter('Tokens of the prompt', '48, 16');
+  await session.palette.pick(/Runs per case: /);
+  await session.palette.enter('Counted runs', String(runs));
+  await session.palette.pick('prompt 48, 16 new');
+  await session.palette.enter('Tokens of the prompt', '64, 16');
+  await session.palette.pick(`${runs} counted runs`);
 }
 
 describe('benchmarks in VS Code', () => {
@@ -179,7 +179,7 @@ describe('benchmarks in VS Code', () => {
       ['export-png', 'r.png'],
     ] as const) {
       await session.clickUntil(() => inReport(mark), () => session.page.locator('.quick-input-widget').isVisible());
-      await session.enter('GLM: Save', join(session.workspace, file));
+      await session.palette.enter('GLM: Save', join(session.workspace, file));
       await expect.poll(async () => textOf(await inReport('done')), poll).toBe(`Saved ${file}`);
     }
     const report = JSON.parse(fileText('r.json')) as BenchmarkReport;
@@ -193,12 +193,12 @@ describe('benchmarks in VS Code', () => {
     writeFileSync(join(session.workspace, 'other.json'), JSON.stringify(other));
     writeFileSync(join(session.workspace, 'cut.json'), JSON.stringify(other).slice(0, 2000));
     for (const file of ['cut.json', 'other.json']) {
-      await session.runCommand('GLM: Open Benchmark Report');
-      await session.pick('Open a report file');
-      await session.enter('GLM: Open Report', join(session.workspace, file));
+      await session.palette.run('GLM: Open Benchmark Report');
+      await session.palette.pick('Open a report file');
+      await session.palette.enter('GLM: Open Report', join(session.workspace, file));
       if (file === 'cut.json') {
         await expect.poll(() => session.page.locator('.notifications-toasts').innerText().catch(() => ''), poll).toMatch(/cut\.json is not a benchmark report .*cut off after 2,000 characters/s);
-        await session.runCommand('Notifications: Clear All Notifications');
+        await session.palette.run('Notifications: Clear All Notifications');
       }
     }
     await expect.poll(reportTexts, poll).toMatch(/Context length: glm-local-demo-chat/);

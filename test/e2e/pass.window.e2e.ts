@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Conversation } from '../../src/common/protocol/webview';
+import { write } from './support/palette';
 import { conversationFolder, Session, textsIn } from './support/session';
 
 const code = 'print("from the chat")\n';
@@ -110,26 +111,26 @@ describe('the chat in a window', () => {
   });
 
   it('takes a chosen file along, and shows which', async () => {
-    await session.runCommand('GLM: Attach File');
-    await session.enter('Attach a text file', join(session.workspace, 'ask_glm4.py'));
+    await session.palette.run('GLM: Attach File');
+    await session.palette.enter('Attach a text file', join(session.workspace, 'ask_glm4.py'));
     await expect.poll(async () => textOf(await session.inChat('attachment')), poll).toContain('ask_glm4.py');
     await (await session.chatFrame()).getByRole('button', { name: 'Remove ask_glm4.py' }).click();
     await expect.poll(async () => (await session.inChat('attachment')).count(), poll).toBe(0);
   });
 
   it('keeps the conversation when the view moves to the other side bar', async () => {
-    await session.runCommand('View: Move View');
+    await session.palette.run('View: Move View');
     const input = session.page.locator('.quick-input-widget input').first();
     await input.waitFor();
-    await session.write(input, 'Chat');
-    await session.pick('Chat');
-    await session.pick('New Secondary Side Bar Entry');
+    await write(input, 'Chat');
+    await session.palette.pick('Chat');
+    await session.palette.pick('New Secondary Side Bar Entry');
     // The page itself is laid over the side bar and is no child of it.
     await session.page.locator('.part.auxiliarybar').getByText('GLM').first().waitFor();
     await expect.poll(questions, poll).toEqual(['Print something.']);
     await session.ask('And now?');
     await expect.poll(async () => (await session.inChat('figures')).count(), poll).toBe(2);
-    await session.runCommand('View: Reset View Locations');
+    await session.palette.run('View: Reset View Locations');
     await session.openChat();
     await expect.poll(questions, poll).toEqual(['Print something.', 'And now?']);
   });

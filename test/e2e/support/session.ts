@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { chromium, type Browser, type Frame, type Locator, type Page } from 'playwright-core';
 import type { ChatState } from '../../../webview/chat/state/chatState';
 import { freePort, installVsix, prepareRun, startServer, type RunningServer } from '../../../tools/vscodeServer.mjs';
+import { Palette, write } from './palette';
+import { processesOf } from './processes';
 
 /** Where conversations lie, within a run's folder. */
 export const conversationFolder = 'user/User/globalStorage/glm-local.glm-local/conversations';
@@ -30,6 +32,8 @@ function required(name: string): string {
 }
 
 export class Session {
+  readonly palette: Palette;
+
   private constructor(
     readonly folder: string,
     readonly workspace: string,
@@ -40,7 +44,9 @@ export class Session {
     readonly violations: Violation[],
     /** Uncaught errors in the extension's own pages. */
     readonly pageErrors: string[],
-  ) {}
+  ) {
+    this.palette = new Palette(page);
+  }
 
   /** @param prepare Called with the run's folder before VS Code starts. */
   static async start(name: string, options: SessionOptions = {}, prepare: (folder: string) => void = () => undefined): Promise<Session> {
@@ -87,57 +93,6 @@ export class Session {
     await this.page.locator('.activitybar').waitFor({ timeout: 60_000 });
   }
 
-  /** Runs a command through the palette, as a user does. */
-  async runCommand(title: string): Promise<void> {
-    const input = await this.openPalette('F1');
-    await this.write(input, `>${title}`);
-    // The command's own box takes the place of the palette: what is typed before goes to the palette and is lost.
-    await this.choose(title, async () => (await input.isVisible()) && (await input.inputValue({ timeout: 1000 }).catch(() => '')).startsWith('>'));
-  }
-
-  /** The box at the top that this key opens; pressed again when the key went elsewhere. */
-  private async openPalette(key: string): Promise<Locator> {
-    const input = this.page.locator('.quick-input-widget input').first();
-    for (const deadline = Date.now() + 30_000; ; ) {
-      await this.page.keyboard.press(key);
-      if (await input.waitFor({ timeout: 3000 }).then(() => true, () => false)) {
-        return input;
-      }
-      if (Date.now() > deadline) {
-        throw new Error(`${key} opened nothing.`);
-      }
-    }
-  }
-
-  /** Puts a text into a box. What is typed while the focus moves goes elsewhere, so it is written until it is there. */
-  async write(input: Locator, text: string, timeoutMs = 30_000): Promise<void> {
-    for (const deadline = Date.now() + timeoutMs; ; await this.page.waitForTimeout(50)) {
-      await input.fill(text);
-      if ((await input.inputValue()) === text) {
-        return;
-      }
-      if (Date.now() > deadline) {
-        throw new Error(`"${text}" was not taken by ${String(input)}.`);
-      }
-    }
-  }
-
-  /** Clicks an entry of the list at the top until `isOpen` says that it was taken: a list that is drawn anew between press and release swallows the click. */
-  private async choose(text: string | RegExp, isOpen: () => Promise<boolean>): Promise<void> {
-    const option = this.page.locator('.quick-input-list [role=option]').filter({ hasText: text }).first();
-    const deadline = Date.now() + 30_000;
-    await option.waitFor();
-    while (await isOpen()) {
-      if (Date.now() > deadline) {
-        throw new Error(`The list at the top stayed open after "${text}" was chosen.`);
-      }
-      await option.click({ timeout: 1000 }).catch(() => undefined);
-      for (const until = Date.now() + 1000; Date.now() < until && (await isOpen()); ) {
-        await this.page.waitForTimeout(50);
-      }
-    }
-  }
-
   async openChat(): Promise<Frame> {
     // A click on the tab of the view that is already open would close it.
     await this.page.locator('.activitybar [role=tab][aria-selected=true]').first().waitFor();
@@ -171,17 +126,6 @@ export class Session {
     }
   }
 
-  /** Chooses an entry of the list that is open at the top. */
-  async pick(text: string | RegExp): Promise<void> {
-    const widget = this.page.locator('.quick-input-widget');
-    await widget.waitFor();
-    const option = this.page.locator('.quick-input-list [role=option]').filter({ hasText: text }).first();
-    await option.waitFor();
-    const shown = async (): Promise<string> => (await widget.innerText({ timeout: 1000 }).catch(() => '')).replaceAll(/\s+/g, ' ');
-    const before = await shown();
-    await this.choose(text, async () => (await widget.isVisible()) && (await shown()) === before);
-  }
-
   /** Clicks until the click is seen to have worked, wherever the element lies by then: a click with the mouse waits until nothing moves. What is gone is not clicked. */
   async clickUntil(element: () => Locator | Promise<Locator>, worked: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
     await (await element()).first().waitFor({ timeout: timeoutMs });
@@ -213,19 +157,6 @@ export class Session {
   /** Whether an editor with this name is in front. */
   async isInFront(name: string): Promise<boolean> {
     return (await this.page.locator('.tab.active').filter({ hasText: name }).count()) > 0;
-  }
-
-  /** Fills the box that is open at the top, also that of a file dialog, which a served VS Code shows there. */
-  async enter(title: string | RegExp, text: string): Promise<void> {
-    const widget = this.page.locator('.quick-input-widget').filter({ hasText: title });
-    await widget.waitFor();
-    const input = widget.locator('input').first();
-    // A file dialog writes its own suggestion when it has read the folder, also over what was typed meanwhile.
-    for (let attempt = 0; attempt < 10 && (await input.inputValue()) !== text; attempt += 1) {
-      await input.fill(text);
-      await this.page.waitForTimeout(300);
-    }
-    await input.press('Enter');
   }
 
   /**
@@ -274,7 +205,7 @@ export class Session {
    * Begins a new conversation and waits until the view shows it: a question asked earlier goes to the one before, which it then replaces.
    * The palette closes well before a command has run, the first time above all, when the editor asks for its activation; and that no answer is shown may have been so before.
    */
-  async newChat(begin: () => Promise<void> = () => this.runCommand('GLM: New Chat')): Promise<void> {
+  async newChat(begin: () => Promise<void> = () => this.palette.run('GLM: New Chat')): Promise<void> {
     const before = await this.conversationId();
     await begin();
     for (const deadline = Date.now() + 60_000; [before, undefined].includes(await this.conversationId().catch(() => undefined)); await this.page.waitForTimeout(50)) {
@@ -286,7 +217,7 @@ export class Session {
 
   async ask(text: string): Promise<void> {
     const composer = await this.inChat('composer');
-    await this.write(composer, text);
+    await write(composer, text);
     // The palette gives the focus back a moment after it has closed, and a key pressed meanwhile goes elsewhere.
     for (const deadline = Date.now() + 30_000; (await composer.inputValue()) === text; await this.page.waitForTimeout(50)) {
       if (Date.now() > deadline) {
@@ -301,9 +232,9 @@ export class Session {
   }
 
   async openFile(name: string): Promise<void> {
-    const input = await this.openPalette('Control+P');
-    await this.write(input, name);
-    await this.choose(name, () => input.isVisible());
+    const input = await this.palette.open('Control+P');
+    await write(input, name);
+    await this.palette.choose(name, () => input.isVisible());
     const lines = this.page.locator('.monaco-editor .view-lines').first();
     await lines.waitFor();
     await lines.click({ position: { x: 300, y: 5 } });
@@ -321,7 +252,7 @@ export class Session {
   }
 
   async chooseTheme(name: string): Promise<void> {
-    await this.runCommand('Preferences: Color Theme');
+    await this.palette.run('Preferences: Color Theme');
     const input = this.page.locator('.quick-input-widget input').first();
     await input.fill(name.replace('Default ', ''));
     await this.page.waitForTimeout(400);
@@ -373,25 +304,4 @@ export function textsIn(locator: Locator): Promise<readonly string[]> {
       node.nodeType === Node.TEXT_NODE ? (node.textContent ?? '') : ['STYLE', 'SCRIPT'].includes(node.nodeName) ? '' : [...((node as Element).shadowRoot?.childNodes ?? []), ...node.childNodes].map(textIn).join(' ');
     return elements.map((element) => textIn(element).replaceAll(/\s+/g, ' ').trim());
   });
-}
-
-/** Reads /proc: the e2e pass runs on Linux only. Only processes of this run's folder count. */
-function processesOf(bundle: string, folder: string): readonly number[] {
-  return listProcesses()
-    .filter(({ command }) => command.includes(`/dist/${bundle}`) && command.includes(folder))
-    .map(({ pid }) => pid);
-}
-
-function listProcesses(): readonly { readonly pid: number; readonly command: string }[] {
-  return readdirNumbers('/proc').flatMap((pid) => {
-    try {
-      return [{ pid, command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
-    } catch {
-      return [];
-    }
-  });
-}
-
-function readdirNumbers(folder: string): readonly number[] {
-  return readdirSync(folder).map(Number).filter(Number.isInteger);
 }

@@ -1,6 +1,6 @@
 /** Questions several rules ask about models, tensors and the spots where a fix would go. */
 import { isAccelerator } from '../semantics/devices';
-import { dispatchOf, isPutOn, startsOn, staysOnHost } from '../semantics/dispatch';
+import { areAlike, dispatchOf, isPutOn, startsOn, staysOnHost } from '../semantics/dispatch';
 import type { Facts, ModelCall, TensorArgument } from '../semantics/facts';
 import type { Device, ModelObject, Move, Origin, Place } from '../semantics/values';
 import type { CallExpr, Span } from '../syntax/ast';
@@ -49,7 +49,7 @@ export function movesAgainstDispatch(facts: Facts, call: ModelCall, kind: Device
   const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
   // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
   const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
-  const isProven = ({ device }: MovedPlace): boolean => call.models.every(({ model }) => isDecidedElsewhere(model, device));
+  const isProven = ({ device }: MovedPlace): boolean => call.models.every(({ model }) => isDecidedElsewhere(model, device)) && !call.movedTo.some((other) => areAlike(other, device));
   const forOthers = movesForOtherModels(facts);
   return places.filter((place, position) => isProven(place) && !isForPlainModel(place) && !forOthers.has(place.move.call) && places.findIndex((other) => other.move.call === place.move.call) === position);
 }

@@ -46,7 +46,8 @@ export function invoke(site: CallSite, func: Value): Value {
     results.push(invokeMethod(site, (isPerhaps ? [...receivers, unknown] : receivers).reduce(joinValues), method.name, method.expr));
   }
   if (models.length > 0) {
-    results.push(consume(site, models.reduce(joinValues), options.length === models.length, 'forward', site.call.func));
+    const moved = options.filter((option) => option.kind === 'tensor');
+    results.push(consume(site, [...models, ...moved].reduce(joinValues), options.length === models.length, 'forward', site.call.func));
   }
   for (const option of options) {
     if (option.kind !== 'method' && !models.includes(option) && !(method && option.kind === 'unknown')) {

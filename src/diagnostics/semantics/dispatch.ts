@@ -52,6 +52,6 @@ export function startsOn(model: ModelObject, device: Device): boolean {
   return model.deviceMaps.some((map) => map.kind === 'multi' && map.first !== undefined && areAlike(map.first, device));
 }
 
-function areAlike(a: Device, b: Device): boolean {
+export function areAlike(a: Device, b: Device): boolean {
   return a.kind === 'literal' && b.kind === 'literal' ? sameSpelling(a.name, b.name) : a.kind === 'availability' && b.kind === 'availability';
 }

@@ -36,6 +36,8 @@ export interface ModelCall {
   readonly models: readonly ModelSeen[];
   /** The model is one of `models` on every path. */
   readonly certain: boolean;
+  /** Where other ways through the program have moved what is called here, whatever it is. */
+  readonly movedTo: readonly Device[];
   /** Dotted name of the model as written here, when it is one. */
   readonly modelText?: string;
   readonly tensors: readonly TensorArgument[];

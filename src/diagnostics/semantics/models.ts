@@ -101,6 +101,7 @@ export function consume(site: CallSite, receiver: Value, certain: boolean, form:
       frame,
       models,
       certain,
+      movedTo: optionsOf(receiver).flatMap((option) => (option.kind === 'tensor' ? option.places.flatMap((place) => (place.kind === 'moved' ? [place.device] : [])) : [])),
       modelText: dottedName(interpreter, modelExpr),
       tensors: tensorArguments(site),
       opaque: settings.opaque,

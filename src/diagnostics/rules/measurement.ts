@@ -21,7 +21,9 @@ export function isMeasurement(facts: Facts, call: ModelCall): boolean {
   if (facts.happenings.some(({ kind }) => kind === 'page') || call.within.some((name) => talking.test(name))) {
     return false;
   }
-  return call.entry === undefined || (!isHandler(call.entry) && (call.loops.some((loop) => !loop.isWhile) || isForItself(call.within)));
+  // The same call may also be reached from a function that answers somebody.
+  const isAnswer = (other: ModelCall): boolean => other.call === call.call && (answersAPerson(facts, other) || (other.entry !== undefined && isHandler(other.entry)));
+  return call.entry === undefined || (!facts.modelCalls.some(isAnswer) && (call.loops.some((loop) => !loop.isWhile) || isForItself(call.within)));
 }
 
 /** A function that computes a speed and is no method, nor named for the answers it gives. */
@@ -36,7 +38,8 @@ function answersAPerson(facts: Facts, { loops, fromEvent }: ModelCall): boolean 
 
 /** `@app.post("/generate")`, `@bot.message_handler(…)`: somebody asks, and is answered. */
 function isHandler(entry: FunctionStmt | LambdaExpr): boolean {
-  return entry.kind === 'function' && entry.decorators.some((decorator) => decorator.kind === 'call' && decorator.func.kind === 'attribute' && /^(get|post|put|route|websocket|api_route|\w*handler|on_\w+|command|task|method|remote|event)$/.test(decorator.func.name));
+  const handlers = entry.kind === 'function' ? entry.decorators.map((decorator) => (decorator.kind === 'call' ? decorator.func : decorator)) : [];
+  return handlers.some((decorator) => decorator.kind === 'attribute' && /^(get|post|put|route|websocket|api_route|\w*handler|on_\w+|command|task|method|remote|event)$/.test(decorator.name));
 }
 
 const tokens = /tok|word|char|numel|shape|ids|tps|throughput/i;

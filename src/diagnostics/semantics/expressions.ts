@@ -199,9 +199,13 @@ function evaluateComprehension(interpreter: Interpreter, expr: ComprehensionExpr
       interpreter.assign(clause.target, iterate(interpreter, source).element, inner);
     }
   }
+  const loop = { from: interpreter.tick(), to: Infinity, isWhile: false };
+  interpreter.loops.push(loop);
   if (expr.key) {
     evaluate(interpreter, expr.key, inner);
   }
   const element = evaluate(interpreter, expr.value, inner);
+  interpreter.loops.pop();
+  loop.to = interpreter.tick();
   return expr.form === 'dict' ? interpreter.allocate({ kind: 'dict', entries: new Map(), rest: element }) : interpreter.allocate({ kind: 'list', element });
 }

@@ -210,8 +210,8 @@ function cudaEventMethod(site: CallSite, ref: RefValue, name: string): Value {
 /** Keywords that only a transformers model understands. */
 const generateSettings = ['min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'attention_mask', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
 
-/** Keywords of the generate() of other libraries (vLLM, FlexLLMGen), which a transformers model refuses. */
-const engineSettings = ['sampling_params', 'prompt_token_ids', 'use_tqdm', 'stop', 'max_tokens'];
+/** Keywords of the generate() of other libraries (vLLM, FlexLLMGen, TensorRT-LLM, ExLlama), which a transformers model refuses. */
+const engineSettings = ['sampling_params', 'sampling_config', 'prompt_token_ids', 'use_tqdm', 'stop', 'max_tokens', 'end_id', 'pad_id', 'input_lengths', 'add_bos', 'gen_settings'];
 
 /** Servers and inference engines, which take text and keep their tensors to themselves. */
 const engineName = /(client|engine|server|api|sglang|vllm|(^|[._])(llm|sampler))$/i;
@@ -253,7 +253,11 @@ const collective = new Set(['gather', 'gather_for_metrics', 'pad_across_processe
 function unknownMethod(site: CallSite, name: string, receiverExpr: Expr): Value {
   const { interpreter, args } = site;
   if (name === 'to' || name === 'cuda') {
-    return findDeviceArgument(site, name) ? moveUnknown(site, name) : unknown;
+    const target = findDeviceArgument(site, name);
+    if (target?.device.kind === 'literal' && target.device.name === 'cpu') {
+      interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
+    }
+    return target ? moveUnknown(site, name) : unknown;
   }
   if (name === 'from_pretrained') {
     return loadUnknownClass(site);

@@ -90,6 +90,9 @@ export function callLibrary(site: CallSite, path: string): Value {
   if (isTensorRequest(args)) {
     return callTokenizer(site, name === 'encode' || name === 'apply_chat_template' ? name : '__call__');
   }
+  if ((root === 'numpy' || root === 'np') && args.positional.some(({ value }) => mayHoldTensor(value))) {
+    interpreter.facts.happenings.push({ kind: 'unseen', event: interpreter.tick() });
+  }
   if (harmless.has(root)) {
     return call.func.kind === 'name' && root === 'builtins' ? callUnknown(site) : unknown;
   }
@@ -137,8 +140,8 @@ function callTorch(site: CallSite, path: string, name: string): Value {
   if (/^torch\.(utils\.data\.)?DataLoader$/.test(path) || name === 'DataLoader') {
     return createLoader(site);
   }
-  if (path === 'torch.save' || ((name === 'tensor' || name === 'as_tensor') && first && holdsUnknown(interpreter, first))) {
-    // Writing, and making a tensor of values that lie on the GPU, read them back.
+  if (/^torch\.(save|allclose|equal|nonzero|unique|masked_select)$/.test(path) || ((name === 'tensor' || name === 'as_tensor') && first && holdsUnknown(interpreter, first))) {
+    // Writing, comparing, counting, and making a tensor of values that lie on the GPU, read them back.
     interpreter.facts.happenings.push({ kind: 'sync', event: interpreter.tick() });
   }
   if ((name === 'tensor' || name === 'as_tensor') && first?.kind === 'tensor' && !args.keywords.has('device')) {

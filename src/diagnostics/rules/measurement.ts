@@ -1,6 +1,6 @@
 /** What tells a benchmark from a chat, a server or a library that only notes how fast it was. */
 import type { Facts, ModelCall, Rate } from '../semantics/facts';
-import type { FunctionStmt, LambdaExpr } from '../syntax/ast';
+import type { FunctionStmt, LambdaExpr, Span } from '../syntax/ast';
 import type { RuleContext } from './rule';
 
 const measuring = /bench|perf(ormance|_|$)|measur|throughput|speed|latenc|profil|timing|timed|stress|compar|tps|per_sec|eval|(^|_)test/i;
@@ -24,6 +24,11 @@ export function isMeasurement(facts: Facts, call: ModelCall): boolean {
   // The same call may also be reached from a function that answers somebody.
   const isAnswer = (other: ModelCall): boolean => other.call === call.call && (answersAPerson(facts, other) || (other.entry !== undefined && isHandler(other.entry)));
   return call.entry === undefined || (!facts.modelCalls.some(isAnswer) && (call.loops.some((loop) => !loop.isWhile) || isForItself(call.within)));
+}
+
+/** Some function or class around the call speaks of speed. */
+export function isNamedForSpeed({ within }: ModelCall): boolean {
+  return within.some((name) => /bench|perf(ormance|_|$)|throughput|speed|latenc|profil|stress|tps|per_sec|(^|_)rate(_|$)/i.test(name));
 }
 
 /** A function that computes a speed and is no method, nor named for the answers it gives. */
@@ -50,8 +55,17 @@ const uncountable = /flop|byte|\b[kmg]i?b\b|audio|duration|sec|time|frame|image|
 export function isSpeedOfGeneration({ source, textOf }: RuleContext, { expr }: Rate): boolean {
   const written = textOf(expr);
   const counted = written.slice(0, lastDivision(written));
-  const line = source.slice(source.lastIndexOf('\n', expr.start) + 1, expr.end);
-  return tokens.test(counted) || (!uncountable.test(counted) && (countable.test(counted) || tokens.test(line)));
+  return tokens.test(counted) || (!uncountable.test(counted) && (countable.test(counted) || tokens.test(linesOf(source, expr))));
+}
+
+/** Tokens are counted, by what is written or by what is said of it (`print(n / seconds, "tokens/s")`). */
+export function countsTokens({ source, textOf }: RuleContext, { expr }: Rate): boolean {
+  return /tok|word|char|shape|numel|out|gen|new|ids|seq/i.test(textOf(expr)) || /tok/i.test(linesOf(source, expr));
+}
+
+function linesOf(source: string, { start, end }: Span): string {
+  const lineEnd = source.indexOf('\n', end);
+  return source.slice(source.lastIndexOf('\n', start) + 1, lineEnd < 0 ? source.length : lineEnd);
 }
 
 /** Where the outermost division stands; the end of a call that computes the speed by its name. */

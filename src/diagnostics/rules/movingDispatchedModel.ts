@@ -81,5 +81,5 @@ function isPlacedOnCondition(move: ModelMove, model: ModelObject): boolean {
 function isPlacedInChain({ call }: ModelMove, model: ModelObject): boolean {
   const isChained = call.func.kind === 'attribute' && model.origin.start >= call.func.object.start && model.origin.end <= call.func.object.end;
   const kinds = model.deviceMaps.map(({ kind }) => kind);
-  return isChained && (model.library === 'transformers' || model.library === 'unseen') && kinds.includes('multi') && !kinds.includes('unknown');
+  return isChained && (model.library === 'transformers' || model.library === 'unseen') && kinds.includes('multi') && !kinds.includes('unknown') && !model.deviceMaps.some((map) => map.kind === 'multi' && map.mayDiffer === true);
 }

@@ -57,7 +57,7 @@ function registerRun(bench: Command, host: CommandHost, version: string): void {
     .option('--warmup <n>', `runs before that are not counted; unless set ${defaultSettings.warmupRuns}, and they go on for 1 s`, wholeNumber(0, 100))
     .option('--formats <format>', 'precision: a weight format; repeatable', collect(weightFormat))
     .option('--python <path>', 'others: a Python with torch and transformers; measured when named, or when no server is')
-    .option('--server <url>', 'others: an OpenAI-compatible server to measure, with #NAME behind it where it has several models; repeatable', collect((text) => text))
+    .option('--server <url>', 'others: an OpenAI-compatible server to measure, with #NAME behind it where it has several models; repeatable', collect(webAddress))
     .option('--server-key <key>', 'others: the key that the servers ask for')
     .option('--variants <name>', 'others: eager or compiled; repeatable', collect(transformersVariant))
     .addOption(new Option('--dtype <dtype>', 'others: weights in transformers; bf16 beside a GPU, f32 on the CPU').choices(['bf16', 'f16', 'f32']))
@@ -172,6 +172,13 @@ function weightFormat(text: string): WeightFormat {
     throw new InvalidArgumentError(`There are ${weightFormats.join(', ')}.`);
   }
   return format;
+}
+
+function webAddress(text: string): string {
+  if (!/^https?:\/\/[^/\s]+/i.test(text) || !URL.canParse(text)) {
+    throw new InvalidArgumentError('Expected an address such as http://127.0.0.1:8080.');
+  }
+  return text;
 }
 
 function transformersVariant(text: string): TransformersVariant {

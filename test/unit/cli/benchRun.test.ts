@@ -99,6 +99,7 @@ describe('glm bench run', () => {
     ['a second checkpoint without a comparison', ['standard', '--base', '/b'], '--base has no meaning for the scenario standard; it belongs to chat-vs-base.'],
     ['formats elsewhere', ['standard', '--formats', 'int4'], '--formats has no meaning'],
     ['a format that is none', ['precision', '--formats', 'int3'], 'There are f32, bf16, f16, int8, int4.'],
+    ['a server without an address', ['others', '--server', 'localhost:8000'], 'Expected an address such as http://'],
     ['a variant that is none', ['others', '--variants', 'fast'], 'There are eager and compiled.'],
     ['a place that is not there', ['standard', '--out', join(folder, 'nowhere/r.json')], `--out: ${join(folder, 'nowhere/r.json')} can't be written: there is no folder`],
     ['a folder as the file', ['standard', '--csv', folder], `--csv: ${folder} can't be written: it is a folder`],

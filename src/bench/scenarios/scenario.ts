@@ -110,10 +110,10 @@ export function settingsFor(
   return scenario.others === undefined && scenario.name !== 'alignment' && !isChosen ? { ...steadySettings, ...settings } : settings;
 }
 
-/** Load options for one case: a context that holds prompt and answer, and room for the concurrent requests. */
+/** Load options for one case: a context that holds prompt and answer, and room for the concurrent requests; more of either where it was asked for. */
 export function loadFor(base: LoadOptions, cases: readonly CasePlan[], changes: Partial<LoadOptions> = {}): LoadOptions {
-  const contextTokens = Math.max(...cases.map((each) => each.promptTokens + each.newTokens + 1));
-  const maxBatch = Math.max(1, ...cases.map((each) => each.concurrency));
+  const contextTokens = Math.max(base.contextTokens ?? 0, ...cases.map((each) => each.promptTokens + each.newTokens + 1));
+  const maxBatch = Math.max(base.maxBatch, ...cases.map((each) => each.concurrency));
   return { ...base, contextTokens, maxBatch, ...changes };
 }
 

@@ -75,6 +75,7 @@ async function runBenchmark(name: ScenarioName, flags: RunFlags, invocation: Inv
   try {
     const { devices } = monitor;
     const scenario = scenarioOf(name, flags, await resolveLoadOptions(flags, invocation), devices);
+    checkRoom(scenario, flags);
     const report = await runScenario(
       scenario,
       settingsFor(scenario, { warmupRuns: flags.warmup ?? defaultSettings.warmupRuns, repetitions: flags.repetitions ?? defaultSettings.repetitions }, flags.warmup !== undefined || flags.repetitions !== undefined),
@@ -137,6 +138,16 @@ function checkFlags(name: ScenarioName, flags: RunFlags): void {
   }
   assertWritable('--out', flags.out);
   assertWritable('--csv', flags.csv);
+}
+
+/** Less than the cases take would not be what is measured. @throws {UsageError} */
+function checkRoom({ loads }: Scenario, { context, maxBatch }: RunFlags): void {
+  const needed = (of: 'contextTokens' | 'maxBatch'): number => Math.max(0, ...loads.map(({ load }) => load[of] ?? 0));
+  for (const [option, given, least] of [['--context', context, needed('contextTokens')], ['--max-batch', maxBatch, needed('maxBatch')]] as const) {
+    if (given !== undefined && given < least) {
+      throw new UsageError(`${option} ${given} is less than the ${least} that the cases take. Leave it out, or ask for that much or more.`);
+    }
+  }
 }
 
 function scenarioOf(name: ScenarioName, flags: RunFlags, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {

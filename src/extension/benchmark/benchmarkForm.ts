@@ -39,7 +39,8 @@ export const scenarioItems: readonly { readonly name: ScenarioName; readonly lab
   { name: 'others', label: 'Against others', detail: 'This engine, then transformers in your own Python and OpenAI-compatible servers on this machine, by the same rules' },
 ];
 
-export function buildScenario(form: BenchmarkForm, base: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
+/** The context of the settings is for conversations: a case takes what its lengths need. */
+export function buildScenario(form: BenchmarkForm, { contextTokens: _ofConversations, ...base }: LoadOptions, devices: readonly DeviceDescription[]): Scenario {
   const { lengths } = form;
   const cases = lengths === undefined ? undefined : [{ name: `prompt ${lengths.promptTokens}, ${lengths.newTokens} new`, ...lengths, concurrency: 1 }];
   if (form.scenario !== 'others') {

@@ -61,6 +61,17 @@ describe('glm bench run', () => {
     expect(await counts()).toMatchObject({ repetitions: 40 });
   });
 
+  it('allocates as much more as is asked for, and refuses less than the cases take', async () => {
+    const loaded = async (...more: readonly string[]) => {
+      const run = await runFakeCli(['bench', ...more, '--model', '/m', '--repetitions', '1', '--warmup', '0'], { monitor, handlers });
+      return { code: run.code, stderr: run.stderr, load: run.requests.find(({ method }) => method === 'model-load')?.params };
+    };
+    expect((await loaded('standard', '--prompt-tokens', '8', '--new-tokens', '5', '--context', '64', '--max-batch', '2')).load).toMatchObject({ contextTokens: 64, maxBatch: 2 });
+    expect((await loaded('standard', '--prompt-tokens', '8', '--new-tokens', '5')).load).toMatchObject({ contextTokens: 14, maxBatch: 1 });
+    expect(await loaded('standard', '--prompt-tokens', '8', '--new-tokens', '5', '--context', '13')).toMatchObject({ code: 2, load: undefined, stderr: expect.stringContaining('--context 13 is less than the 14') as string });
+    expect(await loaded('concurrency', '--max-batch', '3')).toMatchObject({ code: 2, load: undefined, stderr: expect.stringContaining('--max-batch 3 is less than the 8') as string });
+  });
+
   it.each([
     ['chat-vs-base', ['--base', '/missing'], 'missing could not be measured: There is no such folder.'],
     ['precision', ['--formats', 'f32', '--formats', 'int4'], 'int4 could not be measured: int4 does not fit.'],

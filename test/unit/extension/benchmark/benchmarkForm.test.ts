@@ -15,6 +15,7 @@ describe('the form of a benchmark', () => {
   it('builds one case of other lengths where they were changed', () => {
     expect(buildScenario(form({ lengths: { promptTokens: 64, newTokens: 8 } }), fakeLoadOptions, []).loads[0]?.cases).toEqual([{ name: 'prompt 64, 8 new', promptTokens: 64, newTokens: 8, concurrency: 1 }]);
     expect(buildScenario(form({}), fakeLoadOptions, []).loads[0]?.cases).toHaveLength(3);
+    expect(buildScenario(form({ lengths: { promptTokens: 64, newTokens: 8 } }), { ...fakeLoadOptions, contextTokens: 32_768 }, []).loads[0]?.load.contextTokens).toBe(73);
   });
 
   it('knows which devices a scenario may take from a model that is loaded beside', () => {

@@ -60,38 +60,24 @@ const adviceCollapse = 25;
 
 let libraryHandle: ReturnType<typeof koffi.load> | undefined;
 
-/** The kernel may lack a free huge page for a moment, and a range may lose a part to another thread after it was listed. */
-const mostAttempts = 3;
-const pauseMs = 20;
-
 /**
  * Puts anonymous memory that came since `before` onto huge pages, as far as the kernel finds any: about 0.3 s for a gigabyte, on a worker thread.
  *
  * @returns Bytes in ranges that the kernel took as a whole; 0 where it is too old or forbids it.
  */
 export async function moveToHugePages(before: readonly AddressRange[]): Promise<number> {
-  const moved: AddressRange[] = [];
-  for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
-    const parts = hugePageParts(withoutRanges(noteAnonymousMemory() ?? [], [...before, ...moved]));
-    const taken: AddressRange[] = [];
-    for (const part of parts) {
-      if (await collapse(part)) {
-        taken.push(part);
-      }
-    }
-    moved.push(...taken);
-    if (taken.length === parts.length) {
-      break;
-    }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  const parts = hugePageParts(withoutRanges(noteAnonymousMemory() ?? [], before));
+  if (parts.length === 0) {
+    return 0;
   }
-  return moved.reduce((sum, { start, end }) => sum + end - start, 0);
-}
-
-function collapse({ start, end }: AddressRange): Promise<boolean> {
   // Held for good: koffi unloads a library whose handle is collected.
   const madvise = (libraryHandle ??= koffi.load(null)).func('madvise', 'int', ['uintptr_t', 'size_t', 'int']);
-  return new Promise((resolve) => {
-    madvise.async(start, end - start, adviceCollapse, (error: Error | null, result: number) => resolve(error === null && result === 0));
-  });
+  let movedBytes = 0;
+  for (const { start, end } of parts) {
+    const failed = await new Promise<boolean>((resolve) => {
+      madvise.async(start, end - start, adviceCollapse, (error: Error | null, result: number) => resolve(error !== null || result !== 0));
+    });
+    movedBytes += failed ? 0 : end - start;
+  }
+  return movedBytes;
 }

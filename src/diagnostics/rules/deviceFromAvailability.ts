@@ -1,5 +1,4 @@
-import type { Finding } from '../finding';
-import { distinctBySpan, modelDeviceAt, movesAgainstDispatch, retargetMove } from './modelState';
+import { distinctBySpan, followModel, movesAgainstDispatch } from './modelState';
 import type { Rule } from './rule';
 
 /** GLM105: inputs follow `is_available()`, the model follows its device map. */
@@ -36,21 +35,14 @@ export const deviceFromAvailability: Rule = {
     },
   },
   check({ facts, textOf }) {
-    const findings: Finding[] = [];
-    for (const call of facts.modelCalls) {
-      for (const { move } of movesAgainstDispatch(facts, call, 'availability')) {
-        const modelDevice = modelDeviceAt(move, call);
-        const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
-        const written = move.deviceArg ? textOf(move.deviceArg) : 'the device';
-        findings.push({
-          start: move.call.start,
-          end: move.call.end,
-          message: `\`${written}\` comes from is_available(), but device_map decides where \`${call.modelText ?? 'the model'}\` starts: use \`${call.modelText ?? 'model'}.device\`.`,
-          related: [{ span: call.call, message: 'they are given to the model here' }],
-          fix: edit && { title: `Use ${modelDevice}`, safety: 'safe', edits: [edit] },
-        });
-      }
-    }
-    return distinctBySpan(findings);
+    return distinctBySpan(
+      movesAgainstDispatch(facts, 'availability').map(({ call, move }) => ({
+        start: move.call.start,
+        end: move.call.end,
+        message: `\`${move.deviceArg ? textOf(move.deviceArg) : 'the device'}\` comes from is_available(), but device_map decides where \`${call.modelText ?? 'the model'}\` starts: use \`${call.modelText ?? 'model'}.device\`.`,
+        related: [{ span: call.call, message: 'they are given to the model here' }],
+        fix: followModel(move, call),
+      })),
+    );
   },
 };

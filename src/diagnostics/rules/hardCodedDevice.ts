@@ -1,6 +1,5 @@
-import type { Finding } from '../finding';
 import { isAccelerator } from '../semantics/devices';
-import { distinctBySpan, modelDeviceAt, movesAgainstDispatch, retargetMove } from './modelState';
+import { distinctBySpan, followModel, movesAgainstDispatch } from './modelState';
 import type { Rule } from './rule';
 
 /** GLM103: inputs go to a device spelled out, although `device_map` decides where the model starts. */
@@ -37,23 +36,15 @@ export const hardCodedDevice: Rule = {
     },
   },
   check({ facts }) {
-    const findings: Finding[] = [];
-    for (const call of facts.modelCalls) {
-      for (const { device, move } of movesAgainstDispatch(facts, call, 'literal')) {
-        if (!isAccelerator(device)) {
-          continue;
-        }
-        const modelDevice = modelDeviceAt(move, call);
-        const edit = modelDevice === undefined ? undefined : retargetMove(move, modelDevice);
-        findings.push({
-          start: move.call.start,
-          end: move.call.end,
-          message: `Inputs are moved to the hard-coded device "${device.kind === 'literal' ? device.name : ''}", but device_map decides where \`${call.modelText ?? 'the model'}\` starts: use \`${call.modelText ?? 'model'}.device\`.`,
-          related: [{ span: call.call, message: 'they are given to the model here' }],
-          fix: edit && { title: `Use ${modelDevice}`, safety: 'safe', edits: [edit] },
-        });
-      }
-    }
-    return distinctBySpan(findings);
+    const moves = movesAgainstDispatch(facts, 'literal').filter(({ device }) => isAccelerator(device));
+    return distinctBySpan(
+      moves.map(({ call, device, move }) => ({
+        start: move.call.start,
+        end: move.call.end,
+        message: `Inputs are moved to the hard-coded device "${device.kind === 'literal' ? device.name : ''}", but device_map decides where \`${call.modelText ?? 'the model'}\` starts: use \`${call.modelText ?? 'model'}.device\`.`,
+        related: [{ span: call.call, message: 'they are given to the model here' }],
+        fix: followModel(move, call),
+      })),
+    );
   },
 };

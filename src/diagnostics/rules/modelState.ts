@@ -1,4 +1,5 @@
 /** Questions several rules ask about models, tensors and the spots where a fix would go. */
+import type { Fix } from '../finding';
 import { isAccelerator } from '../semantics/devices';
 import { areAlike, dispatchOf, isPutOn, startsOn, staysOnHost } from '../semantics/dispatch';
 import type { Facts, ModelCall, TensorArgument } from '../semantics/facts';
@@ -39,19 +40,26 @@ export function isMovedSomewhere(tensor: TensorArgument): boolean {
 
 type MovedPlace = Extract<Place, { kind: 'moved' }>;
 
-/** Every distinct move that brought tensors of this call to a device of this kind, although a device_map surely decides where its models start. */
-export function movesAgainstDispatch(facts: Facts, call: ModelCall, kind: Device['kind']): readonly MovedPlace[] {
-  if (!call.models.some(({ model }) => dispatchOf(model) !== 'never')) {
-    return [];
-  }
+/** A move of inputs to a device that a device_map surely does not start from, and the call they are given to. */
+export interface WrongMove extends MovedPlace {
+  readonly call: ModelCall;
+}
+
+/** Every distinct move that brought tensors to a device of this kind, although a device_map surely decides where their models start. */
+export function movesAgainstDispatch(facts: Facts, kind: Device['kind']): readonly WrongMove[] {
+  const calls = facts.modelCalls.filter((call) => call.models.some(({ model }) => dispatchOf(model) !== 'never'));
+  const forOthers = calls.length > 0 ? movesForOtherModels(facts) : new Set<CallExpr>();
+  return calls.flatMap((call) => wrongMovesOf(call, kind).filter(({ move }) => !forOthers.has(move.call)));
+}
+
+function wrongMovesOf(call: ModelCall, kind: Device['kind']): readonly WrongMove[] {
   // A function that cannot be seen gets other things besides inputs: only what is surely a tensor counts there.
   const tensors = call.form === 'handed' ? call.tensors.filter((tensor) => tensor.places.every((place) => place.kind === 'moved')) : call.tensors;
   const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
   // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
   const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
   const isProven = ({ device }: MovedPlace): boolean => call.models.every(({ model }) => isDecidedElsewhere(model, device)) && !call.movedTo.some((other) => areAlike(other, device));
-  const forOthers = movesForOtherModels(facts);
-  return places.filter((place, position) => isProven(place) && !isForPlainModel(place) && !forOthers.has(place.move.call) && places.findIndex((other) => other.move.call === place.move.call) === position);
+  return places.filter((place, position) => isProven(place) && !isForPlainModel(place) && places.findIndex((other) => other.move.call === place.move.call) === position).map((place) => ({ ...place, call }));
 }
 
 /** Wherever the program runs, nothing of its own puts this model on the device its inputs go to. */
@@ -90,13 +98,16 @@ export function modelDeviceAt(spot: Origin | Move, { models, modelText }: Pick<M
   return name === undefined ? undefined : `${name}.device`;
 }
 
-/** Replaces the device of a move by `device`. */
-export function retargetMove(move: Move, device: string): { readonly start: number; readonly end: number; readonly text: string } | undefined {
+/** Replaces the device of a move by the device of the model the tensors go to. */
+export function followModel(move: Move, modelCall: ModelCall): Fix | undefined {
   const { call, deviceArg } = move;
-  if (move.form === 'method' && call.func.kind === 'attribute' && call.func.name === 'cuda') {
-    return { start: call.func.nameSpan.start, end: call.end, text: `to(${device})` };
+  const device = modelDeviceAt(move, modelCall);
+  if (device === undefined) {
+    return undefined;
   }
-  return deviceArg && { start: deviceArg.start, end: deviceArg.end, text: device };
+  const isCuda = move.form === 'method' && call.func.kind === 'attribute' && call.func.name === 'cuda';
+  const edit = isCuda ? { start: call.func.nameSpan.start, end: call.end, text: `to(${device})` } : deviceArg && { start: deviceArg.start, end: deviceArg.end, text: device };
+  return edit && { title: `Use ${device}`, safety: 'safe', edits: [edit] };
 }
 
 /** Keeps the first finding of each spot. */

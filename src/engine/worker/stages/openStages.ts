@@ -89,8 +89,13 @@ export async function openStages(options: OpenStagesOptions): Promise<StageRunne
     if (!(error instanceof PackDamagedError || error instanceof PackGoneError)) {
       throw error;
     }
+    try {
+      rmSync(String(error.fields.path), { force: true });
+    } catch {
+      // A folder that can only be read: what is wrong with it says more than that.
+      throw error;
+    }
     options.log?.log('warn', 'stages', `${error.message} They are packed again now.`);
-    rmSync(String(error.fields.path), { force: true });
     return openStagesOnce(options);
   }
 }

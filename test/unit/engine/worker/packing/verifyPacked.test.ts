@@ -29,6 +29,11 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
+function replaceByFolder(path: string): void {
+  rmSync(path);
+  mkdirSync(path);
+}
+
 function flipBit(path: string, offset: number, bit = 0): void {
   const bytes = readFileSync(path);
   bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
@@ -124,6 +129,13 @@ describe('a load', () => {
     expect(await logitsOf()).toEqual(before);
     expect(warnings).toEqual([expect.stringMatching(/are damaged from byte .* packed again now/)]);
     expect(Buffer.compare(readFileSync(packed.path), whole)).toBe(0);
+  });
+
+  it('names the damage where the damaged file cannot be replaced', async () => {
+    flipBit(packed.path, packed.tableOffset - 5, 6);
+    // A folder in its place can't be removed as a file can: stands for a read-only file system.
+    const load = openStages({ ...opened, plan: cpuPlan(opened.config, 'int4'), maxBatch: 1, cacheFolder, cpuThreads: 1, onProgress: ({ phase }) => phase === 'warming-up' && replaceByFolder(packed.path) });
+    await expect(load).rejects.toMatchObject({ code: 'pack-damaged' });
   });
 
   it.each(['loading', 'packing'] as const)('packs again when the cache folder is emptied while it is %s, once', async (phase) => {

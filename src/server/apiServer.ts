@@ -164,7 +164,8 @@ function assertKey(request: IncomingMessage, apiKey: string | undefined): void {
   if (apiKey === undefined) {
     return;
   }
-  const given = Buffer.from(request.headers.authorization ?? '');
+  // Node reads headers byte by byte, so a key beyond ASCII arrives as its bytes.
+  const given = Buffer.from(request.headers.authorization ?? '', 'latin1');
   const expected = Buffer.from(`Bearer ${apiKey}`);
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
     throw new ApiError(401, 'invalid-api-key', 'The API key is missing or wrong. Send it as "Authorization: Bearer KEY".');

@@ -23,7 +23,8 @@ export const registerServe: RegisterCommand = (program, host) => {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--api-key <key>', 'ask every request for this key; needed beyond the loopback address');
   addAction<Flags>(command, host, async (flags, { context, output, signal, log }) => {
-    const apiKey = flags.apiKey ?? context.env.GLM_API_KEY;
+    // An empty one keeps nobody out, or everybody: headers lose the space that would stand before it.
+    const apiKey = (flags.apiKey ?? context.env.GLM_API_KEY) || undefined;
     if (!isLoopback(flags.host) && apiKey === undefined) {
       throw new UsageError(`On ${flags.host} other machines can reach the model: set a key with --api-key or GLM_API_KEY.`);
     }
@@ -32,7 +33,7 @@ export const registerServe: RegisterCommand = (program, host) => {
     try {
       const model = await supervisor.load(await resolveLoadOptions(flags, { context, log }, defaultBatch), signal);
       const server = await startApiServer({ engine: supervisor, port: flags.port, host: flags.host, apiKey, log }).catch((error: NodeJS.ErrnoException) => {
-        throw new GlmError('port-unusable', `${flags.host}:${flags.port} cannot be used (${error.code ?? error.message}). Choose another --port, or 0 for any free one.`, { cause: error });
+        throw new GlmError('port-unusable', `${flags.host}:${flags.port} cannot be used: ${whyUnusable(error)}`, { cause: error });
       });
       output.result({ url: server.url, model: model.description.name }, `${model.description.name} at ${server.url}/v1 (Ctrl-C ends)`);
       await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
@@ -43,3 +44,18 @@ export const registerServe: RegisterCommand = (program, host) => {
     }
   });
 };
+
+function whyUnusable({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'this machine has no such address. Choose another --host; 127.0.0.1 is for programs on this machine.';
+    case 'EADDRINUSE':
+      return 'another program listens there. Choose another --port, or 0 for any free one.';
+    case 'EACCES':
+      return 'ports below 1024 need rights that this program lacks. Choose another --port, or 0 for any free one.';
+    default:
+      return `${message}. Choose another --port, or 0 for any free one.`;
+  }
+}

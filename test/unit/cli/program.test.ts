@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -349,6 +350,26 @@ describe('the other commands', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ stages: [stage], largestContextTokens: 4096, model: { name: 'fake-glm4' } });
     const twice = await runFakeCli(['plan', '--model', 'm', '--devices', file('twice.json', [{ id: 'cuda:0', freeBytes: 1 }, { id: 'cuda:0', freeBytes: 2 }])], { handlers });
     expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining('device 1 is cuda:0 once more') as string });
+  });
+});
+
+describe('glm serve', () => {
+  it('serves until Ctrl-C, and takes an empty key for none', async () => {
+    const served = await runFakeCli(['serve', '--model', 'm', '--port', '0', '--json'], { onStart: (pressCtrlC) => setTimeout(pressCtrlC, 100) });
+    expect(served).toMatchObject({ code: 130, engineEnded: true });
+    expect(JSON.parse(served.stdout)).toMatchObject({ url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string, model: 'fake-glm4' });
+    expect(await runFakeCli(['serve', '--model', 'm', '--host', '0.0.0.0', '--api-key', ''])).toMatchObject({ code: 2, requests: [], stderr: expect.stringContaining('set a key') as string });
+  });
+
+  it('says why it cannot listen, and what to change', async () => {
+    const listener = createServer();
+    const port = await new Promise<number>((resolve) => listener.listen(0, '127.0.0.1', () => resolve((listener.address() as AddressInfo).port)));
+    const taken = await runFakeCli(['serve', '--model', 'm', '--port', String(port)]);
+    expect(taken).toMatchObject({ code: 1, engineEnded: true, stderr: expect.stringContaining(`127.0.0.1:${port} cannot be used: another program listens there. Choose another --port`) as string });
+    listener.close();
+    // An address for documentation, which no machine has.
+    const nowhere = await runFakeCli(['serve', '--model', 'm', '--port', '0', '--host', '203.0.113.7', '--api-key', 'k']);
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('this machine has no such address. Choose another --host') as string });
   });
 });
 

@@ -323,6 +323,9 @@ describe('the server', () => {
     expect((await fetch(`${server.url}/v1/models`)).status).toBe(401);
     expect((await post('/v1/chat/completions', hello, { authorization: 'Bearer wrong!' })).status).toBe(401);
     expect((await post('/v1/chat/completions', hello, { authorization: 'Bearer secret' })).status).toBe(200);
+    const beyondAscii = await serve({}, { apiKey: 'schlüssel' });
+    expect((await beyondAscii.post('/v1/chat/completions', hello, { authorization: Buffer.from('Bearer schlüssel').toString('latin1') })).status).toBe(200);
+    expect((await beyondAscii.post('/v1/chat/completions', hello, { authorization: 'Bearer schluessel' })).status).toBe(401);
   });
 
   it('does not answer to a name that a web page gave it', async () => {

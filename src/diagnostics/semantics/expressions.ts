@@ -76,6 +76,10 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       if (left && right) {
         combine(interpreter, 'compare', left, right, expr);
       }
+      if (!/is|in/.test(expr.operators[0] ?? '') && operands.some(mayHoldTensor) && !expr.operands.some(({ kind }) => kind === 'string')) {
+        // An `if` reads back what it compares.
+        interpreter.facts.happenings.push({ kind: 'unseen', event: interpreter.tick() });
+      }
       return operands.some((operand) => operand.kind === 'availability') ? { kind: 'availability' } : compareConstants(expr.operators[0], left, right);
     }
     case 'conditional': {

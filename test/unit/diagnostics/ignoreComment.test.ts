@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { lintPython } from '../../../src/diagnostics/analyzer';
+import { LintSession } from '../../../src/diagnostics/analyzer';
 import { ignoreComment } from '../../../src/diagnostics/ignoreComment';
 import { LineIndex } from '../../../src/diagnostics/lineIndex';
 import { fixtures, pythonParser } from './lintHarness';
@@ -55,15 +55,19 @@ describe('ignoreComment', () => {
       .map((name) => readFileSync(join(fixtures, name), 'utf8'));
     let numFindings = 0;
     for (const text of [...texts, `${load}inputs = tok("""Hi\nthere""", return_tensors="pt").to("cuda")\nmodel.generate(**inputs)\n`]) {
-      for (const finding of lintPython(parser, text, every)) {
+      // A session reads anew only what a comment changes.
+      const session = new LintSession(parser);
+      const shape = await shapeOf(text);
+      for (const finding of session.update(text, every)) {
         const after = ignored(text, finding.range.start.line, finding.range.end.line, finding.rule);
         expect(after).toBeDefined();
-        expect(await shapeOf(after ?? '')).toBe(await shapeOf(text));
+        expect(await shapeOf(after ?? '')).toBe(shape);
         const column = finding.range.start.column;
-        const still = lintPython(parser, after ?? '', every).filter(({ rule, range, message }) => rule === finding.rule && message === finding.message && range.start.column === column && range.start.line === finding.range.start.line);
+        const still = session.update(after ?? '', every).filter(({ rule, range, message }) => rule === finding.rule && message === finding.message && range.start.column === column && range.start.line === finding.range.start.line);
         expect(still).toEqual([]);
         numFindings++;
       }
+      session.dispose();
     }
     expect(numFindings).toBeGreaterThan(30);
   });

@@ -13,7 +13,8 @@ export interface BenchmarkEngine {
   request<M extends UsedRequest>(method: M, params: EngineContract['requests'][M]['params'], signal?: AbortSignal): Promise<EngineContract['requests'][M]['result']>;
   on(name: 'model-load-progress', listener: (progress: LoadProgress) => void): () => void;
   generate(params: GenerateParams, listener: Record<string, never>, signal?: AbortSignal): Promise<GenerateResult>;
-  end(): Promise<unknown>;
+  /** @param graceMs  How long the process may take before it is killed. */
+  end(graceMs?: number): Promise<unknown>;
 }
 
 export function targetOf(engine: BenchmarkEngine): BenchmarkTarget {

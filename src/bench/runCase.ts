@@ -90,7 +90,7 @@ export async function measureCase(target: BenchmarkTarget, spec: CaseSpec, hooks
     if (samples.length === 0) {
       throw error;
     }
-    endedBy = isGlmError(error) && error.code === 'cancelled' ? 'cancelled' : error instanceof Error ? error.message : String(error);
+    endedBy = hooks.signal?.aborted || (isGlmError(error) && error.code === 'cancelled') ? 'cancelled' : error instanceof Error ? error.message : String(error);
   }
   const countedMs = (hooks.telemetry?.now() ?? 0) - countedFromMs;
   const power = hooks.telemetry === undefined ? undefined : averagePower(hooks.telemetry.since(countedFromMs), spec.devices);

@@ -19,6 +19,8 @@ export interface LoadHooks {
   readonly startEngine: () => BenchmarkEngine;
   readonly telemetry?: TelemetrySource;
   readonly signal?: AbortSignal;
+  /** For tests. */
+  readonly cancelLimitMs?: number;
   /** Told of each engine process, so that its own load is not taken for someone else's. */
   readonly onEngine?: (pid: number) => void;
 }
@@ -32,9 +34,15 @@ export interface LoadContext {
   readonly textsOf?: readonly number[];
 }
 
+/** How long a cancelled engine may take to stop by itself, such as in the middle of a native call. */
+const cancelLimitMs = 3000;
+
 export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, textsOf = [] }: LoadContext): Promise<LoadOutcome> {
   const engine = hooks.startEngine();
   const { signal } = hooks;
+  let limit: NodeJS.Timeout | undefined;
+  const onCancel = (): void => void (limit = setTimeout(() => void engine.end(0), hooks.cancelLimitMs ?? cancelLimitMs));
+  signal?.addEventListener('abort', onCancel, { once: true });
   let stopBeside: (() => Promise<void>) | undefined;
   try {
     if (engine.pid !== undefined) {
@@ -77,6 +85,8 @@ export async function runLoad(plan: LoadPlan, { settings, hooks, pace, note, tex
     const outcome: LoadOutcome = { plan, model, cases, naturalStops: [], ...(prompts === undefined ? {} : { prompts }) };
     return signal?.aborted ? outcome : await measureBeside(outcome, engine, signal, note);
   } finally {
+    signal?.removeEventListener('abort', onCancel);
+    clearTimeout(limit);
     await stopBeside?.();
     await engine.end();
   }

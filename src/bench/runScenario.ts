@@ -50,8 +50,8 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
       outcomes.push(await runLoad(plan, { settings, hooks, pace, note, textsOf }));
     } catch (error) {
       firstError ??= error;
-      const cancelled = isCancelled(error);
-      if (cancelled) {
+      // An engine that did not hear of it was ended, and says so.
+      if (isCancelled(error) || hooks.signal?.aborted) {
         note(`Cancelled at ${readableLabel(plan.label)}; what was measured before is kept.`);
         break;
       }
@@ -69,7 +69,7 @@ export async function runScenario(scenario: Scenario, settings: ScenarioSettings
   const others = scenario.others === undefined ? [] : await runOthers(scenario.others, outcomes[0], { settings, hooks, pace, note });
   const cases = [...casesWithQuality(outcomes), ...others];
   if (cases.length === 0 && firstError !== undefined) {
-    throw firstError;
+    throw hooks.signal?.aborted ? new CancelledError('The benchmark') : firstError;
   }
   const textTimes = outcomes.flatMap((outcome) => outcome.textTimes ?? []);
   return {

@@ -39,7 +39,8 @@ export function withModel<T>(
   const { output, signal } = invocation;
   return withEngine(invocation, async (engine, handleInterrupts) => {
     engine.on('model-load-progress', (progress) => output.status(describeProgress(progress)));
-    engine.on('alignment-message', (message) => output.note(`alignment: ${message.message}`));
+    // What was found and left is a warning of the log, which stands on stderr already.
+    engine.on('alignment-message', ({ state, message }) => state !== 'found' && output.note(`alignment: ${message}`));
     const model = await engine.request('model-load', options, signal);
     output.status('');
     for (const warning of model.plan.warnings) {

@@ -244,6 +244,38 @@ describe('runScenario', () => {
     await expect(runScenario(standardScenario(base), defaultSettings, hooks(new FakeEngines({ failLoadOf: 'chat' })))).rejects.toMatchObject({ code: 'does-not-fit' });
   });
 
+  it('ends an engine that does not hear of a cancel, and keeps the finished cases', async () => {
+    const controller = new AbortController();
+    const engines = new FakeEngines();
+    let started = 0;
+    const startEngine = (): BenchmarkEngine => {
+      const engine = engines.start();
+      started += 1;
+      if (started === 1) {
+        return engine;
+      }
+      // In the middle of a native call: nothing is answered until the process is gone.
+      let lose: (error: Error) => void = () => undefined;
+      const lost = new Promise<never>((_resolve, reject) => (lose = reject));
+      lost.catch(() => undefined);
+      return {
+        ...engine,
+        request: () => {
+          setTimeout(() => controller.abort(), 1);
+          return lost;
+        },
+        end: () => {
+          lose(new GlmError('engine-ended', 'The engine process was ended on request.'));
+          return engine.end();
+        },
+      };
+    };
+    const report = await runScenario(precisionScenario(base, ['f32', 'int8', 'int4']), defaultSettings, { ...hooks(engines), startEngine, signal: controller.signal, cancelLimitMs: 5 });
+    expect(report.cases.map(({ weights }) => weights)).toEqual(['f32']);
+    expect(report.notes).toContain('Cancelled at int8; what was measured before is kept.');
+    expect(started).toBe(2);
+  });
+
   it('stops loading after a cancel and keeps the finished cases', async () => {
     const controller = new AbortController();
     const engines = new FakeEngines({ onGenerate: (call) => void (call === 6 && controller.abort()) });

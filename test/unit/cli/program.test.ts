@@ -83,6 +83,20 @@ describe('glm generate', () => {
     expect(run.stderr).toMatch(/row 3 failed: .*"prompt" and "messages"/);
   });
 
+  it('says once what is aligned wrongly', async () => {
+    const message = { kind: 'stage-on-cpu', key: 'k', message: '3 layers are on cpu.', next: [] } as const;
+    const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'a'], {
+      behaviour: {
+        onLoad: ({ server }) => {
+          server.emit('log', { timeMs: 0, level: 'warn', tag: 'alignment', message: message.message });
+          server.emit('alignment-message', { ...message, state: 'found' });
+          server.emit('alignment-message', { ...message, key: 'l', message: 'input_ids are moved.', state: 'fixed' });
+        },
+      },
+    });
+    expect(run.stderr.split('\n').filter((line) => line.includes('alignment'))).toEqual(['warn alignment: 3 layers are on cpu.', 'alignment: input_ids are moved.']);
+  });
+
   it('takes several texts as it takes several lists of ids', async () => {
     const run = await runFakeCli(['generate', '--model', 'm', '--prompt', 'a', '--prompt', 'bc', '--json']);
     expect((JSON.parse(run.stdout) as { rows: unknown[] }).rows).toMatchObject([{ promptTokens: 1 }, { promptTokens: 2 }]);

@@ -3,9 +3,12 @@ import type { Facts, ModelCall, Rate } from '../semantics/facts';
 import type { FunctionStmt, LambdaExpr, Span } from '../syntax/ast';
 import type { RuleContext } from './rule';
 
-const measuring = /bench|perf(ormance|_|$)|measur|throughput|speed|latenc|profil|timing|timed|stress|compar|tps|per_sec|eval|(^|_)test/i;
+/** Names of functions and classes that measure. */
+const measuring = /bench|perf(ormance|_|$)|measur|throughput|(?<!deep)speed|latenc|profil|timing|timed|stress|compar|(^|_)tps|per_sec|(?<!ri)eval|(^|_)test/i;
+/** Names of functions that are there for what comes out. */
 const answering = /generat|infer|predict|complet|ask|answer|quer|caption|translat|summar|forward|call|run_model|process/i;
-const talking = /chat|convers|interact|repl($|y)|respon|bot($|_)|assistant|serve|handle|endpoint/i;
+/** Names of functions and classes that talk with somebody. */
+const talking = /chat|convers|interact|repl($|y)|respond|bot($|_)|assistant|(^|_)serve|server|handle|endpoint/i;
 
 /**
  * The speed of this call is measured on purpose: by a function that is named for it, by a program that runs it from its beginning, or over many prompts.
@@ -28,7 +31,7 @@ export function isMeasurement(facts: Facts, call: ModelCall): boolean {
 
 /** Some function or class around the call speaks of speed. */
 export function isNamedForSpeed({ within }: ModelCall): boolean {
-  return within.some((name) => /bench|perf(ormance|_|$)|throughput|speed|latenc|profil|stress|tps|per_sec|(^|_)rate(_|$)/i.test(name));
+  return within.some((name) => /bench|perf(ormance|_|$)|throughput|(?<!deep)speed|latenc|profil|stress|(^|_)tps|per_sec|(^|_)rate(_|$)/i.test(name));
 }
 
 /** A function that computes a speed and is no method, nor named for the answers it gives. */
@@ -47,6 +50,7 @@ function isHandler(entry: FunctionStmt | LambdaExpr): boolean {
   return handlers.some((decorator) => decorator.kind === 'attribute' && /^(get|post|put|route|websocket|api_route|\w*handler|on_\w+|command|task|method|remote|event)$/.test(decorator.name));
 }
 
+/** What is counted, as written. */
 const tokens = /tok|word|char|numel|shape|ids|tps|throughput/i;
 const countable = /gen|out|piece|chunk|part|new|num|len|seq|count|total|(^|\W|_)n(_|\W|$)|request|prompt|sample|batch|quer|quest|bs\b|max|step|run|tps|throughput|speed|\d/i;
 const uncountable = /flop|byte|\b[kmg]i?b\b|audio|duration|sec|time|frame|image|img|pixel|video|page|joule|energy|watt|loss|mem|percent/i;

@@ -1,7 +1,7 @@
 /** Files that a command writes its result to. What took minutes to measure must not be lost to a path that can't be written. */
 
-import { closeSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, lstatSync, openSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { UsageError } from './command';
 
 /**
@@ -13,11 +13,16 @@ export function assertWritable(option: string, path: string | undefined): void {
   if (path === undefined) {
     return;
   }
-  const existed = isThere(path);
   try {
-    closeSync(openSync(path, 'a'));
+    const { target, isPlain } = placeOf(path);
+    if (!isPlain && statSync(target, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      // To open a pipe and close it again would tell its reader that all has come.
+      return;
+    }
+    const existed = isThere(target);
+    closeSync(openSync(target, 'a'));
     if (!existed) {
-      rmSync(path);
+      rmSync(target);
     }
   } catch (error) {
     throw new UsageError(`${option}: ${whyUnwritable(path, error)}`);
@@ -31,12 +36,11 @@ export function assertWritable(option: string, path: string | undefined): void {
  * @returns why it could not be written, in words; undefined when it was.
  */
 export function tryWriteFile(path: string, pieces: Iterable<string>): string | undefined {
-  // A link stays one, and what is no plain file (a pipe, /dev/stdout) is written to as it is.
-  const target = isThere(path) ? realpathSync(path) : path;
-  const isPlain = !isThere(target) || statSync(target).isFile();
+  const { target, isPlain } = placeOf(path);
   const written = isPlain ? `${target}.partial-${process.pid}` : target;
   try {
-    const file = openSync(written, 'w');
+    // Who may read what was there may read what takes its place, and nobody else.
+    const file = openSync(written, 'w', statSync(target, { throwIfNoEntry: false })?.mode);
     try {
       for (const piece of pieces) {
         writeFileSync(file, piece);
@@ -54,6 +58,18 @@ export function tryWriteFile(path: string, pieces: Iterable<string>): string | u
     }
     return whyUnwritable(path, error);
   }
+}
+
+/** A link stays one: what it leads to is written, be it there yet or not. What is no plain file (a pipe, a terminal) or another program's open one (/dev/stdout) is written to as it is. */
+function placeOf(path: string): { readonly target: string; readonly isPlain: boolean } {
+  if (/^\/(dev|proc)\//.test(path) || statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+    return { target: path, isPlain: false };
+  }
+  if (isThere(path)) {
+    return { target: realpathSync(path), isPlain: true };
+  }
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return { target: isLink ? resolve(dirname(path), readlinkSync(path)) : path, isPlain: true };
 }
 
 function isThere(path: string): boolean {

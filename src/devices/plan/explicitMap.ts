@@ -92,7 +92,10 @@ function readEntry(name: string, value: string | number, numLayers: number, devi
       { entry: name, layerIndex: target.layerIndex },
     );
   }
-  if (target.kind === 'layers' && (target.last < target.first || target.last >= numLayers)) {
+  if (target.kind === 'layers' && target.last < target.first) {
+    throw new DeviceMapError('layer-out-of-range', `The device map names "${name}", whose last layer comes before its first one. Write it as "model.layers.${target.last}-${target.first}".`, { entry: name, numLayers });
+  }
+  if (target.kind === 'layers' && target.last >= numLayers) {
     throw new DeviceMapError('layer-out-of-range', `The device map names "${name}", but this model's layers are 0 to ${numLayers - 1}.`, { entry: name, numLayers });
   }
   const device = resolveDeviceName(value, devices, `The device of "${name}" in the device map`);

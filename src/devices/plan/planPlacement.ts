@@ -103,7 +103,9 @@ function offloadWarnings(slots: readonly PlanSlot[], stages: readonly StagePlace
   const layers = onCpu.flatMap((stage) => Array.from({ length: stage.endLayer - stage.firstLayer }, (_, offset) => stage.firstLayer + offset));
   const bytes = onCpu.reduce((sum, stage) => sum + layerRunBytes(cpu, stage.firstLayer, stage.endLayer), 0);
   const isInt4 = slots.every((slot) => slot.weightFormat === 'int4');
-  const advice = request.kind === 'map' ? 'The device map says so; name a GPU there.' : `Lower the context${isInt4 ? '' : ', use int4 weights,'} or free GPU memory.`;
+  const isLimited = slots.some((slot) => !isCpu(slot.device) && slot.budgetBytes < slot.device.freeBytes);
+  const room = isLimited ? 'raise the memory limit' : 'free GPU memory';
+  const advice = request.kind === 'map' ? 'The device map says so; name a GPU there.' : `Lower the context${isInt4 ? '' : ', use int4 weights,'} or ${room}.`;
   return [
     {
       code: 'stage-on-cpu',

@@ -65,7 +65,7 @@ describe('explicit device maps', () => {
     [{ '': 0, 'model.vision': 1 }, 'unknown-module: The device map names "model.vision"'],
     [{ '': 0, 'model.layers.1.mlp': 1 }, 'layer-split: The device map places a part of layer 1'],
     [{ 'model.layers.0-4': 0 }, 'layer-out-of-range: The device map names "model.layers.0-4", but this model\'s layers are 0 to 3'],
-    [{ 'model.layers.3-0': 0 }, 'layer-out-of-range'],
+    [{ 'model.layers.3-0': 0 }, 'layer-out-of-range: The device map names "model.layers.3-0", whose last layer comes before its first one. Write it as "model.layers.0-3".'],
     [{ '': 'disk' }, 'disk-offload: The device of "" in the device map is "disk"'],
     [{ '': 'gpu' }, 'bad-device: The device of "" in the device map is "gpu"'],
     [{ '': -1 }, 'bad-device'],

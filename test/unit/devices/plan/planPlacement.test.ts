@@ -52,6 +52,7 @@ describe('planPlacement auto', () => {
     const messageOf = (request: DeviceMapRequest, free = devices) => plan(free, request).warnings[0]?.message;
     expect(messageOf({ kind: 'map', map: { '': 0, 'model.layers.9': 'cpu' } })).toContain('(layer 9, 100 B) runs on the CPU, not on cuda:0. Every token waits for it. The device map says so; name a GPU there.');
     expect(messageOf(auto, [device('cuda:0', 770), device('cpu', 9000)])).toContain('Lower the context or free GPU memory.');
+    expect(plan([device('cuda:0', 9000), device('cpu', 9000)], auto, { maxMemoryBytes: { 0: 770 } }).warnings[0]?.message).toContain('Lower the context or raise the memory limit.');
   });
 
   it('names a limit that is for no device, and takes the smaller of two for one', () => {

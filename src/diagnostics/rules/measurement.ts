@@ -4,7 +4,7 @@ import type { FunctionStmt, LambdaExpr, Span } from '../syntax/ast';
 import type { RuleContext } from './rule';
 
 /** Names of functions and classes that measure. */
-const measuring = /bench|perf(ormance|_|$)|measur|throughput|(?<!deep)speed|latenc|profil|timing|timed|stress|compar|(^|_)tps|per_sec|(?<!ri)eval|(^|_)test/i;
+const measuring = /bench|perf(ormance|_|$)|measur|metric|throughput|(?<!deep)speed|latenc|profil|timing|timed|stress|compar|(^|_)tps|per_sec|(?<!ri)eval|(^|_)test/i;
 /** Names of functions that are there for what comes out. */
 const answering = /generat|infer|predict|complet|ask|answer|quer|caption|translat|summar|forward|call|run_model|process/i;
 /** Names of functions and classes that talk with somebody. */

@@ -58,7 +58,9 @@ function wrongMovesOf(call: ModelCall, kind: Device['kind']): readonly WrongMove
   const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
   // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
   const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
-  const isProven = ({ device }: MovedPlace): boolean => call.models.every(({ model }) => isDecidedElsewhere(model, device)) && !call.movedTo.some((other) => areAlike(other, device));
+  const isForSpreadModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.spreadSince);
+  const isProven = (place: MovedPlace): boolean => isForSpreadModel(place) || isProvenOnEveryWay(place);
+  const isProvenOnEveryWay = ({ device }: MovedPlace): boolean => call.models.every(({ model }) => isDecidedElsewhere(model, device)) && !call.movedTo.some((other) => areAlike(other, device));
   return places.filter((place, position) => isProven(place) && !isForPlainModel(place) && places.findIndex((other) => other.move.call === place.move.call) === position).map((place) => ({ ...place, call }));
 }
 
@@ -68,7 +70,7 @@ function isDecidedElsewhere(model: ModelObject, device: Device): boolean {
   if (dispatch === 'always' || dispatch === 'whereGpusAre') {
     return !startsOn(model, device);
   }
-  return device.kind === 'literal' ? !isPutOn(model, device) : dispatch === 'never' && staysOnHost(model);
+  return device.kind === 'literal' ? !isPutOn(model, device) && !model.deviceMaps.some(({ kind }) => kind === 'unknown' && dispatch === 'sometimes') : dispatch === 'never' && staysOnHost(model);
 }
 
 /** Moves of tensors that also reach a model which lies on that very device and is not spread: they were made for that one. */

@@ -159,6 +159,9 @@ export function subscript(interpreter: Interpreter, object: Value, index: readon
 }
 
 export function storeItem(interpreter: Interpreter, owner: Value, key: Value, value: Value): void {
+  if (owner.kind === 'module' && owner.path === 'os.environ' && key.kind === 'const' && key.value === 'CUDA_VISIBLE_DEVICES') {
+    interpreter.hasOneGpu = value.kind === 'const' && /^\d+$/.test(String(value.value));
+  }
   const object = interpreter.object(owner);
   if (owner.kind !== 'ref' || !object) {
     return;

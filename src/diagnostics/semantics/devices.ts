@@ -19,9 +19,9 @@ export function deviceOf(value: Value): Device | undefined {
   if (devices.length > 1 && devices.some((device) => device.kind === 'model')) {
     return unknownDevice;
   }
-  // `"cuda" if is_available() else …` may reach here half tagged: availability decides.
+  // `"cuda" if is_available() else …` may reach here half tagged: availability decides, unless somebody else may (`args.device or …`).
   if (devices.some((device) => device.kind === 'availability')) {
-    return { kind: 'availability' };
+    return devices.some((device) => device.kind === 'unknown') ? unknownDevice : { kind: 'availability' };
   }
   const [first] = devices;
   const isOne = devices.length === options.length && devices.every((device) => JSON.stringify(device) === JSON.stringify(first));

@@ -40,16 +40,22 @@ function isForHost(map: DeviceMap): boolean {
   return map.kind === 'none' || (map.kind === 'single' && isHost(map.device));
 }
 
-/** Some way through the program puts the model, or where it starts, on this very device: by a map that names it or by hand. */
+/** Some way through the program puts the model, or where it starts, on this very device: by a map that names it or by hand. It may be one that cannot be seen. */
 export function isPutOn(model: ModelObject, device: Device): boolean {
   const mapped = model.deviceMaps.flatMap((map) => (map.kind === 'single' ? [map.device] : map.kind === 'multi' && map.first ? [map.first] : []));
   const moved = model.placements.filter((placement) => placement !== 'unplaced');
-  return [...mapped, ...moved].some((other) => areAlike(other, device));
+  return [...mapped, ...moved].some((other) => areAlike(other, device) || other.kind === 'unknown');
 }
 
-/** A map that names a device for each module starts on this one. */
+/** Every way moves it by hand to this very device, whatever its map said. */
+export function isTakenTo(model: ModelObject, device: Device): boolean {
+  return model.placements.every((placement) => placement !== 'unplaced' && areAlike(placement, device));
+}
+
+/** A map that names a device for each module starts on this one, or there is no other GPU that it could start on. */
 export function startsOn(model: ModelObject, device: Device): boolean {
-  return model.deviceMaps.some((map) => map.kind === 'multi' && map.first !== undefined && areAlike(map.first, device));
+  const isOnlyGpu = device.kind === 'availability' || (device.kind === 'literal' && sameSpelling(device.name, 'cuda'));
+  return model.deviceMaps.some((map) => map.kind === 'multi' && ((map.first !== undefined && areAlike(map.first, device)) || (map.hasOneGpu === true && isOnlyGpu)));
 }
 
 export function areAlike(a: Device, b: Device): boolean {

@@ -5,7 +5,7 @@ import { combine } from './arithmetic';
 import { evaluateCall, mayHoldTensor } from './calls';
 import { dictFrom, iterate, subscript } from './containers';
 import type { Frame } from './frame';
-import { pickedByPlacement, sameEitherWay, truthOf, whereGpuExists } from './guards';
+import { isWhereSpread, pickedByPlacement, sameEitherWay, truthOf, whereGpuExists } from './guards';
 import type { Interpreter } from './interpreter';
 import type { CallArguments } from './parameters';
 import { joinValues } from './join';
@@ -100,7 +100,10 @@ export function evaluate(interpreter: Interpreter, expr: Expr, frame: Frame): Va
       runBranches(
         interpreter,
         [expr.then, expr.otherwise].map((alternative) => () => {
+          const { spreadSince } = interpreter;
+          interpreter.spreadSince = isWhereSpread(interpreter, expr.test, alternative === expr.then ? 'then' : 'otherwise') ? interpreter.tick() : spreadSince;
           results.push(tagAvailability(interpreter, value(alternative)));
+          interpreter.spreadSince = spreadSince;
           return true;
         }),
       );
@@ -185,9 +188,12 @@ function compareConstants(operator: string | undefined, left: Value | undefined,
 function evaluateSubscript(interpreter: Interpreter, expr: SubscriptExpr, frame: Frame): Value {
   const object = evaluate(interpreter, expr.object, frame);
   const index = expr.index.map((part) => evaluate(interpreter, part, frame));
-  return optionsOf(object)
-    .map((option) => subscript(interpreter, option, index, expr))
-    .reduce(joinValues);
+  // `for key in ("a", "b"): batch[key]` is either of the two.
+  const [first] = index;
+  const keys = index.length === 1 && first?.kind === 'union' && first.options.every(({ kind }) => kind === 'const') ? first.options.map((key) => [key]) : [index];
+  const found = optionsOf(object).flatMap((option) => keys.map((key) => subscript(interpreter, option, key, expr)));
+  const known = keys.length > 1 ? found.filter(({ kind }) => kind !== 'unknown') : found;
+  return (known.length > 0 ? known : found).reduce(joinValues);
 }
 
 function evaluateComprehension(interpreter: Interpreter, expr: ComprehensionExpr, frame: Frame): Value {

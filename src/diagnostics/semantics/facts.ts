@@ -77,6 +77,8 @@ export interface ModelMove {
   readonly certain: boolean;
   /** Inside a branch that asks, once the model is loaded, where it is or how it was loaded. */
   readonly guarded: boolean;
+  /** No branch was entered between the loading and the move. */
+  readonly unconditional: boolean;
   /** Conditions under which it runs, as written. */
   readonly conditions: readonly string[];
   readonly device: Device;

@@ -18,6 +18,7 @@ export function callFunction(interpreter: Interpreter, target: FunctionValue, ar
   const { definitions, facts } = interpreter;
   const { def } = target;
   if (interpreter.callDepth >= maxCallDepth || !interpreter.step() || definitions.activate(def) >= maxActivations) {
+    facts.happenings.push({ kind: 'unseen', event: interpreter.tick() });
     return unknown;
   }
   if (interpreter.isRecording) {

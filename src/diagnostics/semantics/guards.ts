@@ -76,6 +76,11 @@ export function placementIn(interpreter: Interpreter, test: Expr): BranchPlaceme
   }
 }
 
+/** The branch of a condition where a map is known to spread the model: `if device_map == "auto":`. */
+export function isWhereSpread(interpreter: Interpreter, test: Expr, branch: 'then' | 'otherwise'): boolean {
+  return /device_map/.test(interpreter.textOf(test)) && placementIn(interpreter, test)[branch] === 'placed';
+}
+
 function either(a: 'placed' | 'plain' | undefined, b: 'placed' | 'plain' | undefined): 'placed' | 'plain' | undefined {
   return a === 'plain' || b === 'plain' ? 'plain' : (a ?? b);
 }

@@ -40,6 +40,8 @@ export class Interpreter {
   guardedSince = 0;
   /** The same for branches where the model is known not to be spread: what moves there knows where to. */
   plainSince = 0;
+  /** The same for branches where a map is known to spread the model. */
+  spreadSince = 0;
   /** The same for branches that run only where no accelerator is used: a model that was loaded before goes to the CPU there. */
   hostSince = 0;
   /** Above zero inside such a branch. */
@@ -58,6 +60,8 @@ export class Interpreter {
   entry: FunctionValue['def'] | undefined;
   /** Loops being followed, the innermost last. */
   readonly loops: LoopSeen[] = [];
+  /** `CUDA_VISIBLE_DEVICES` was set to one GPU. */
+  hasOneGpu = false;
   /** Above zero while only effects are wanted, not findings. */
   silentDepth = 0;
   /** `torch.set_default_device` or the like was seen: new tensors may start anywhere. */
@@ -91,10 +95,11 @@ export class Interpreter {
 
   /** Runs statements in order; false when control does not reach the end. */
   runBlock(statements: readonly Stmt[], frame: Frame): boolean {
-    const { guardedSince, plainSince } = this;
+    const { guardedSince, plainSince, spreadSince } = this;
     const completes = statements.every((statement) => execute(this, statement, frame));
     this.guardedSince = guardedSince;
     this.plainSince = plainSince;
+    this.spreadSince = spreadSince;
     return completes;
   }
 

@@ -47,7 +47,7 @@ export function modelMethod(site: CallSite, receiver: Value, name: string, recei
   if (name === 'parameters' || name === 'buffers') {
     const [model] = models;
     const device = { kind: 'model', modelId: model?.ref.id ?? 0 } as const;
-    const place: Place = { kind: 'moved', device, move: { call: site.call, form: 'factory', frame: site.frame, models: new Map(), plainSince: 0 } };
+    const place: Place = { kind: 'moved', device, move: { call: site.call, form: 'factory', frame: site.frame, models: new Map(), plainSince: 0, spreadSince: 0 } };
     return interpreter.allocate({ kind: 'list', element: { kind: 'tensor', places: [place] } });
   }
   runCallbacks(site);
@@ -73,6 +73,7 @@ function moveModel(site: CallSite, receiver: Value, name: string): void {
       models: models.map(({ ref, model }) => ({ id: ref.id, model })),
       certain: models.length === optionsOf(receiver).length,
       guarded: models.every(({ model }) => model.loadedSince < interpreter.guardedSince),
+      unconditional: models.every(({ model }) => interpreter.branches.every((entered) => entered < model.loadedSince)),
       conditions: [...interpreter.conditions],
       device: target.device,
       isSurelyDevice: target.isSurelyDevice,

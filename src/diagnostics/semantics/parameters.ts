@@ -3,7 +3,7 @@ import type { Expr, FunctionStmt } from '../syntax/ast';
 import type { Frame } from './frame';
 import type { Interpreter } from './interpreter';
 import { joinValues } from './join';
-import { unknown, type FunctionValue, type Value } from './values';
+import { none, unknown, type FunctionValue, type Value } from './values';
 
 export interface CallArguments {
   readonly positional: readonly { readonly value: Value; readonly expr?: Expr }[];
@@ -69,6 +69,10 @@ function defaultOf(interpreter: Interpreter, param: FunctionStmt['params'][numbe
   }
   const annotated = param.annotation !== undefined && /\b(Long|Float|Int|Half|BFloat16)?Tensor$/.test(param.annotation.replace(/^Optional\[(.*)\]$/, '$1'));
   const isCpuByDefault = param.defaultValue?.kind === 'string' && param.defaultValue.value === 'cpu';
+  // `device=None`, and then `device or ("cuda" if is_available() else "cpu")`: the file says what it is where nobody says anything else.
+  if (!args && /device|map/i.test(param.name) && defaultValue?.kind === 'literal' && defaultValue.value === null) {
+    return none;
+  }
   if ((!args && !isCpuByDefault) || args?.hasListUnpack || !restKnown || !param.defaultValue) {
     return annotated ? { kind: 'tensor', places: [{ kind: 'unknown' }] } : unknown;
   }

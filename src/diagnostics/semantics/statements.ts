@@ -5,7 +5,7 @@ import { iterate } from './containers';
 import { combine } from './arithmetic';
 import type { Frame } from './frame';
 import type { Flow } from './flow';
-import { asksForPlacement, excludedDefault, hostBranch, placementIn, settleDevice, truthOf, whereGpuExists } from './guards';
+import { asksForPlacement, excludedDefault, hostBranch, isWhereSpread, placementIn, settleDevice, truthOf, whereGpuExists } from './guards';
 import type { Interpreter } from './interpreter';
 import { noArguments } from './parameters';
 import { recordPromptLoop } from './promptLoops';
@@ -118,7 +118,7 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
   const placement = placementIn(interpreter, statement.test);
   const host = hostBranch(interpreter, statement.test, test);
   const excluded = excludedDefault(interpreter, statement.test, frame);
-  const { guardedSince, plainSince, hostSince } = interpreter;
+  const { guardedSince, plainSince, spreadSince, hostSince } = interpreter;
   const entered = isGuard || host !== undefined ? interpreter.tick() : guardedSince;
   interpreter.availabilityDepth += isAvailability ? 1 : 0;
   const completions: boolean[] = [];
@@ -133,6 +133,7 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
       const branch = isThen ? 'then' : 'otherwise';
       interpreter.guardedSince = isGuard || host === branch ? entered : guardedSince;
       interpreter.plainSince = says === 'plain' ? entered : plainSince;
+      interpreter.spreadSince = isWhereSpread(interpreter, statement.test, branch) ? entered : spreadSince;
       interpreter.hostSince = host === branch ? entered : hostSince;
       interpreter.hostDepth += host === branch ? 1 : 0;
       if (isThen) {
@@ -153,6 +154,7 @@ function executeIf(interpreter: Interpreter, statement: IfStmt, frame: Frame): b
   const rest = isGuard && completes ? branches.find((_branch, position) => completions[position] === true && completions.includes(false)) : undefined;
   interpreter.guardedSince = rest ? entered : guardedSince;
   interpreter.plainSince = rest?.says === 'plain' ? entered : plainSince;
+  interpreter.spreadSince = rest && isWhereSpread(interpreter, statement.test, rest.block === statement.body ? 'then' : 'otherwise') ? entered : spreadSince;
   interpreter.hostSince = hostSince;
   if (completions[0] === false && rest) {
     settleDevice(interpreter, statement.test, frame);

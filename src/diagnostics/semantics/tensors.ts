@@ -62,7 +62,7 @@ export function moveBatch(site: CallSite, ref: RefValue, batch: BatchObject, nam
 }
 
 function movedBy(site: CallSite, target: DeviceArgument, form: Move['form']): Place {
-  return { kind: 'moved', device: target.device, move: { call: site.call, deviceArg: target.expr, form, frame: site.frame, models: site.interpreter.visibleModels(site.frame), plainSince: site.interpreter.plainSince } };
+  return { kind: 'moved', device: target.device, move: { call: site.call, deviceArg: target.expr, form, frame: site.frame, models: site.interpreter.visibleModels(site.frame), plainSince: site.interpreter.plainSince, spreadSince: site.interpreter.spreadSince } };
 }
 
 export function originAt(site: CallSite, maker: Origin['maker']): Origin {

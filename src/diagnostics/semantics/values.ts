@@ -38,6 +38,8 @@ export interface Move {
   readonly models: ReadonlyMap<number, readonly string[]>;
   /** Made in a branch, entered then, where the model is known not to be spread; 0 outside of such. */
   readonly plainSince: number;
+  /** The same for a branch where a map is known to spread it (`if device_map == "auto":`). */
+  readonly spreadSince: number;
 }
 
 /** The call that created a tensor or batch. */
@@ -122,8 +124,8 @@ export interface RefValue {
 /** What `device_map` said. `multi` may spread the layers over devices; `single` names one device. */
 export type DeviceMap =
   | { readonly kind: 'none' }
-  /** `when`: only on this condition, as written; `mayDiffer`: the default of a parameter that nobody in this file gives; `first`: where it visibly starts. */
-  | { readonly kind: 'multi'; readonly when?: string; readonly mayDiffer?: boolean; readonly first?: Device }
+  /** `when`: only on this condition, as written; `mayDiffer`: the default of a parameter that nobody in this file gives; `first`: where it visibly starts; `hasOneGpu`: the program leaves it one GPU to choose. */
+  | { readonly kind: 'multi'; readonly when?: string; readonly mayDiffer?: boolean; readonly first?: Device; readonly hasOneGpu?: boolean }
   | { readonly kind: 'single'; readonly device: Device }
   | { readonly kind: 'unknown' };
 

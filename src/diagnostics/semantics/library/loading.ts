@@ -1,6 +1,6 @@
 /** Loading: `from_pretrained` and its relatives, and the wrappers that hand a model on. */
 import type { CallSite } from '../calls';
-import { deviceMapsOf } from '../devices';
+import { deviceMapsOf, deviceOf } from '../devices';
 import { notePlacementNames } from '../guards';
 import { perhaps } from '../perhapsModel';
 import { optionsOf, stringOf, unknown, type DeviceMap, type ModelLibrary, type ModelObject, type RefValue, type Value } from '../values';
@@ -73,7 +73,11 @@ function model(site: CallSite, library: ModelLibrary): RefValue {
   placementSettings.forEach((name) => notePlacementNames(interpreter, args.keywords.get(name)?.expr));
   const hasOpaqueMapping = args.mappings.some(({ value }) => interpreter.object(value)?.kind !== 'dict');
   const map = argument('device_map');
-  const deviceMaps: readonly DeviceMap[] = map === undefined && hasOpaqueMapping ? [{ kind: 'unknown' }] : deviceMapsOf(interpreter, map);
+  const device = map === undefined ? argument('device') : undefined;
+  const mapped: readonly DeviceMap[] = map === undefined && hasOpaqueMapping ? [{ kind: 'unknown' }] : deviceMapsOf(interpreter, map);
+  const hasOneGpu = interpreter.hasOneGpu || grantsOneGpu(site, argument('max_memory'));
+  // AutoGPTQ and its like take `device="cuda:0"`.
+  const deviceMaps: readonly DeviceMap[] = device ? [{ kind: 'single', device: deviceOf(device) ?? { kind: 'unknown' } }] : mapped.map((one) => (one.kind === 'multi' && hasOneGpu ? { ...one, hasOneGpu } : one));
   const object: ModelObject = { kind: 'model', origin: call, loadedSince: interpreter.tick(), library: isQuantizedByGptq(site, argument('quantization_config')) ? 'gptq' : library, deviceMaps, quantized: quantizedBy(site, argument), isPerhapsPlain: isMadeOnSomePaths(site, argument('quantization_config')), placements: ['unplaced'], isForHost: interpreter.hostDepth > 0, isOfModule: site.frame.kind === 'module' };
   const ref = interpreter.allocate(object);
   interpreter.facts.finalModels.set(ref.id, object);
@@ -83,6 +87,12 @@ function model(site: CallSite, library: ModelLibrary): RefValue {
     interpreter.facts.plainLoads.push({ call, modelId: ref.id });
   }
   return ref;
+}
+
+/** `max_memory={0: "10GiB", "cpu": "64GiB"}` */
+function grantsOneGpu({ interpreter }: CallSite, limits: Value | undefined): boolean {
+  const object = limits && interpreter.object(limits);
+  return object?.kind === 'dict' && object.rest === undefined && [...object.entries.keys()].filter((device) => device !== 'cpu' && device !== 'disk').join() === '0';
 }
 
 /** `GPTQConfig(bits=4, dataset="c4")`: its documentation has the model moved before it is saved. */

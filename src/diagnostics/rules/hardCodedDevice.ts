@@ -20,7 +20,7 @@ export const hardCodedDevice: Rule = {
       },
       fix: ['Replaces the device by `model.device`, with the name the model has at that spot.'],
       options: [],
-      limits: ['The same literal on both sides (`device_map="cuda"` and `.to("cuda")`) is no finding.', 'The moved tensor must visibly reach a call of the model.', 'Silent in a branch for models that are not spread (the `else` of `if model.hf_device_map:`).', 'A default of a parameter that callers may replace is no hard-coded device.', 'Moves whose tensors also go to a model that lies on that very device were made for that one, also in a function that is called for both.', 'Nor is it a finding where another way through the program puts the model on that very device (one loader with a map, the other with `.cuda()`), or where a map names it for the embedding.', 'One visible GPU (`CUDA_VISIBLE_DEVICES` set to one, `max_memory={0: …}`) leaves the map no other to start on.'],
+      limits: ['The same literal on both sides (`device_map="cuda"` and `.to("cuda")`) is no finding.', 'The moved tensor must visibly reach a call of the model: what a function of another file does with both is not known.', 'Silent where the program moves the model to that very device by hand, map or not (GLM104 reports that move first).', 'Silent in a branch for models that are not spread (the `else` of `if model.hf_device_map:`).', 'A default of a parameter that callers may replace is no hard-coded device.', 'Moves whose tensors also go to a model that lies on that very device were made for that one, also in a function that is called for both.', 'Nor is it a finding where another way through the program puts the model on that very device (one loader with a map, the other with `.cuda()`), or where a map names it for the embedding.', 'One visible GPU (`CUDA_VISIBLE_DEVICES` set to one, `max_memory={0: …}`) leaves the map no other to start on.'],
     },
     zh: {
       title: '输入被移动到写死的设备',
@@ -32,7 +32,7 @@ export const hardCodedDevice: Rule = {
       },
       fix: ['用模型在该处的名字把设备替换为 `model.device`。'],
       options: [],
-      limits: ['两边是同一个字面量（`device_map="cuda"` 与 `.to("cuda")`）不报告。', '被移动的张量必须明显地传给该模型。', '在针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`）中保持沉默。', '调用者可以替换的参数默认值不算写死的设备。', '若同一移动的张量还交给就在该设备上的另一模型（包括为两者所调用的同一函数），则视为为它而准备，不报告。', '若程序的另一条路径把模型放在这一设备上（一处用映射加载，另一处用 `.cuda()`），或映射为嵌入层写明了这一设备，也不报告。', '只有一个可见的 GPU（`CUDA_VISIBLE_DEVICES` 只含一个，或 `max_memory={0: …}`）时，映射别无选择，不报告。'],
+      limits: ['两边是同一个字面量（`device_map="cuda"` 与 `.to("cuda")`）不报告。', '被移动的张量必须明显地传给该模型：另一文件的函数如何使用两者无从得知。', '若程序已手动把模型移动到这一设备（无论有无映射），则保持沉默：GLM104 会先报告那次移动。', '在针对未拆分模型的分支（`if model.hf_device_map:` 的 `else`）中保持沉默。', '调用者可以替换的参数默认值不算写死的设备。', '若同一移动的张量还交给就在该设备上的另一模型（包括为两者所调用的同一函数），则视为为它而准备，不报告。', '若程序的另一条路径把模型放在这一设备上（一处用映射加载，另一处用 `.cuda()`），或映射为嵌入层写明了这一设备，也不报告。', '只有一个可见的 GPU（`CUDA_VISIBLE_DEVICES` 只含一个，或 `max_memory={0: …}`）时，映射别无选择，不报告。'],
     },
   },
   check({ facts }) {

@@ -52,7 +52,7 @@ export const inputsNotOnModelDevice: Rule = {
 function checkCall(context: RuleContext, call: ModelCall): readonly Finding[] {
   const left = call.tensors.filter(isLeftBehind);
   // What an unseen function does with its tensors before it calls the model is not known.
-  if (call.form === 'handed' || left.length === 0 || call.tensors.some(isMovedSomewhere) || !call.models.some(({ model }) => isOnAccelerator(model)) || call.models.some(({ model }) => model.library === 'foreign' || model.scattersInputs === true)) {
+  if (call.form === 'handed' || left.length === 0 || call.tensors.some(isMovedSomewhere) || call.models.length === 0 || !call.models.every(({ model }) => isOnAccelerator(model)) || call.models.some(({ model }) => model.library === 'foreign' || model.scattersInputs === true)) {
     return [];
   }
   // Where the callee may be something else, or its class cannot be seen, tensors of torch may be meant for the CPU.

@@ -59,7 +59,7 @@ const uncountable = /flop|byte|\b[kmg]i?b\b|audio|duration|sec|time|frame|image|
 export function isSpeedOfGeneration({ source, textOf }: RuleContext, { expr }: Rate): boolean {
   const written = textOf(expr);
   const counted = written.slice(0, lastDivision(written));
-  return tokens.test(counted) || (!uncountable.test(counted) && (countable.test(counted) || tokens.test(linesOf(source, expr))));
+  return tokens.test(counted) || (!uncountable.test(counted) && !/fps|frames? per/i.test(linesOf(source, expr)) && (countable.test(counted) || tokens.test(linesOf(source, expr))));
 }
 
 /** Tokens are counted, by what is written or by what is said of it (`print(n / seconds, "tokens/s")`). */

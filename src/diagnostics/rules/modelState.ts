@@ -1,7 +1,7 @@
 /** Questions several rules ask about models, tensors and the spots where a fix would go. */
 import type { Fix } from '../finding';
 import { isAccelerator } from '../semantics/devices';
-import { areAlike, dispatchOf, isPutOn, startsOn, staysOnHost } from '../semantics/dispatch';
+import { areAlike, dispatchOf, isPutOn, isTakenTo, startsOn, staysOnHost } from '../semantics/dispatch';
 import type { Facts, ModelCall, TensorArgument } from '../semantics/facts';
 import type { Device, ModelObject, Move, Origin, Place } from '../semantics/values';
 import type { CallExpr, Span } from '../syntax/ast';
@@ -53,8 +53,8 @@ export function movesAgainstDispatch(facts: Facts, kind: Device['kind']): readon
 }
 
 function wrongMovesOf(call: ModelCall, kind: Device['kind']): readonly WrongMove[] {
-  // A function that cannot be seen gets other things besides inputs: only what is surely a tensor counts there.
-  const tensors = call.form === 'handed' ? call.tensors.filter((tensor) => tensor.places.every((place) => place.kind === 'moved')) : call.tensors;
+  // What a function that cannot be seen does with the tensors it is handed is not known.
+  const tensors = call.form === 'handed' ? [] : call.tensors;
   const places = tensors.flatMap((tensor) => tensor.places).filter((place): place is MovedPlace => place.kind === 'moved' && place.device.kind === kind);
   // `if uses_device_map: … else: inputs.to(device)`: the branch is not for a model that is spread.
   const isForPlainModel = ({ move }: MovedPlace): boolean => call.models.every(({ model }) => model.loadedSince < move.plainSince);
@@ -68,7 +68,7 @@ function wrongMovesOf(call: ModelCall, kind: Device['kind']): readonly WrongMove
 function isDecidedElsewhere(model: ModelObject, device: Device): boolean {
   const dispatch = dispatchOf(model);
   if (dispatch === 'always' || dispatch === 'whereGpusAre') {
-    return !startsOn(model, device);
+    return !startsOn(model, device) && !isTakenTo(model, device);
   }
   return device.kind === 'literal' ? !isPutOn(model, device) && !model.deviceMaps.some(({ kind }) => kind === 'unknown' && dispatch === 'sometimes') : dispatch === 'never' && staysOnHost(model);
 }

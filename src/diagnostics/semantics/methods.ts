@@ -129,6 +129,9 @@ function dictMethod(site: CallSite, ref: RefValue, dict: DictObject, name: strin
     case 'pop':
     case 'setdefault': {
       const key = stringOf(args.positional[0]?.value);
+      if (name === 'pop' && key !== undefined && dict.entries.has(key)) {
+        interpreter.update(ref, { ...dict, entries: new Map([...dict.entries].filter(([entry]) => entry !== key)) });
+      }
       return (key === undefined ? undefined : dict.entries.get(key)) ?? dict.rest ?? (key === undefined ? anyItem(interpreter, ref) : unknown);
     }
     case 'update': {

@@ -11,7 +11,7 @@ export function libraryOf(path: string): ModelLibrary | undefined {
   if (/^(ipex_llm|bigdl|intel_extension_for_transformers|optimum|openvino|openvino_genai|neural_compressor|auto_round|ctranslate2|onnxruntime|petals|airllm|deepsparse|intel_npu_acceleration_library|transformer_lens)$/.test(root)) {
     return root === 'optimum' && second === 'gptq' ? 'transformers' : 'foreign';
   }
-  if (/^(diffusers|sentence_transformers|tensorflow|flax|vllm|mlx_lm|mlx_vlm|ctransformers|llama_cpp|timm|open_clip|spacy|keras_nlp|nemo|FlagEmbedding|fairseq|TTS|llamafactory|sglang|lmdeploy|xtuner)$/.test(root)) {
+  if (/^(diffusers|sentence_transformers|tensorflow|flax|vllm|mlx_lm|mlx_vlm|ctransformers|llama_cpp|timm|open_clip|spacy|keras_nlp|nemo|FlagEmbedding|fairseq|TTS|llamafactory|sglang|lmdeploy|xtuner|mamba_ssm|xfastertransformer)$/.test(root)) {
     return undefined;
   }
   if (/^(awq|hqq|auto_gptq|gptqmodel|unsloth)$/.test(root)) {

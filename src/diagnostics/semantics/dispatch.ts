@@ -44,18 +44,24 @@ function isForHost(map: DeviceMap): boolean {
 export function isPutOn(model: ModelObject, device: Device): boolean {
   const mapped = model.deviceMaps.flatMap((map) => (map.kind === 'single' ? [map.device] : map.kind === 'multi' && map.first ? [map.first] : []));
   const moved = model.placements.filter((placement) => placement !== 'unplaced');
-  return [...mapped, ...moved].some((other) => areAlike(other, device) || other.kind === 'unknown');
+  return [...mapped, ...moved].some((other) => mayAgree(other, device) || other.kind === 'unknown');
 }
 
 /** Every way moves it by hand to this very device, whatever its map said. */
 export function isTakenTo(model: ModelObject, device: Device): boolean {
-  return model.placements.every((placement) => placement !== 'unplaced' && areAlike(placement, device));
+  return model.placements.every((placement) => placement !== 'unplaced' && mayAgree(placement, device));
 }
 
 /** A map that names a device for each module starts on this one, or there is no other GPU that it could start on. */
 export function startsOn(model: ModelObject, device: Device): boolean {
   const isOnlyGpu = device.kind === 'availability' || (device.kind === 'literal' && sameSpelling(device.name, 'cuda'));
   return model.deviceMaps.some((map) => map.kind === 'multi' && ((map.first !== undefined && areAlike(map.first, device)) || (map.hasOneGpu === true && isOnlyGpu)));
+}
+
+/** `device` from `is_available()` is "cuda" wherever there is a GPU. */
+function mayAgree(a: Device, b: Device): boolean {
+  const isFirstGpu = (device: Device): boolean => device.kind === 'availability' || (device.kind === 'literal' && sameSpelling(device.name, 'cuda'));
+  return areAlike(a, b) || (isFirstGpu(a) && isFirstGpu(b));
 }
 
 export function areAlike(a: Device, b: Device): boolean {

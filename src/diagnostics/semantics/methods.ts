@@ -213,8 +213,8 @@ function cudaEventMethod(site: CallSite, ref: RefValue, name: string): Value {
 /** Keywords that only a transformers model understands. */
 const generateSettings = ['min_new_tokens', 'do_sample', 'input_ids', 'inputs_embeds', 'attention_mask', 'pad_token_id', 'num_beams', 'streamer', 'generation_config'];
 
-/** Keywords of the generate() of other libraries (vLLM, FlexLLMGen, TensorRT-LLM, ExLlama), which a transformers model refuses. */
-const engineSettings = ['sampling_params', 'sampling_config', 'prompt_token_ids', 'use_tqdm', 'stop', 'max_tokens', 'end_id', 'pad_id', 'input_lengths', 'add_bos', 'gen_settings'];
+/** Keywords of the generate() of other libraries (vLLM, FlexLLMGen, TensorRT-LLM, ExLlama, Mamba), which a transformers model refuses. */
+const engineSettings = ['sampling_params', 'sampling_config', 'prompt_token_ids', 'use_tqdm', 'stop', 'max_tokens', 'end_id', 'pad_id', 'input_lengths', 'add_bos', 'gen_settings', 'enable_timing', 'cg'];
 
 /** Servers and inference engines, which take text and keep their tensors to themselves. */
 const engineName = /(client|engine|server|api|sglang|vllm|(^|[._])(llm|sampler))$/i;

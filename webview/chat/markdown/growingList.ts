@@ -65,12 +65,12 @@ export class GrowingList {
    *
    * @param source         From the beginning of the text.
    * @param end            Offset of the list's end in it.
-   * @param lastItems      The items of the last parse, which is certain about those.
+   * @param areLastLoose   What the last parse, which is certain, says of its items: taken before {@link add}, which makes them like those before.
    */
-  finish(source: string, end: number, lastItems: readonly ListItem[], environment: MarkdownEnvironment): void {
+  finish(source: string, end: number, areLastLoose: boolean | undefined, environment: MarkdownEnvironment): void {
     const listSource = source.slice(this.start, end).trimEnd();
     const isSurelyTight = !this.hasLoose && !/\n[ \t]*\n/.test(listSource);
-    const isSurelyLoose = !this.hasTight && isLoose(lastItems) === true;
+    const isSurelyLoose = !this.hasTight && areLastLoose === true;
     if (isSurelyTight || isSurelyLoose) {
       return;
     }

@@ -16,7 +16,7 @@ import { renderTokens, type MarkdownEnvironment } from './markdownParser';
 import { replaceNestedFences } from './nestedFences';
 import { PlainEnd } from './plainEnd';
 import { sanitizeHtml } from './sanitizeHtml';
-import { closesFence, splitBlocks, type Block, type FenceBlock, type FenceOpening, type ListBlock, type TableBlock } from './splitBlocks';
+import { closesFence, isLoose, splitBlocks, type Block, type FenceBlock, type FenceOpening, type ListBlock, type TableBlock } from './splitBlocks';
 
 interface OpenFence {
   readonly element: CodeBlock;
@@ -302,6 +302,7 @@ export class MarkdownStream {
       this.groups.append(this.openList.holder, this.source, base + block.start);
     }
     const list = this.openList;
+    const areLoose = isLoose(block.items);
     const isCertain = (index: number): boolean => isFinal || (index + 1 < block.items.length && this.isCertain(base + (block.items[index + 1]?.start ?? 0)));
     const numFinal = block.items.filter((_, index) => isCertain(index)).length;
     const finalItems = block.items.slice(0, numFinal);
@@ -313,7 +314,7 @@ export class MarkdownStream {
       this.provisional.push(...list.add(block.items.slice(numFinal), false, this.environment));
     }
     if (isFinal) {
-      list.finish(this.source, base + block.end, block.items, this.environment);
+      list.finish(this.source, base + block.end, areLoose, this.environment);
       this.openList = undefined;
       this.stableEnd = base + block.end;
     }

@@ -80,6 +80,13 @@ describe('MarkdownStream', () => {
     );
   });
 
+  it('ends with a tight list where a rule after it looked like one more item for a moment', () => {
+    const source = '- one\n- two\n- three\n\n---\n\nText\n';
+    for (let cut = 1; cut < source.length; cut += 1) {
+      expect(structure(streamed([source.slice(0, cut), source.slice(cut)]))).toBe(structure(streamed([source])));
+    }
+  });
+
   it('shows at each moment what the text so far would show by itself', () => {
     fc.assert(
       fc.property(fc.array(parts, { minLength: 1, maxLength: 3 }), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 20 }), (documentParts, steps) => {
